@@ -1,0 +1,56 @@
+package cluster
+
+// Event is a change of one fact, in the store's order. The set is closed.
+type Event interface{ event() }
+
+// A "Changed" event carries the whole new fact; its Revision tells the order.
+// A "Gone" event carries the name alone.
+type (
+	UnitChanged    struct{ Unit Unit }
+	UnitGone       struct{ Name UnitName }
+	ContentChanged struct {
+		Hash Hash
+		Text string
+	}
+	ContentGone      struct{ Hash Hash }
+	MachineChanged   struct{ Machine Machine }
+	MachineGone      struct{ ID MachineID }
+	PlacementChanged struct{ Placement Placement }
+	PlacementGone    struct {
+		Machine MachineID
+		Unit    UnitName
+	}
+	StateChanged struct{ State UnitState }
+	StateGone    struct {
+		Machine MachineID
+		Unit    UnitName
+	}
+	UnplacedChanged struct{ Unplaced Unplaced }
+	UnplacedGone    struct{ Unit UnitName }
+	LeaderChanged   struct{ Leader Leader }
+	LeaderGone      struct{}
+)
+
+func (UnitChanged) event()      {}
+func (UnitGone) event()         {}
+func (ContentChanged) event()   {}
+func (ContentGone) event()      {}
+func (MachineChanged) event()   {}
+func (MachineGone) event()      {}
+func (PlacementChanged) event() {}
+func (PlacementGone) event()    {}
+func (StateChanged) event()     {}
+func (StateGone) event()        {}
+func (UnplacedChanged) event()  {}
+func (UnplacedGone) event()     {}
+func (LeaderChanged) event()    {}
+func (LeaderGone) event()       {}
+
+// Batch is what a follower of the store receives at a time.
+type Batch struct {
+	// Reset says that Events is the whole picture at Revision: forget what was
+	// known before. The first batch is one, and so is each after a gap.
+	Reset    bool
+	Revision int64   // the store's, up to which everything is now known
+	Events   []Event // empty where the store only confirms that nothing has changed
+}

@@ -1,0 +1,159 @@
+// Package argosy holds no code, only the test that keeps the layers apart.
+package argosy
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layers lists every package of the module with its layer. A package that is
+// not here fails the test, so the map in ARCHITECTURE.md cannot go stale.
+var layers = map[string]string{
+	"cmd/argosy":   "cmd",
+	"cli":          "cli",
+	"core/cluster": "core",
+}
+
+// below says which layers a layer may import.
+var below = map[string]string{
+	"cmd":    "cli daemon role edge core files",
+	"cli":    "cli edge core files daemon",
+	"daemon": "role edge core",
+	"role":   "role core",
+	"edge":   "core files",
+	"core":   "core",
+	"test":   "cli daemon role edge core files test",
+	"files":  "",
+}
+
+// forbidden in core: it decides from values alone.
+var forbidden = regexp.MustCompile(`^(os|os/.*|net|net/.*|log|log/.*|math/rand.*|sync|sync/.*|context|io/ioutil)$`)
+
+var clock = map[string]bool{"Now": true, "Since": true, "Until": true, "Sleep": true, "After": true, "Tick": true, "NewTimer": true, "NewTicker": true, "AfterFunc": true}
+
+func TestLayers(t *testing.T) {
+	seen := map[string]bool{}
+	eachFile(t, func(path string, fset *token.FileSet, file *ast.File) {
+		pkg := filepath.ToSlash(filepath.Dir(path))
+		if pkg == "." {
+			return
+		}
+		layer, listed := layers[pkg]
+		if !listed {
+			t.Errorf("%s: package %s is in no layer: list it in tidy_test.go and in ARCHITECTURE.md", path, pkg)
+			return
+		}
+		seen[pkg] = true
+		isTest := strings.HasSuffix(path, "_test.go")
+		for _, imp := range file.Imports {
+			name, _ := strconv.Unquote(imp.Path.Value)
+			where := fset.Position(imp.Pos())
+			if layer == "core" && !isTest && forbidden.MatchString(name) {
+				t.Errorf("%s: core decides from values and may not import %q", where, name)
+			}
+			inner, ours := strings.CutPrefix(name, "argosy/")
+			if !ours || isTest {
+				continue
+			}
+			to := layers[inner]
+			if !strings.Contains(" "+below[layer]+" ", " "+to+" ") {
+				t.Errorf("%s: %s (%s) may not import %s (%s)", where, pkg, layer, inner, to)
+			}
+		}
+		if layer == "core" && !isTest {
+			checkCore(t, fset, file)
+		}
+	})
+	for pkg := range layers {
+		if !seen[pkg] {
+			t.Errorf("tidy_test.go lists %s, which has no Go file", pkg)
+		}
+	}
+}
+
+// checkCore refuses goroutines and clocks.
+func checkCore(t *testing.T, fset *token.FileSet, file *ast.File) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			t.Errorf("%s: core starts no goroutine", fset.Position(n.Pos()))
+		case *ast.SelectorExpr:
+			if x, ok := n.X.(*ast.Ident); ok && x.Name == "time" && clock[n.Sel.Name] {
+				t.Errorf("%s: core is told the time; it may not call time.%s", fset.Position(n.Pos()), n.Sel.Name)
+			}
+		}
+		return true
+	})
+}
+
+// TestNames refuses the package names that say nothing.
+func TestNames(t *testing.T) {
+	vague := regexp.MustCompile(`(^|/)(util|utils|common|helper|helpers|types|misc|pkg)$`)
+	for pkg := range layers {
+		if vague.MatchString(pkg) {
+			t.Errorf("package %s: the name says nothing about what it is for", pkg)
+		}
+	}
+}
+
+// named finds the files that a document names in backquotes or links.
+var named = regexp.MustCompile("`((?:core|edge|role|cli|cmd|test|os|docs|examples)/[A-Za-z0-9_./@-]+)`|\\]\\(((?:\\.\\./)*[A-Za-z0-9_./-]+\\.md)\\)")
+
+// TestDocumentsNameWhatExists checks that each path in the documents is there.
+func TestDocumentsNameWhatExists(t *testing.T) {
+	var docs []string
+	_ = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".md") && !strings.HasPrefix(path, "build") {
+			docs = append(docs, path)
+		}
+		return err
+	})
+	for _, doc := range docs {
+		text, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range named.FindAllStringSubmatch(string(text), -1) {
+			path := m[1]
+			if path == "" {
+				path = filepath.Join(filepath.Dir(doc), m[2])
+			}
+			if _, err := os.Stat(strings.TrimSuffix(path, "/")); err != nil {
+				t.Errorf("%s names %s, which does not exist", doc, path)
+			}
+		}
+	}
+}
+
+func eachFile(t *testing.T, visit func(path string, fset *token.FileSet, file *ast.File)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == ".git" || d.Name() == "build" || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		visit(path, fset, file)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
