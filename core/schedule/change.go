@@ -1,0 +1,50 @@
+// Package schedule decides which machine runs which unit. It keeps an indexed
+// picture of the cluster and answers what must change now; it writes nothing
+// and knows no clock.
+package schedule
+
+import "argosy/core/cluster"
+
+// Change is one decision of the leader. The set is closed; each carries what it
+// was decided from, so that the store refuses it when that is no longer so.
+type Change interface{ change() }
+
+// Place puts a unit on a machine, or renews what stands there (a new text, a
+// new generation, another desired state).
+type Place struct {
+	Placement cluster.Placement // Placement.Reason is shown to the user as it is
+	// From is the machine whose placement of this unit ends in the same
+	// transaction; empty where there was none, or for a renewal in place.
+	From            cluster.MachineID
+	UnitRevision    int64 // of the unit decided from
+	MachineRevision int64 // of the machine decided for
+	WasUnplaced     bool  // unplaced/<unit> is there and ends with this
+}
+
+// Evict ends a placement without another in its stead: the unit is no longer
+// wanted, or not there.
+type Evict struct {
+	Unit   cluster.UnitName
+	From   cluster.MachineID
+	Reason string
+	// UnitRevision is that of the unit decided from; 0 where it is gone.
+	UnitRevision int64
+}
+
+// Refuse records why a unit that should run is on no machine. Where the unit
+// still has a placement on a machine that is lost, From names it and it ends.
+type Refuse struct {
+	Unplaced     cluster.Unplaced // Unplaced.Reason is shown to the user as it is
+	From         cluster.MachineID
+	UnitRevision int64
+}
+
+// Absolve takes back a Refuse of a unit that is no longer wanted on a machine.
+type Absolve struct {
+	Unit cluster.UnitName
+}
+
+func (Place) change()   {}
+func (Evict) change()   {}
+func (Refuse) change()  {}
+func (Absolve) change() {}
