@@ -20,6 +20,7 @@ var layers = map[string]string{
 	"cmd/argosy":    "cmd",
 	"cli":           "cli",
 	"core/cluster":  "core",
+	"core/converge": "core",
 	"core/schedule": "core",
 }
 
