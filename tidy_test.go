@@ -22,6 +22,7 @@ var layers = map[string]string{
 	"core/cluster":   "core",
 	"edge/fleetconf": "edge",
 	"edge/host":      "edge",
+	"test/e2e":       "test",
 	"core/schedule":  "core",
 }
 
