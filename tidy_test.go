@@ -19,6 +19,8 @@ import (
 var layers = map[string]string{
 	"cmd/argosy":             "cmd",
 	"edge/authority":         "edge",
+	"edge/etcdnode":          "edge",
+	"cli/etcd":               "cli",
 	"edge/etcdnode/etcdtest": "edge",
 	"cli":                    "cli",
 	"core/cluster":           "core",
