@@ -19,6 +19,7 @@ import (
 var layers = map[string]string{
 	"cmd/argosy":             "cmd",
 	"edge/authority":         "edge",
+	"edge/endpoint":          "edge",
 	"edge/etcdnode":          "edge",
 	"cli/etcd":               "cli",
 	"edge/etcdnode/etcdtest": "edge",

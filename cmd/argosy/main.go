@@ -19,7 +19,8 @@ import (
 // names are the commands that a link to the binary may be called, besides argosy.
 func names() map[string]func() *cobra.Command {
 	return map[string]func() *cobra.Command{
-		"etcd": etcd.Command,
+		"endpoint": etcd.EndpointCommand,
+		"etcd":     etcd.Command,
 	}
 }
 
