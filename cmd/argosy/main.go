@@ -13,11 +13,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"argosy/cli"
+	"argosy/cli/etcd"
 )
 
 // names are the commands that a link to the binary may be called, besides argosy.
 func names() map[string]func() *cobra.Command {
-	return map[string]func() *cobra.Command{}
+	return map[string]func() *cobra.Command{
+		"endpoint": etcd.EndpointCommand,
+		"etcd":     etcd.Command,
+	}
 }
 
 func main() {
