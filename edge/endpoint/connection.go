@@ -109,9 +109,20 @@ func exchange(client net.Conn, fromClient io.Reader, member *tls.Conn) (refusal 
 		_ = member.SetWriteDeadline(time.Now().Add(lingerTime))
 	}
 	group.Wait()
-	var alert *net.OpError
-	if received == 0 && errors.As(err, &alert) && alert.Op == "remote error" {
-		return err
+	if received > 0 {
+		return nil
+	}
+	return alert(err)
+}
+
+// alert finds in err what the other side of TLS said went wrong.
+func alert(err error) error {
+	var fault *net.OpError
+	for errors.As(err, &fault) {
+		if fault.Op == "remote error" {
+			return fault
+		}
+		err = fault.Err
 	}
 	return nil
 }

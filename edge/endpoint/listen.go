@@ -49,8 +49,12 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// abandoned reports whether a socket's process died without removing it.
+// abandoned reports whether path is a socket whose process died without removing
+// it. A plain file refuses connections too, and stays.
 func abandoned(path string) bool {
+	if info, err := os.Lstat(path); err != nil || info.Mode().Type() != fs.ModeSocket {
+		return false
+	}
 	connection, err := net.Dial("unix", path)
 	if err == nil {
 		_ = connection.Close()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver"
 	"google.golang.org/grpc"
 )
 
@@ -48,7 +49,8 @@ func Run(ctx context.Context, config Config) error {
 	if config.Stopping != nil {
 		config.Stopping()
 	}
-	stop(server, &calls)
+	stop(server.Server)
+	closeServer(server, &calls)
 	if err != nil {
 		return fmt.Errorf("run etcd %s: %w", etcd.Name, err)
 	}
@@ -75,10 +77,19 @@ func serve(ctx context.Context, server *embed.Etcd, ready func()) error {
 	}
 }
 
-// stop closes etcd: leadership first, while it still serves, so that clients see
-// an election's pause only where nobody could take over.
-func stop(server *embed.Etcd, calls *servers) {
-	_ = server.Server.TryTransferLeadershipOnShutdown() // Close tries again and logs
+// stop moves leadership away while etcd still serves, so that clients see an
+// election's pause only where nobody could take over. An etcd that has not joined
+// ends here, because closing one would wait for it to join.
+func stop(server *etcdserver.EtcdServer) {
+	select {
+	case <-server.ReadyNotify():
+		_ = server.TryTransferLeadershipOnShutdown() // closing tries again and logs
+	default:
+		server.Stop()
+	}
+}
+
+func closeServer(server *embed.Etcd, calls *servers) {
 	closed := make(chan struct{})
 	go func() {
 		server.Close()
