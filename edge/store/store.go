@@ -32,9 +32,10 @@ type Config struct {
 	// ConfirmEvery is how often Follow asks an idle store whether it is still
 	// current; 0 means DefaultConfirmEvery.
 	ConfirmEvery time.Duration
-	// Rubbish, if set, is told once of each value under our prefix that is none
-	// of ours: someone wrote there by hand. Followers go on without it.
-	Rubbish func(key string, err error)
+	// Report, if set, is told of what followers get over by themselves: once of
+	// each value below our prefix that is none of ours, which is left out, and
+	// once of each fault that interrupts them. Several goroutines may call it.
+	Report func(error)
 }
 
 // DefaultTimeout outlasts an election of etcd's default kind (1-2 s), during
@@ -64,9 +65,10 @@ type Store struct {
 	timeout      time.Duration
 	confirmEvery time.Duration
 
+	report func(error)
+
 	mu      sync.Mutex
-	rubbish func(key string, err error)
-	told    map[string]int64 // revision of the rubbish last told of, by key
+	rubbish map[string]int64 // revision of what was last reported, by key
 }
 
 // Open prepares a connection and returns at once: it does not wait for the
@@ -95,8 +97,11 @@ func Open(config Config) (*Store, error) {
 		client:       client,
 		timeout:      config.Timeout,
 		confirmEvery: config.ConfirmEvery,
-		rubbish:      config.Rubbish,
-		told:         map[string]int64{},
+		report:       config.Report,
+		rubbish:      map[string]int64{},
+	}
+	if s.report == nil {
+		s.report = func(error) {}
 	}
 	if s.timeout == 0 {
 		s.timeout = DefaultTimeout
