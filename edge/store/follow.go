@@ -100,7 +100,7 @@ func (f *follower) readAll(ctx context.Context) error {
 	end := clientv3.GetPrefixRangeEnd(f.prefix)
 	for from, more := f.prefix, true; more; {
 		var page *clientv3.GetResponse
-		err := f.store.twice(ctx, func(ctx context.Context) (err error) {
+		err := f.store.repeat(ctx, func(ctx context.Context) (err error) {
 			page, err = f.store.client.Get(ctx, from,
 				clientv3.WithRange(end), clientv3.WithLimit(pageKeys), clientv3.WithRev(batch.Revision))
 			return err

@@ -33,7 +33,7 @@ func (s *Store) GrantLease(ctx context.Context, ttl time.Duration) (int64, error
 // KeepAlive refreshes a lease once. cluster.ErrLeaseGone says that it has
 // ended, and with it all that was bound to it.
 func (s *Store) KeepAlive(ctx context.Context, lease int64) error {
-	err := s.twice(ctx, func(ctx context.Context) error {
+	err := s.repeat(ctx, func(ctx context.Context) error {
 		_, err := s.client.KeepAliveOnce(ctx, clientv3.LeaseID(lease))
 		return err
 	})
