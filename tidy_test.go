@@ -28,6 +28,10 @@ var layers = map[string]string{
 	"edge/etcdnode/etcdtest": "edge",
 	"edge/fleetconf":         "edge",
 	"edge/host":              "edge",
+	"edge/memstore":          "edge",
+	"edge/store":             "edge",
+	"edge/store/storetest":   "edge",
+	"role/engine":            "role",
 	"test/e2e":               "test",
 }
 
