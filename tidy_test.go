@@ -21,6 +21,7 @@ var layers = map[string]string{
 	"cli":           "cli",
 	"core/cluster":  "core",
 	"core/schedule": "core",
+	"core/unitfile": "core",
 }
 
 // below says which layers a layer may import.
