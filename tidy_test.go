@@ -22,6 +22,7 @@ var layers = map[string]string{
 	"cmd/argosy":             "cmd",
 	"core/cluster":           "core",
 	"core/schedule":          "core",
+	"core/unitfile":          "core",
 	"edge/authority":         "edge",
 	"edge/endpoint":          "edge",
 	"edge/etcdnode":          "edge",
