@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"argosy/cli"
+	"argosy/cli/local"
 )
 
 // names are the commands that a link to the binary may be called, besides argosy.
@@ -43,5 +44,6 @@ func command(name string) *cobra.Command {
 	for _, build := range names() {
 		root.AddCommand(build())
 	}
+	root.AddCommand(local.Commands()...)
 	return root
 }
