@@ -52,7 +52,7 @@ func Debian13() (Recipe, error) {
 			{"useradd", "--system", "--uid", "971", "--gid", "971", "--home-dir", "/nonexistent", "--no-create-home", "--shell", "/usr/sbin/nologin", "argosy-endpoint"},
 			{"groupadd", "--system", "--gid", "972", "fleet"},
 			{"groupadd", "--gid", "500", "core"},
-			{"useradd", "--uid", "500", "--gid", "500", "--groups", "docker,fleet,sudo", "--create-home", "--shell", "/bin/bash", "core"},
+			{"useradd", "--uid", "500", "--gid", "500", "--groups", "adm,docker,fleet,sudo,systemd-journal", "--create-home", "--shell", "/bin/bash", "core"},
 			// Docker starts when its socket is first used, as on CoreOS.
 			{"systemctl", "disable", "docker.service", "containerd.service", "netavark-dhcp-proxy.socket"},
 			{"systemctl", "enable", "docker.socket", "ssh.service", "systemd-networkd.service"},

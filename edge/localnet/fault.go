@@ -11,9 +11,13 @@ import (
 // Faults are all that is broken between the machines of one cluster. They are
 // laid as a whole (Namespace.Lay), so that what is written here is what holds.
 type Faults struct {
-	Cuts  []Cut  `json:"cuts,omitempty"`
-	Slows []Slow `json:"slows,omitempty"`
+	Cuts   []Cut    `json:"cuts,omitempty"`
+	Slows  []Slow   `json:"slows,omitempty"`
+	Silent []string `json:"silent,omitempty"` // machines from which not even the host hears
 }
+
+// Any says whether anything is broken.
+func (f Faults) Any() bool { return len(f.Cuts)+len(f.Slows)+len(f.Silent) > 0 }
 
 // Cut drops what machines send one another. The host still reaches them all.
 type Cut struct {
@@ -44,20 +48,32 @@ func (f Faults) With(cut Cut) Faults {
 	cuts := slices.DeleteFunc(slices.Clone(f.Cuts), func(c Cut) bool {
 		return c.Machine == cut.Machine && c.From == cut.From
 	})
-	return Faults{Cuts: append(cuts, cut), Slows: f.Slows}
+	return Faults{Cuts: append(cuts, cut), Slows: f.Slows, Silent: f.Silent}
 }
 
 // WithSlow is f with slow in place of what slowed its machine before.
 func (f Faults) WithSlow(slow Slow) Faults {
 	slows := slices.DeleteFunc(slices.Clone(f.Slows), func(s Slow) bool { return s.Machine == slow.Machine })
-	return Faults{Cuts: f.Cuts, Slows: append(slows, slow)}
+	return Faults{Cuts: f.Cuts, Slows: append(slows, slow), Silent: f.Silent}
 }
 
-// Without is f with nothing left that concerns machine.
+// WithSilence is f with machine silent or not. A paused machine is: its processes
+// stand still, but the kernel, which it shares with the host, would answer for it.
+func (f Faults) WithSilence(machine string, silent bool) Faults {
+	all := slices.DeleteFunc(slices.Clone(f.Silent), func(name string) bool { return name == machine })
+	if silent {
+		all = append(all, machine)
+	}
+	return Faults{Cuts: f.Cuts, Slows: f.Slows, Silent: all}
+}
+
+// Without is f with no cut or slowness left that concerns machine.
 func (f Faults) Without(machine string) Faults {
 	return Faults{
 		Cuts:  slices.DeleteFunc(slices.Clone(f.Cuts), func(c Cut) bool { return c.Machine == machine || c.From == machine }),
 		Slows: slices.DeleteFunc(slices.Clone(f.Slows), func(s Slow) bool { return s.Machine == machine }),
+
+		Silent: f.Silent,
 	}
 }
 
@@ -112,28 +128,39 @@ const table = "table bridge argosy"
 
 // script is the input of nft(8) that replaces all drops by those of f, in one
 // transaction. The forward hook sees only what goes from one port to another,
-// never what the host itself sends or hears.
+// never what the host itself sends or hears; the outer two hooks see all.
 func (f Faults) script() string {
-	var b strings.Builder
-	// Declared first, so that there is always something to delete.
-	fmt.Fprintf(&b, "%s {}\ndelete %s\n%s {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy accept;\n", table, table, table)
+	var in, across, out []string
+	for _, machine := range f.Silent {
+		in = append(in, path(machine, "")+" drop")
+		out = append(out, path("", machine)+" drop")
+	}
 	for _, c := range f.Cuts {
 		if c.Direction != In {
-			fmt.Fprintf(&b, "\t\t%s drop\n", path(c.Machine, c.From))
+			across = append(across, path(c.Machine, c.From)+" drop")
 		}
 		if c.Direction != Out {
-			fmt.Fprintf(&b, "\t\t%s drop\n", path(c.From, c.Machine))
+			across = append(across, path(c.From, c.Machine)+" drop")
 		}
 	}
 	for _, s := range f.Slows {
 		if s.Loss > 0 {
-			for _, way := range []string{path(s.Machine, ""), path("", s.Machine)} {
-				fmt.Fprintf(&b, "\t\t%s numgen random mod 100 < %d drop\n", way, s.Loss)
-			}
+			lose := fmt.Sprintf(" numgen random mod 100 < %d drop", s.Loss)
+			across = append(across, path(s.Machine, "")+lose, path("", s.Machine)+lose)
 		}
 	}
-	b.WriteString("\t}\n}\n")
-	return b.String()
+	// Declared first, so that there is always something to delete.
+	return table + " {}\ndelete " + table + "\n" + table + " {\n" +
+		chain("prerouting", in) + chain("forward", across) + chain("postrouting", out) + "}\n"
+}
+
+// chain is a chain of the bridge family at the hook of the same name.
+func chain(hook string, rules []string) string {
+	text := fmt.Sprintf("\tchain %s {\n\t\ttype filter hook %s priority 0; policy accept;\n", hook, hook)
+	for _, rule := range rules {
+		text += "\t\t" + rule + "\n"
+	}
+	return text + "\t}\n"
 }
 
 // path matches what goes from one machine to another; "" is any machine.

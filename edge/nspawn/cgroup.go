@@ -161,9 +161,6 @@ func (c Cgroup) Remove(ctx context.Context) error {
 	return nil
 }
 
-// removeParent removes the folder above if it is empty now.
-func (c Cgroup) removeIfEmpty() { _ = unix.Rmdir(string(c)) }
-
 func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
 		return nil

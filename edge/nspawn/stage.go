@@ -55,6 +55,9 @@ func (m *Machine) Start(ctx context.Context, binary string) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, binary, Subcommand, "launch", m.dir)
+	// Nothing is launched any more once the caller has died. The thread is the
+	// caller's own: it is in a namespace that others are not in.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("start %s: %w: %s", m.Spec.Name, err, strings.TrimSpace(string(out)))
 	}
@@ -87,7 +90,7 @@ func (m *Machine) launch() error {
 	}
 	defer reader.Close()
 	cmd := exec.Command("/proc/self/exe", Subcommand, "keep", m.dir) //nolint:noctx // it outlives this process
-	cmd.Dir = "/"
+	cmd.Args[0], cmd.Dir = "argosy", "/"
 	cmd.Stdout, cmd.Stderr = console, console
 	cmd.ExtraFiles = []*os.File{writer}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, UseCgroupFD: true, CgroupFD: int(group.Fd())}
@@ -148,7 +151,7 @@ func (m *Machine) startBoot(ctx context.Context) (*exec.Cmd, error) {
 	}
 	defer descriptor.Close()
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", Subcommand, "boot", m.dir)
-	cmd.Dir = "/"
+	cmd.Args[0], cmd.Dir = "argosy", "/"
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setsid:      true,

@@ -43,6 +43,12 @@ func (c *Cluster) Kill(ctx context.Context, machine string) error {
 // Start boots a machine from its own disk and waits for its systemd.
 func (c *Cluster) Start(ctx context.Context, machine string) error {
 	return c.change(ctx, machine, func(node Node, m *nspawn.Machine) error {
+		if m.State() == nspawn.Paused {
+			return fmt.Errorf("%s is paused, not off: `argosy chaos resume %s`", machine, machine)
+		}
+		if err := c.silence(ctx, machine, false); err != nil { // it may have been paused when it was killed
+			return err
+		}
 		if err := c.namespace().Do(func() error { return m.Start(ctx, c.binary()) }); err != nil {
 			return err
 		}
@@ -68,14 +74,32 @@ func (c *Cluster) started(ctx context.Context, node Node) error {
 	return nil
 }
 
-// Pause stops a machine where it is, Resume lets it go on.
+// Pause stops a machine where it is: nothing in it runs, nothing is heard of it.
 func (c *Cluster) Pause(ctx context.Context, machine string) error {
-	return c.change(ctx, machine, func(_ Node, m *nspawn.Machine) error { return m.Pause(ctx) })
+	return c.change(ctx, machine, func(_ Node, m *nspawn.Machine) error {
+		if err := m.Pause(ctx); err != nil {
+			return err
+		}
+		return c.silence(ctx, machine, true)
+	})
 }
 
 // Resume lets a paused machine go on.
 func (c *Cluster) Resume(ctx context.Context, machine string) error {
-	return c.change(ctx, machine, func(_ Node, m *nspawn.Machine) error { return m.Resume(ctx) })
+	return c.change(ctx, machine, func(_ Node, m *nspawn.Machine) error {
+		if err := c.silence(ctx, machine, false); err != nil {
+			return err
+		}
+		return m.Resume(ctx)
+	})
+}
+
+func (c *Cluster) silence(ctx context.Context, machine string, silent bool) error {
+	faults, err := c.faults()
+	if err != nil {
+		return err
+	}
+	return c.lay(ctx, faults.WithSilence(machine, silent))
 }
 
 // Reboot asks a machine's systemd for a reboot and waits until it is up again.

@@ -128,8 +128,7 @@ func (c *Cluster) boot(ctx context.Context, binary string, progress Progress) (c
 	if err != nil {
 		return false, err
 	}
-	broken := len(faults.Cuts)+len(faults.Slows) > 0
-	if len(asleep) == 0 && !broken {
+	if len(asleep) == 0 && !faults.Any() {
 		return false, c.sameBinary(binary, progress)
 	}
 	progress.Step("files and keys")
