@@ -14,6 +14,7 @@ import (
 
 	"argosy/cli"
 	"argosy/cli/etcd"
+	"argosy/cli/local"
 )
 
 // names are the commands that a link to the binary may be called, besides argosy.
@@ -47,5 +48,6 @@ func command(name string) *cobra.Command {
 	for _, build := range names() {
 		root.AddCommand(build())
 	}
+	root.AddCommand(local.Commands()...)
 	return root
 }
