@@ -19,7 +19,9 @@ import (
 var layers = map[string]string{
 	"cmd/argosy":     "cmd",
 	"cli":            "cli",
+	"core/api":       "core",
 	"core/cluster":   "core",
+	"role/registry":  "role",
 	"edge/fleetconf": "edge",
 	"edge/host":      "edge",
 	"core/schedule":  "core",
