@@ -22,6 +22,7 @@ var layers = map[string]string{
 	"cli/local":              "cli",
 	"cli/local/lab":          "cli",
 	"cmd/argosy":             "cmd",
+	"core/api":               "core",
 	"core/cluster":           "core",
 	"core/schedule":          "core",
 	"core/unitfile":          "core",
@@ -40,6 +41,7 @@ var layers = map[string]string{
 	"examples":               "files",
 	"os/units":               "files",
 	"role/engine":            "role",
+	"role/registry":          "role",
 	"test/e2e":               "test",
 }
 
