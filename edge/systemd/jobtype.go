@@ -33,7 +33,7 @@ func (m *Manager) jobType(ctx context.Context, pid int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // nothing is buffered that could be lost
 	ask := func(path dbus.ObjectPath, method string, args ...any) *dbus.Call {
 		return conn.Object(systemdName, path).CallWithContext(ctx, method, 0, args...)
 	}
