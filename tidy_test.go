@@ -33,6 +33,7 @@ var layers = map[string]string{
 	"edge/endpoint":            "edge",
 	"edge/etcdnode":            "edge",
 	"edge/etcdnode/etcdtest":   "edge",
+	"edge/fakesystemd":         "edge",
 	"edge/fleetconf":           "edge",
 	"edge/host":                "edge",
 	"edge/localnet":            "edge",
