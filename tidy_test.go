@@ -25,7 +25,6 @@ var layers = map[string]string{
 	"core/api":                 "core",
 	"core/cluster":             "core",
 	"core/converge":            "core",
-	"core/converge":            "core",
 	"core/schedule":            "core",
 	"core/unitfile":            "core",
 	"edge/authority":           "edge",
