@@ -1,0 +1,80 @@
+# `make` alone tells what there is. Everything that a target needs and that a
+# fresh Debian 12 or 13 lacks is installed by `make deps`, which the others call.
+
+SHELL := /bin/bash -o pipefail
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+ARGOSY := build/argosy
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GOFILES := $(shell git ls-files -co --exclude-standard '*.go' go.mod go.sum os examples)
+PACKAGES := debootstrap debian-archive-keyring systemd-container openssh-client \
+	iproute2 nftables docker-registry etcd-client busybox-static
+# Go's own settings: one static binary, the same from the same sources.
+export CGO_ENABLED := 0
+export GOFLAGS := -trimpath
+MACHINE_TESTS := ./test/e2e/...
+STORE_TESTS := ./edge/etcdnode/clustertest/...
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+.PHONY: up
+up: deps build ## three machines, joined and healthy, with an example running
+	$(SUDO) $(ARGOSY) up $(UPFLAGS)
+
+.PHONY: down
+down: ## the machines gone, nothing left behind
+	@test ! -x $(ARGOSY) || $(SUDO) $(ARGOSY) down
+
+.PHONY: build
+build: $(ARGOSY) ## the binary, in build/
+$(ARGOSY): $(GOFILES)
+	go build -ldflags '-s -w -X argosy/cli.Version=$(VERSION)' -o $@ ./cmd/argosy
+
+.PHONY: deps
+deps: ## install the Debian packages that are missing
+	@missing=$$(for p in $(PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo -n "$$p "; done); \
+	if [ -n "$$missing" ]; then \
+	  echo "installing: $$missing"; \
+	  $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+
+.PHONY: test
+test: ## every test there is, ring by ring, with the time of each
+	@scripts=(check store machines); for ring in $${scripts[@]}; do \
+	  start=$$SECONDS; $(MAKE) --no-print-directory $$ring || exit 1; \
+	  printf '%-10s %4d s\n' $$ring $$((SECONDS - start)) >> build/rings; done; \
+	echo; cat build/rings; rm build/rings
+
+.PHONY: check
+check: fmt lint ## no root, under a minute: format, lint, layers, all tests in the process
+	go test ./...
+
+.PHONY: fmt
+fmt: ## gofmt; the fix is gofmt -w .
+	@mkdir -p build; bad=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	[ -z "$$bad" ] || { echo "gofmt -w $$bad"; exit 1; }
+
+.PHONY: lint
+lint: ## vet and staticcheck; an exception carries its reason
+	go vet ./... && go vet -tags machines ./test/... ./edge/systemd/...
+	go tool staticcheck ./...
+	go tool errcheck -ignoretests -exclude .errcheck ./...
+
+.PHONY: store
+store: ## three real members: killed, stopped, restored
+	go test -tags store -count=1 $(STORE_TESTS)
+
+.PHONY: machines
+machines: deps build ## real systemd, the real binary, real machines
+	$(SUDO) env "PATH=$$PATH" ARGOSY=$(abspath $(ARGOSY)) GOFLAGS=$(GOFLAGS) \
+	  $$(command -v go) test -tags machines -count=1 -timeout 30m -v $(MACHINE_TESTS) | tee build/machines.log | grep -vE '^=== '
+
+.PHONY: bench
+bench: deps build ## the budgets of the design, measured, as a table
+	$(SUDO) env "PATH=$$PATH" $(ARGOSY) bench
+
+.PHONY: clean
+clean: down ## what was built; the base tree stays in /var/cache/argosy
+	rm -rf build

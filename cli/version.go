@@ -1,0 +1,4 @@
+package cli
+
+// Version is set by the linker; see the Makefile.
+var Version = "unknown"

@@ -1,0 +1,119 @@
+//go:build machines
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sleeper is a unit that runs until it is told to stop.
+const sleeper = "[Unit]\nDescription=Sleeper %i\n\n[Service]\nExecStart=/usr/bin/sleep infinity\n"
+
+// where is one row of list-units.
+type where struct {
+	Unit    string `json:"unit"`
+	Machine string `json:"machine"`
+	Active  string `json:"active"`
+	Sub     string `json:"sub"`
+}
+
+// listUnits reads list-units as scripts do.
+func (c local) listUnits(t *testing.T, from string) []where {
+	t.Helper()
+	var rows []where
+	out := c.must(t, from, "fleetctl list-units -o json")
+	if err := json.Unmarshal([]byte(out), &rows); err != nil {
+		t.Fatalf("list-units -o json: %v\n%s", err, out)
+	}
+	return rows
+}
+
+// submit puts a template on core-01 and starts instances of it; all that it
+// made is destroyed when the test ends.
+func (c local) startInstances(t *testing.T, template, text string, instances ...string) {
+	t.Helper()
+	c.write(t, "core-01", "/home/core/"+template, text)
+	names := make([]string, len(instances))
+	for i, instance := range instances {
+		names[i] = strings.Replace(template, "@", "@"+instance, 1)
+	}
+	t.Cleanup(func() {
+		c.shell(t, "core-01", "fleetctl destroy "+strings.Join(names, " ")+" "+template+"; rm -f "+template)
+	})
+	c.must(t, "core-01", "fleetctl start "+strings.Join(names, " "))
+}
+
+// machineNames are the machines by their ids.
+func (c local) machineNames(t *testing.T, from string) map[string]string {
+	t.Helper()
+	var rows []struct {
+		Machine string `json:"machine"`
+		Name    string `json:"name"`
+	}
+	out := c.must(t, from, "fleetctl list-machines -o json")
+	if err := json.Unmarshal([]byte(out), &rows); err != nil {
+		t.Fatalf("list-machines -o json: %v\n%s", err, out)
+	}
+	names := map[string]string{}
+	for _, row := range rows {
+		names[row.Machine] = row.Name
+	}
+	return names
+}
+
+// mainPIDs finds, on every machine itself, the main processes of the units
+// whose names begin with prefix: "core-01/a@1.service" to PID.
+func (c local) mainPIDs(t *testing.T, prefix string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, machine := range allMachines {
+		out := c.must(t, machine, "systemctl list-units --no-legend --plain --state=active '"+prefix+"*' | cut -d' ' -f1 | xargs -r -n1 sh -c 'echo $0 $(systemctl show -P MainPID $0)'")
+		for line := range strings.Lines(out) {
+			unit, pid, _ := strings.Cut(strings.TrimSpace(line), " ")
+			found[machine+"/"+unit] = pid
+		}
+	}
+	return found
+}
+
+var allMachines = []string{"core-01", "core-02", "core-03"}
+
+// whole waits until every machine is back and every unit of prefix runs exactly once.
+func (c local) whole(t *testing.T, prefix string, units int) {
+	t.Helper()
+	eventually(t, time.Minute, func() error {
+		out := c.shell(t, "core-01", "fleetctl list-machines --no-legend | wc -l")
+		if strings.TrimSpace(out.stdout) != "3" {
+			return fmt.Errorf("list-machines counts %s machines, expected 3 (%s)", out.stdout, out.stderr)
+		}
+		return nil
+	})
+	eventually(t, time.Minute, func() error {
+		pids := c.mainPIDs(t, prefix)
+		names := map[string]int{}
+		for at := range pids {
+			_, unit, _ := strings.Cut(at, "/")
+			names[unit]++
+		}
+		if len(pids) != units || len(names) != units {
+			return fmt.Errorf("%d copies of %d units run, expected %d of each: %v", len(pids), len(names), units, slices.Sorted(maps.Keys(pids)))
+		}
+		return nil
+	})
+}
+
+// quiet watches the store for a while and fails if anything is written to it:
+// a cluster in which nothing happens writes nothing.
+func (c local) quiet(t *testing.T) {
+	t.Helper()
+	out := c.shell(t, "core-01", "timeout 8 etcdctl watch --prefix /argosy/v1/")
+	if out.code != 124 || out.stdout != "" {
+		t.Errorf("an idle cluster was written to (exit %d):\n%s%s", out.code, out.stdout, out.stderr)
+	}
+}
