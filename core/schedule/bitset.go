@@ -59,12 +59,11 @@ func (b bitset) subtract(other bitset) {
 
 // unite adds what is in other.
 func (b *bitset) unite(other bitset) {
-	for len(*b) < len(other) {
-		*b = append(*b, 0)
-	}
-	for i, word := range other {
+	common := min(len(*b), len(other))
+	for i, word := range other[:common] {
 		(*b)[i] |= word
 	}
+	*b = append(*b, other[common:]...)
 }
 
 // all yields the numbers in rising order. The set may change meanwhile.
