@@ -14,7 +14,7 @@ type write struct {
 	unit   cluster.UnitName
 	guards []clientv3.Cmp
 	ops    []clientv3.Op
-	bytes  int                                   // of the values written
+	bytes  int                                  // of the values written
 	events func(revision int64) []cluster.Event // what its success makes known
 }
 

@@ -40,6 +40,9 @@ const (
 //
 // A Commit takes one change of a unit; a second one is left out as a conflict.
 func (s *Store) Commit(ctx context.Context, term cluster.Leader, changes []schedule.Change) ([]cluster.Event, error) {
+	if term.Revision == 0 { // it would compare equal where nobody leads
+		return nil, fmt.Errorf("commit without a term: %w", cluster.ErrDeposed)
+	}
 	batches, twice, err := inBatches(changes)
 	if err != nil {
 		return nil, fmt.Errorf("commit: %w", err)

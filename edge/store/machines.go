@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -32,7 +33,7 @@ func (s *Store) GrantLease(ctx context.Context, ttl time.Duration) (int64, error
 // KeepAlive refreshes a lease once. cluster.ErrLeaseGone says that it has
 // ended, and with it all that was bound to it.
 func (s *Store) KeepAlive(ctx context.Context, lease int64) error {
-	err := s.twice(ctx, func(ctx context.Context) error {
+	err := s.repeat(ctx, func(ctx context.Context) error {
 		_, err := s.client.KeepAliveOnce(ctx, clientv3.LeaseID(lease))
 		return err
 	})
@@ -127,20 +128,24 @@ func (s *Store) putStates(ctx context.Context, lease int64, machine cluster.Mach
 		return err
 	}
 	var ops []clientv3.Op
-	seen := map[cluster.UnitName]bool{}
-	for _, state := range changed {
+	seen := map[cluster.UnitName]bool{} // etcd takes one word on a key in a transaction
+	for _, state := range slices.Backward(changed) {
 		if err := checkNames(machine, state.Unit); err != nil {
 			return err
 		}
+		if seen[state.Unit] {
+			continue // a later word on the same unit counts
+		}
+		seen[state.Unit] = true
 		value, err := encode(state)
 		if err != nil {
 			return err
 		}
-		seen[state.Unit] = true
 		ops = append(ops, clientv3.OpPut(stateKey(machine, state.Unit), value, clientv3.WithLease(clientv3.LeaseID(lease))))
 	}
 	for _, unit := range gone {
-		if !seen[unit] { // changed wins: etcd takes one word on a key in a transaction
+		if !seen[unit] {
+			seen[unit] = true
 			ops = append(ops, clientv3.OpDelete(stateKey(machine, unit)))
 		}
 	}

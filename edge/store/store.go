@@ -27,14 +27,16 @@ type Config struct {
 	TLS       *tls.Config // nil where the endpoints are http://
 
 	// Timeout bounds one try of one call; 0 means DefaultTimeout. What may be
-	// done twice without harm is tried twice, the second time at another member.
+	// done again without harm (reads, KeepAlive) is tried at up to three members,
+	// within twice this time.
 	Timeout time.Duration
 	// ConfirmEvery is how often Follow asks an idle store whether it is still
 	// current; 0 means DefaultConfirmEvery.
 	ConfirmEvery time.Duration
-	// Rubbish, if set, is told once of each value under our prefix that is none
-	// of ours: someone wrote there by hand. Followers go on without it.
-	Rubbish func(key string, err error)
+	// Report, if set, is told of what followers get over by themselves: once of
+	// each value below our prefix that is none of ours, which is left out, and
+	// once of each fault that interrupts them. Several goroutines may call it.
+	Report func(error)
 }
 
 // DefaultTimeout outlasts an election of etcd's default kind (1-2 s), during
@@ -56,6 +58,8 @@ const (
 	// reconnectWithin caps the pause between attempts to reach a member, so that
 	// nobody waits long for a member that is back.
 	reconnectWithin = time.Second
+	// tries that a call gets which may be done again.
+	tries = 3
 )
 
 // Store is a connection to the store. It is safe for use by many.
@@ -64,9 +68,10 @@ type Store struct {
 	timeout      time.Duration
 	confirmEvery time.Duration
 
+	report func(error)
+
 	mu      sync.Mutex
-	rubbish func(key string, err error)
-	told    map[string]int64 // revision of the rubbish last told of, by key
+	rubbish map[string]int64 // revision of what was last reported, by key
 }
 
 // Open prepares a connection and returns at once: it does not wait for the
@@ -95,8 +100,11 @@ func Open(config Config) (*Store, error) {
 		client:       client,
 		timeout:      config.Timeout,
 		confirmEvery: config.ConfirmEvery,
-		rubbish:      config.Rubbish,
-		told:         map[string]int64{},
+		report:       config.Report,
+		rubbish:      map[string]int64{},
+	}
+	if s.report == nil {
+		s.report = func(error) {}
 	}
 	if s.timeout == 0 {
 		s.timeout = DefaultTimeout
@@ -117,17 +125,25 @@ func (s *Store) Close() error {
 
 // once gives op one try. Its outcome is unknown after ErrUnavailable.
 func (s *Store) once(ctx context.Context, op func(context.Context) error) error {
-	bounded, cancel := context.WithTimeout(ctx, s.timeout)
+	return within(ctx, s.timeout, op)
+}
+
+func within(ctx context.Context, timeout time.Duration, op func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return translate(ctx, op(bounded))
 }
 
-// twice gives op, which may be done twice without harm, a second try: the
-// members take turns, so that one that has stopped answering is left behind.
-func (s *Store) twice(ctx context.Context, op func(context.Context) error) error {
-	err := s.once(ctx, op)
-	if errors.Is(err, cluster.ErrUnavailable) && ctx.Err() == nil {
-		err = s.once(ctx, op)
+// repeat gives op, which may be done again without harm, several tries of
+// growing length: the members take turns, so that one that has stopped
+// answering is left behind soon.
+func (s *Store) repeat(ctx context.Context, op func(context.Context) error) error {
+	var err error
+	for try := range time.Duration(tries) {
+		err = within(ctx, s.timeout*(try+1)/tries, op)
+		if !errors.Is(err, cluster.ErrUnavailable) || ctx.Err() != nil {
+			break
+		}
 	}
 	return err
 }
@@ -145,7 +161,7 @@ func (s *Store) transact(ctx context.Context, guards []clientv3.Cmp, then, other
 // get reads one key, linearizably; nil where there is none.
 func (s *Store) get(ctx context.Context, key string) (*keyValue, error) {
 	var response *clientv3.GetResponse
-	err := s.twice(ctx, func(ctx context.Context) (err error) {
+	err := s.repeat(ctx, func(ctx context.Context) (err error) {
 		response, err = s.client.Get(ctx, key)
 		return err
 	})
