@@ -1,9 +1,6 @@
 package schedule
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // candidates returns the machines that may take u. The set is the picture's own:
 // it holds until the next call and may be narrowed only where plain is false.
@@ -59,14 +56,14 @@ func (p *Picture) avoid(set bitset, u *unit) {
 
 func named(m *machine, id string) bool { return strings.HasPrefix(string(m.id), id) }
 
-// blockers returns the units on m that keep u away, in the order of their names.
-func blockers(u *unit, m *machine) []*unit {
-	var found []*unit
+// blocker returns the oldest placement on m that keeps u away, so that a reason
+// that names it stays true and the same when others arrive; nil if none does.
+func blocker(u *unit, m *machine) *slot {
+	var oldest *slot
 	for _, s := range m.slots {
-		if apart(u, s.unit) {
-			found = append(found, s.unit)
+		if apart(u, s.unit) && (oldest == nil || compareAge(s, oldest) < 0) {
+			oldest = s
 		}
 	}
-	slices.SortFunc(found, byName)
-	return found
+	return oldest
 }

@@ -116,7 +116,6 @@ func (p *Picture) keep(u *unit, stay *slot, slots []*slot) {
 			p.evict(s, fmt.Sprintf("it already runs on %s", stay.machine.title()))
 		}
 	}
-	p.touchJuniors(stay)
 	if stay.stale() {
 		p.place(u, stay.machine, nil, whyRenewed(stay))
 		return
@@ -143,6 +142,7 @@ func (p *Picture) decideGlobal(u *unit) {
 		case !s.machine.live(): // should it come back, nothing has happened
 		case objection != "":
 			p.evict(s, objection)
+			u.again = true // what keeps it away may be gone by then
 		case s.stale():
 			p.place(u, s.machine, nil, whyRenewed(s))
 		}
@@ -230,18 +230,6 @@ func (p *Picture) seniorConflict(s *slot) *slot {
 		}
 	}
 	return first
-}
-
-// touchJuniors has Plan look at the placements that conflict with one that stays.
-func (p *Picture) touchJuniors(s *slot) {
-	if !p.conflicted(s) {
-		return
-	}
-	for other := range conflicting(s) {
-		if other.pending == settled && seniority(other, s) > 0 {
-			p.touch(other.unit)
-		}
-	}
 }
 
 // conflicted says whether any other placement on the machine conflicts with s.

@@ -97,8 +97,8 @@ func (p *Picture) obstacle(u *unit, m *machine) (what obstacle, who string) {
 		return obstacle{"does " + words, "do " + words}, m.title()
 	}
 	what = obstacle{"already runs a unit that conflicts", "already run a unit that conflicts"}
-	if found := blockers(u, m); len(found) > 0 {
-		return what, fmt.Sprintf("%s on %s", found[0].name, m.title())
+	if s := blocker(u, m); s != nil {
+		return what, fmt.Sprintf("%s on %s", s.unit.name, m.title())
 	}
 	return what, m.title()
 }

@@ -94,7 +94,15 @@ func seniority(a, b *slot) int {
 	return cmp.Or(
 		compareBool(a.machine.live(), b.machine.live()),
 		compareBool(!a.stale(), !b.stale()),
-		cmp.Compare(uint64(a.revision-1), uint64(b.revision-1)), // one not in the store yet (0) is the youngest
+		compareAge(a, b),
+	)
+}
+
+// compareAge puts the oldest first; one that is not in the store yet is the youngest.
+func compareAge(a, b *slot) int {
+	return cmp.Or(
+		compareBool(a.revision > 0, b.revision > 0),
+		cmp.Compare(a.revision, b.revision),
 		cmp.Compare(a.unit.name, b.unit.name),
 		cmp.Compare(a.machine.id, b.machine.id),
 	)
