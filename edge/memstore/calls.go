@@ -10,6 +10,19 @@ import (
 	"argosy/core/cluster"
 )
 
+// Unit returns one unit as it is stored.
+func (s *Store) Unit(ctx context.Context, name cluster.UnitName) (cluster.Unit, error) {
+	if err := s.enter(ctx); err != nil {
+		return cluster.Unit{}, err
+	}
+	defer s.mu.Unlock()
+	u, there := s.facts[unitKey(name)].changed.(cluster.UnitChanged)
+	if !there {
+		return cluster.Unit{}, fmt.Errorf("unit %q: %w", name, cluster.ErrNotFound)
+	}
+	return u.Unit, nil
+}
+
 // Content returns the unit text that hash stands for.
 func (s *Store) Content(ctx context.Context, hash cluster.Hash) (string, error) {
 	if err := s.enter(ctx); err != nil {

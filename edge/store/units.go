@@ -9,6 +9,24 @@ import (
 	"argosy/core/cluster"
 )
 
+// Unit returns one unit as it is stored, or cluster.ErrNotFound.
+func (s *Store) Unit(ctx context.Context, name cluster.UnitName) (cluster.Unit, error) {
+	u := cluster.Unit{Name: name}
+	kv, err := s.get(ctx, unitKey(name))
+	switch {
+	case err != nil:
+	case kv == nil:
+		err = cluster.ErrNotFound
+	default:
+		u.Revision = kv.ModRevision
+		err = decode(kv, &u)
+	}
+	if err != nil {
+		return cluster.Unit{}, fmt.Errorf("read unit %q: %w", name, err)
+	}
+	return u, nil
+}
+
 // Content returns the unit text that hash stands for, or cluster.ErrNotFound.
 func (s *Store) Content(ctx context.Context, hash cluster.Hash) (string, error) {
 	kv, err := s.get(ctx, contentKey(hash))
