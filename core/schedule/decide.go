@@ -125,8 +125,7 @@ func (p *Picture) keep(u *unit, stay *slot, slots []*slot) {
 
 // decideGlobal keeps one of u on each machine that its metadata allows.
 func (p *Picture) decideGlobal(u *unit) {
-	fits := slices.Clone(p.machines.live)
-	p.machines.having(fits, u.needs.Metadata)
+	fits := slices.Clone(p.eligible(u))
 	open := slices.Clone(fits)
 	p.avoid(open, u)
 	for _, s := range slices.Clone(u.slots) {

@@ -22,6 +22,9 @@ func (pl *plan) full() bool { return pl.limit > 0 && len(pl.changes) >= pl.limit
 // About limit changes come at once, the rest with the next call; 0 is no limit.
 // The changes of one unit stay together, unless it is global. An empty plan says
 // that nothing is left to do until something is learned.
+//
+// A unit may have several changes in one plan: a global one, or one that is on
+// machines where it should not be. No two changes write the same key.
 func (p *Picture) Plan(now time.Time, limit int) []Change {
 	p.plan = plan{now: now, limit: limit}
 	p.due.order()
