@@ -37,6 +37,34 @@ func subject(change schedule.Change) (cluster.MachineID, cluster.UnitName) {
 	}
 }
 
+// spot is a fact that a decision writes or ends: a placement, or why a unit has
+// none where the machine is empty.
+type spot struct {
+	machine cluster.MachineID
+	unit    cluster.UnitName
+}
+
+// touched lists the facts that a decision writes or ends.
+func touched(change schedule.Change) []spot {
+	machine, unit := subject(change)
+	spots := []spot{{machine, unit}}
+	switch c := change.(type) {
+	case schedule.Place:
+		if moves(c) {
+			spots = append(spots, spot{c.From, unit})
+		}
+		if c.WasUnplaced {
+			spots = append(spots, spot{"", unit})
+		}
+	case schedule.Refuse:
+		if machine != "" {
+			spots = append(spots, spot{"", unit})
+		}
+	case schedule.Evict, schedule.Absolve:
+	}
+	return spots
+}
+
 // moves says that a placement takes the place of one on another machine.
 func moves(c schedule.Place) bool { return c.From != "" && c.From != c.Placement.Machine }
 

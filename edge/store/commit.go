@@ -38,7 +38,8 @@ const (
 // written even later, until the term ends; else cluster.ErrConflict when some
 // were left out. After the first two not all may have been tried.
 //
-// A Commit takes one change of a unit; a second one is left out as a conflict.
+// A Commit takes one word on a fact; a change that speaks of one a second time
+// is left out as a conflict.
 func (s *Store) Commit(ctx context.Context, term cluster.Leader, changes []schedule.Change) ([]cluster.Event, error) {
 	if term.Revision == 0 { // it would compare equal where nobody leads
 		return nil, fmt.Errorf("commit without a term: %w", cluster.ErrDeposed)
@@ -71,17 +72,21 @@ func (s *Store) Commit(ctx context.Context, term cluster.Leader, changes []sched
 	return events, nil
 }
 
-// byMachine orders changes by machine and takes out those that speak of a unit
-// a second time.
+// byMachine orders changes by machine and takes out those that speak of a fact
+// a second time: etcd takes one word on a key in a transaction.
 func byMachine(changes []schedule.Change) (once []schedule.Change, twice []cluster.UnitName) {
-	seen := make(map[cluster.UnitName]bool, len(changes))
+	said := make(map[spot]bool, len(changes))
+	once = make([]schedule.Change, 0, len(changes))
 	for _, change := range changes {
-		_, unit := subject(change)
-		if seen[unit] {
+		spots := touched(change)
+		if slices.ContainsFunc(spots, func(s spot) bool { return said[s] }) {
+			_, unit := subject(change)
 			twice = append(twice, unit)
 			continue
 		}
-		seen[unit] = true
+		for _, s := range spots {
+			said[s] = true
+		}
 		once = append(once, change)
 	}
 	slices.SortStableFunc(once, func(a, b schedule.Change) int {
