@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -38,7 +39,7 @@ func (p *Picture) Plan(now time.Time, limit int) []Change {
 	changes := p.plan.changes
 	if p.plan.jumped {
 		slices.SortStableFunc(changes, func(a, b Change) int {
-			return compareNames(unitOf(a), unitOf(b))
+			return cmp.Compare(unitOf(a), unitOf(b))
 		})
 	}
 	p.plan = plan{}
