@@ -14,6 +14,7 @@ import (
 
 	"argosy/cli"
 	"argosy/cli/etcd"
+	"argosy/cli/fleetctl"
 	"argosy/cli/local"
 )
 
@@ -22,6 +23,7 @@ func names() map[string]func() *cobra.Command {
 	return map[string]func() *cobra.Command{
 		"endpoint": etcd.EndpointCommand,
 		"etcd":     etcd.Command,
+		"fleetctl": fleetctl.New,
 	}
 }
 

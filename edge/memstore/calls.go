@@ -10,6 +10,19 @@ import (
 	"argosy/core/cluster"
 )
 
+// Unit returns one unit as it is stored.
+func (s *Store) Unit(ctx context.Context, name cluster.UnitName) (cluster.Unit, error) {
+	if err := s.enter(ctx); err != nil {
+		return cluster.Unit{}, err
+	}
+	defer s.mu.Unlock()
+	u, there := s.facts[unitKey(name)].changed.(cluster.UnitChanged)
+	if !there {
+		return cluster.Unit{}, fmt.Errorf("unit %q: %w", name, cluster.ErrNotFound)
+	}
+	return u.Unit, nil
+}
+
 // Content returns the unit text that hash stands for.
 func (s *Store) Content(ctx context.Context, hash cluster.Hash) (string, error) {
 	if err := s.enter(ctx); err != nil {
@@ -162,6 +175,21 @@ func (s *Store) Machine(ctx context.Context, id cluster.MachineID) (cluster.Mach
 		return cluster.Machine{}, fmt.Errorf("machine %q: %w", id, cluster.ErrNotFound)
 	}
 	return m.Machine, nil
+}
+
+// States returns the states that a machine has published.
+func (s *Store) States(ctx context.Context, machine cluster.MachineID) ([]cluster.UnitState, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var found []cluster.UnitState
+	for _, event := range s.all(cluster.Everything) {
+		if changed, is := event.(cluster.StateChanged); is && changed.State.Machine == machine {
+			found = append(found, changed.State)
+		}
+	}
+	return found, nil
 }
 
 // PutStates writes what is now so of a machine's units and removes the states

@@ -81,7 +81,7 @@ func (s *Store) putMachine(ctx context.Context, m cluster.Machine) (int64, error
 	key := machineKey(m.ID)
 	response, err := s.transact(ctx,
 		[]clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", m.Revision)},
-		[]clientv3.Op{clientv3.OpPut(key, value, clientv3.WithLease(clientv3.LeaseID(m.Lease)))}, nil)
+		[]clientv3.Op{clientv3.OpPut(key, string(value), clientv3.WithLease(clientv3.LeaseID(m.Lease)))}, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -107,6 +107,27 @@ func (s *Store) Machine(ctx context.Context, id cluster.MachineID) (cluster.Mach
 		return cluster.Machine{}, fmt.Errorf("read machine %q: %w", id, err)
 	}
 	return m, nil
+}
+
+// States returns the states that a machine has published, in the order of their
+// units' names: what a restarted agent compares with what it sees.
+func (s *Store) States(ctx context.Context, machine cluster.MachineID) ([]cluster.UnitState, error) {
+	prefix := stateKey(machine, "")
+	var response *clientv3.GetResponse
+	err := s.repeat(ctx, func(ctx context.Context) (err error) {
+		response, err = s.client.Get(ctx, prefix, clientv3.WithPrefix())
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the unit states of machine %q: %w", machine, err)
+	}
+	var found []cluster.UnitState
+	for _, kv := range response.Kvs {
+		if event, is := s.event(kv, false).(cluster.StateChanged); is {
+			found = append(found, event.State)
+		}
+	}
+	return found, nil
 }
 
 // PutStates writes what is now so of a machine's units, bound to its lease, and
@@ -141,7 +162,7 @@ func (s *Store) putStates(ctx context.Context, lease int64, machine cluster.Mach
 		if err != nil {
 			return err
 		}
-		ops = append(ops, clientv3.OpPut(stateKey(machine, state.Unit), value, clientv3.WithLease(clientv3.LeaseID(lease))))
+		ops = append(ops, clientv3.OpPut(stateKey(machine, state.Unit), string(value), clientv3.WithLease(clientv3.LeaseID(lease))))
 	}
 	for _, unit := range gone {
 		if !seen[unit] {

@@ -9,6 +9,24 @@ import (
 	"argosy/core/cluster"
 )
 
+// Unit returns one unit as it is stored, or cluster.ErrNotFound.
+func (s *Store) Unit(ctx context.Context, name cluster.UnitName) (cluster.Unit, error) {
+	u := cluster.Unit{Name: name}
+	kv, err := s.get(ctx, unitKey(name))
+	switch {
+	case err != nil:
+	case kv == nil:
+		err = cluster.ErrNotFound
+	default:
+		u.Revision = kv.ModRevision
+		err = decode(kv, &u)
+	}
+	if err != nil {
+		return cluster.Unit{}, fmt.Errorf("read unit %q: %w", name, err)
+	}
+	return u, nil
+}
+
 // Content returns the unit text that hash stands for, or cluster.ErrNotFound.
 func (s *Store) Content(ctx context.Context, hash cluster.Hash) (string, error) {
 	kv, err := s.get(ctx, contentKey(hash))
@@ -50,7 +68,7 @@ func (s *Store) putUnit(ctx context.Context, unit cluster.Unit, text string) (in
 		unchanged    = clientv3.Compare(clientv3.ModRevision(key), "=", unit.Revision)
 		sameText     = clientv3.Compare(clientv3.Value(content), "=", text) // false where there is none
 		noText       = clientv3.Compare(clientv3.CreateRevision(content), "=", 0)
-		putUnit      = clientv3.OpPut(key, value)
+		putUnit      = clientv3.OpPut(key, string(value))
 		putText      = clientv3.OpPut(content, text)
 		look         = clientv3.OpGet(key, clientv3.WithKeysOnly())
 	)

@@ -140,7 +140,8 @@ func (r *Registry) Destroy(ctx context.Context, by string, name cluster.UnitName
 		switch {
 		case err == nil:
 			r.log.Info("unit destroyed", "unit", name, "by", by)
-			return api.Written{Name: name, Revision: stored.Revision, Changed: true}, nil
+			// A unit of that name with this generation or a later one is a new unit.
+			return api.Written{Name: name, Revision: stored.Revision, Generation: stored.Generation + 1, Changed: true}, nil
 		case errors.Is(err, cluster.ErrConflict), errors.Is(err, cluster.ErrNotFound):
 			continue // the next look tells which
 		default:
