@@ -48,6 +48,7 @@ var layers = map[string]string{
 	"edge/systemd/systemdtest":  "edge",
 	"examples":                  "files",
 	"os/units":                  "files",
+	"role/agent":                "role",
 	"role/engine":               "role",
 	"role/registry":             "role",
 	"test/e2e":                  "test",
