@@ -54,6 +54,8 @@ command on the unit's machine.`,
 	} {
 		root.AddCommand(verb)
 	}
+	root.SetHelpCommand(help(root))
+	root.InitDefaultHelpCmd()
 	return root
 }
 
