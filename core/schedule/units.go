@@ -129,16 +129,17 @@ type note struct {
 
 // content is what is kept of one unit text.
 type content struct {
+	hash   cluster.Hash   // one string for all units and placements that have it
 	fleet  *unitfile.File // its [X-Fleet] section
 	shared *needs         // for all units with this text; nil where they hang on the name
 }
 
-func newContent(text string) *content {
+func newContent(hash cluster.Hash, text string) *content {
 	file, err := unitfile.Parse("unit file", text)
 	if err != nil {
-		return &content{shared: &needs{fault: err}}
+		return &content{hash: hash, shared: &needs{fault: err}}
 	}
-	return &content{fleet: file.Section(unitfile.FleetSection)}
+	return &content{hash: hash, fleet: file.Section(unitfile.FleetSection)}
 }
 
 // needsOf reads what the text asks for a unit of this name.

@@ -68,7 +68,7 @@ func (s *Store) putUnit(ctx context.Context, unit cluster.Unit, text string) (in
 		unchanged    = clientv3.Compare(clientv3.ModRevision(key), "=", unit.Revision)
 		sameText     = clientv3.Compare(clientv3.Value(content), "=", text) // false where there is none
 		noText       = clientv3.Compare(clientv3.CreateRevision(content), "=", 0)
-		putUnit      = clientv3.OpPut(key, value)
+		putUnit      = clientv3.OpPut(key, string(value))
 		putText      = clientv3.OpPut(content, text)
 		look         = clientv3.OpGet(key, clientv3.WithKeysOnly())
 	)
