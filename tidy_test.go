@@ -35,6 +35,7 @@ var layers = map[string]string{
 	"edge/etcdnode":             "edge",
 	"edge/etcdnode/clustertest": "edge",
 	"edge/etcdnode/etcdtest":    "edge",
+	"edge/fakesystemd":          "edge",
 	"edge/fleetconf":            "edge",
 	"edge/host":                 "edge",
 	"edge/httpapi":              "edge",

@@ -155,3 +155,54 @@ func BenchmarkFailover(b *testing.B) {
 	}
 	b.ReportMetric(float64(moved)/float64(b.N), "moved/op")
 }
+
+// BenchmarkWaiting measures what 100,000 units that no machine can take cost when
+// something happens: a machine that joins has all of them looked at again, a
+// plain unit that is placed none.
+func BenchmarkWaiting(b *testing.B) {
+	const waiting, machines = 100_000, 1_000
+	facts := benchFacts(0, machines, 0)
+	nowhere := fleetText("MachineMetadata=region=mars")
+	hash, revision := cluster.HashOf(nowhere), int64(len(facts))
+	facts = append(facts, cluster.ContentChanged{Hash: hash, Text: nowhere})
+	for i := range waiting {
+		revision++
+		facts = append(facts, cluster.UnitChanged{Unit: cluster.Unit{Name: cluster.UnitName(fmt.Sprintf("w-%06d.service", i)),
+			Revision: revision, Hash: hash, Desired: cluster.Launched, Generation: 1}})
+	}
+	p := schedule.New()
+	p.Learn(facts...)
+	refuse := func(b *testing.B) {
+		var news []cluster.Event
+		for _, change := range p.Plan(at, 0) {
+			c, ok := change.(schedule.Refuse)
+			if !ok {
+				b.Fatalf("expected refusals, got %#v", change)
+			}
+			revision++
+			c.Unplaced.Revision = revision
+			news = append(news, cluster.UnplacedChanged{Unplaced: c.Unplaced})
+		}
+		p.Learn(news...)
+		if changes := p.Plan(at, 0); len(changes) > 0 {
+			b.Fatalf("more to do: %v", changes[0])
+		}
+	}
+	refuse(b)
+	b.Run("a machine joins", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			revision++
+			p.Learn(cluster.MachineChanged{Machine: cluster.Machine{ID: cluster.MachineID(fmt.Sprintf("f%031x", revision)), Revision: revision}})
+			refuse(b)
+		}
+	})
+	b.Run("a plain unit is placed", func(b *testing.B) {
+		plain := benchFacts(0, 0, 0)[0].(cluster.ContentChanged).Hash
+		for b.Loop() {
+			revision++
+			p.Learn(cluster.UnitChanged{Unit: cluster.Unit{Name: cluster.UnitName(fmt.Sprintf("p-%d.service", revision)),
+				Revision: revision, Hash: plain, Desired: cluster.Launched, Generation: 1}})
+			p.Learn(confirm(b, p.Plan(at, 0), &revision)...)
+		}
+	})
+}

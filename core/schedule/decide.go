@@ -1,14 +1,11 @@
 package schedule
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
 	"argosy/core/cluster"
 )
-
-func compareNames(a, b cluster.UnitName) int { return cmp.Compare(a, b) }
 
 // decide looks at one unit and hands out what must change for it.
 func (p *Picture) decide(u *unit) {
@@ -65,8 +62,7 @@ func (p *Picture) decideUnreadable(u *unit) {
 // decideSingle keeps one unit on one machine.
 func (p *Picture) decideSingle(u *unit) {
 	if !p.peersSettled(u) {
-		u.again = true // each peer's arrival touches its followers
-		return
+		return // each peer's arrival touches its followers
 	}
 	slots := slices.Clone(u.slots)
 	slices.SortFunc(slots, seniority)
@@ -125,8 +121,7 @@ func (p *Picture) keep(u *unit, stay *slot, slots []*slot) {
 
 // decideGlobal keeps one of u on each machine that its metadata allows.
 func (p *Picture) decideGlobal(u *unit) {
-	fits := slices.Clone(p.machines.live)
-	p.machines.having(fits, u.needs.Metadata)
+	fits := slices.Clone(p.eligible(u))
 	open := slices.Clone(fits)
 	p.avoid(open, u)
 	for _, s := range slices.Clone(u.slots) {

@@ -130,20 +130,18 @@ func (ms *machines) named(id string) []*machine {
 	return ms.ordered[from:to]
 }
 
-// having narrows a set to the machines that have the wanted metadata.
-func (ms *machines) having(set bitset, wanted []unitfile.Metadata) {
-	for _, want := range wanted {
-		values := ms.labels[want.Key]
-		if len(want.Values) == 1 {
-			set.intersect(values[want.Values[0]])
-			continue
-		}
-		ms.any = ms.any[:0]
-		for _, value := range want.Values {
-			ms.any.unite(values[value])
-		}
-		set.intersect(ms.any)
+// having returns the live machines that have the wanted metadata. The set is to
+// be read only, and until the next call.
+func (ms *machines) having(want unitfile.Metadata) bitset {
+	values := ms.labels[want.Key]
+	if len(want.Values) == 1 {
+		return values[want.Values[0]]
 	}
+	ms.any = ms.any[:0]
+	for _, value := range want.Values {
+		ms.any.unite(values[value])
+	}
+	return ms.any
 }
 
 // levels sorts the live machines by how many placements they hold, so that the

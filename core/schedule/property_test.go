@@ -96,8 +96,14 @@ func (h *history) late() {
 	case 2:
 		h.destroy(rapid.SampledFrom(unitNames).Draw(h.t, "unit"))
 	}
+	heard := len(h.news)
 	if lost := h.commit(changes...); rapid.Bool().Draw(h.t, "retry") {
 		h.picture.Retry(lost...)
+	}
+	if rapid.Bool().Draw(h.t, "early") { // its own writes, ahead of what else has happened
+		for _, events := range h.news[heard:] {
+			h.picture.Learn(events...)
+		}
 	}
 }
 
@@ -108,7 +114,14 @@ func (h *history) planAndCommit() {
 	if !slices.IsSortedFunc(changes, func(a, b schedule.Change) int { return strings.Compare(unitOf(a), unitOf(b)) }) {
 		h.t.Fatalf("not sorted by unit:\n%s", h.show(changes...))
 	}
+	touched := map[string]bool{}
 	for _, change := range changes {
+		for _, key := range keysOf(change) {
+			if touched[key] {
+				h.t.Fatalf("two changes of one plan write %s:\n%s", key, h.show(changes...))
+			}
+			touched[key] = true
+		}
 		if why := h.needless(change); why != "" {
 			h.t.Fatalf("%s%s", h.show(change), why)
 		}
@@ -191,6 +204,32 @@ func unitOf(change schedule.Change) string {
 		return string(c.Unit)
 	}
 	panic(fmt.Sprintf("unknown change %T", change))
+}
+
+// keysOf is what a change writes in the store.
+func keysOf(change schedule.Change) (keys []string) {
+	placement := func(machine cluster.MachineID) {
+		if machine != "" {
+			keys = append(keys, fmt.Sprintf("placements/%s/%s", machine, unitOf(change)))
+		}
+	}
+	unplaced := "unplaced/" + unitOf(change)
+	switch c := change.(type) {
+	case schedule.Place:
+		placement(c.Placement.Machine)
+		placement(c.From)
+		if c.WasUnplaced {
+			keys = append(keys, unplaced)
+		}
+	case schedule.Evict:
+		placement(c.From)
+	case schedule.Refuse:
+		placement(c.From)
+		keys = append(keys, unplaced)
+	case schedule.Absolve:
+		keys = append(keys, unplaced)
+	}
+	return keys
 }
 
 func drawMetadata(t *rapid.T) map[string]string {

@@ -177,6 +177,21 @@ func (s *Store) Machine(ctx context.Context, id cluster.MachineID) (cluster.Mach
 	return m.Machine, nil
 }
 
+// States returns the states that a machine has published.
+func (s *Store) States(ctx context.Context, machine cluster.MachineID) ([]cluster.UnitState, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var found []cluster.UnitState
+	for _, event := range s.all(cluster.Everything) {
+		if changed, is := event.(cluster.StateChanged); is && changed.State.Machine == machine {
+			found = append(found, changed.State)
+		}
+	}
+	return found, nil
+}
+
 // PutStates writes what is now so of a machine's units and removes the states
 // of those that are gone from it.
 func (s *Store) PutStates(ctx context.Context, id int64, machine cluster.MachineID, changed []cluster.UnitState, gone []cluster.UnitName) error {

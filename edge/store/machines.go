@@ -109,6 +109,27 @@ func (s *Store) Machine(ctx context.Context, id cluster.MachineID) (cluster.Mach
 	return m, nil
 }
 
+// States returns the states that a machine has published, in the order of their
+// units' names: what a restarted agent compares with what it sees.
+func (s *Store) States(ctx context.Context, machine cluster.MachineID) ([]cluster.UnitState, error) {
+	prefix := stateKey(machine, "")
+	var response *clientv3.GetResponse
+	err := s.repeat(ctx, func(ctx context.Context) (err error) {
+		response, err = s.client.Get(ctx, prefix, clientv3.WithPrefix())
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the unit states of machine %q: %w", machine, err)
+	}
+	var found []cluster.UnitState
+	for _, kv := range response.Kvs {
+		if event, is := s.event(kv, false).(cluster.StateChanged); is {
+			found = append(found, event.State)
+		}
+	}
+	return found, nil
+}
+
 // PutStates writes what is now so of a machine's units, bound to its lease, and
 // removes the states of units that are gone from it. It goes in transactions of
 // up to 128 units; after an error some may have been written, and all may be

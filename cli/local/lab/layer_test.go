@@ -141,3 +141,23 @@ func TestWordsSurviveTheShell(t *testing.T) {
 		t.Errorf("one word is a line for the shell: %q", tail)
 	}
 }
+
+// The Vagrantfile does by hand what up does; it may not fall behind.
+func TestVagrantfileSetsTheSame(t *testing.T) {
+	text, err := os.ReadFile("../../../examples/Vagrantfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := plan(t, 3, 3)
+	settings := etcdEnvironment(p, p.Machines[0]) + fleetConf(p, p.Machines[0]) + "ARGOSY_ENDPOINT_MEMBERS=x\n"
+	for line := range strings.Lines(settings) {
+		if key, _, _ := strings.Cut(line, "="); !strings.Contains(string(text), key+"=") {
+			t.Errorf("examples/Vagrantfile does not set %s", key)
+		}
+	}
+	for _, command := range commands {
+		if !strings.Contains(string(text), " "+command) {
+			t.Errorf("examples/Vagrantfile makes no link called %s", command)
+		}
+	}
+}

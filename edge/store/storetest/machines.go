@@ -138,6 +138,13 @@ func testStates(s *suite) {
 			s.Errorf("got %+v, want %+v", got.State, want)
 		}
 	}
+	read, err := s.store.States(ctx, m.ID)
+	if want := p.facts["state "+string(m.ID)+" "+string(unitName(0))]; err != nil || len(read) != 299 || (cluster.StateChanged{State: read[0]}) != want {
+		s.Errorf("read %d states (%v), want 299 of which the first is %+v", len(read), err, want)
+	}
+	if others, err := s.store.States(ctx, machineID(2)); err != nil || len(others) != 0 {
+		s.Errorf("read %v, %v of a machine without states", others, err)
+	}
 	if err := s.store.PutStates(ctx, m.Lease, m.ID, nil, nil); err != nil {
 		s.Errorf("no states at all: %v", err)
 	}

@@ -27,6 +27,7 @@ type Backend interface {
 	RevokeLease(ctx context.Context, lease int64) error
 	PutMachine(ctx context.Context, m cluster.Machine) (cluster.Machine, error)
 	Machine(ctx context.Context, id cluster.MachineID) (cluster.Machine, error)
+	States(ctx context.Context, machine cluster.MachineID) ([]cluster.UnitState, error)
 	PutStates(ctx context.Context, lease int64, machine cluster.MachineID, changed []cluster.UnitState, gone []cluster.UnitName) error
 
 	Leader(ctx context.Context) (cluster.Leader, error)
