@@ -49,6 +49,7 @@ func (r *Registry) mustSet(t *testing.T, name cluster.UnitName, text *string, de
 func TestReadsTellTheirAge(t *testing.T) {
 	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
 		written := r.mustSet(t, "web.service", ptr(text), cluster.Inactive)
+		synctest.Wait()
 		s.SetAway(true)
 		time.Sleep(time.Minute)
 		answer, err := r.Unit(ctx, written.Revision, "web.service")
@@ -212,7 +213,7 @@ func TestWritersAtOnce(t *testing.T) {
 			})
 		}
 		all.Wait()
-		last, err := s.Unit(ctx, "web.service")
+		last, _, err := s.Unit(ctx, "web.service")
 		delete(changed, 0)
 		if err != nil || last.Generation <= first.Generation || !changed[last.Generation] {
 			t.Errorf("%+v, %v after %v", last, err, changed)
@@ -229,7 +230,7 @@ type rival struct {
 func (s *rival) PutUnit(ctx context.Context, u cluster.Unit, text string) (cluster.Unit, error) {
 	if s.times > 0 {
 		s.times--
-		now, err := s.Unit(ctx, u.Name)
+		now, _, err := s.Unit(ctx, u.Name)
 		if err != nil {
 			return u, err
 		}

@@ -48,6 +48,7 @@ func (w *watching) news() []api.Unit {
 func TestWatchTellsWhatChanges(t *testing.T) {
 	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
 		r.mustSet(t, "web.service", ptr(text), cluster.Inactive)
+		synctest.Wait()
 		w := watch(ctx, r, 0, "web.service", "later.service")
 		first := w.news()
 		if len(first) != 2 || first[0].Outcome != api.OutcomeInactive || first[1].Outcome != api.OutcomeGone {
@@ -132,7 +133,7 @@ func TestWatchAfterAGap(t *testing.T) {
 		s.SetAway(true)
 		synctest.Wait()
 		s.SetAway(false)
-		u, err := s.Unit(ctx, "web.service")
+		u, _, err := s.Unit(ctx, "web.service")
 		if err == nil {
 			err = s.DeleteUnit(ctx, "web.service", u.Revision)
 		}
