@@ -73,9 +73,6 @@ func run(verb func(cmd *cobra.Command, args []string) error) func(*cobra.Command
 	return func(cmd *cobra.Command, args []string) error { return explain(verb(cmd, args)) }
 }
 
-// units refuses nothing: fleet takes no unit at all for success.
-func units(cmd *cobra.Command, args []string) error { return nil }
-
 // oneUnit asks for exactly one argument.
 func oneUnit(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
@@ -99,4 +96,5 @@ func ignored(flags *pflag.FlagSet, name, value, why string) {
 	_ = flags.MarkHidden(name)
 }
 
-var errNoUnits = errors.New("No units given") //nolint:staticcheck // fleet's words
+// fleets is an error in fleet's own words, which begin with a capital.
+func fleets(format string, args ...any) error { return errors.New(fmt.Sprintf(format, args...)) }

@@ -123,13 +123,14 @@ func (w *world) step(name cluster.UnitName, u api.Unit) error {
 }
 
 func (w *world) letGo(u api.Unit, revision int64) error {
-	for _, on := range u.On {
-		if on.Placed != nil {
-			return w.commit(schedule.Evict{Unit: u.Name, From: on.Machine, UnitRevision: revision})
-		}
-		return w.store.PutStates(w.Context(), w.lease, on.Machine, nil, []cluster.UnitName{u.Name})
+	switch {
+	case len(u.On) == 0:
+		return nil
+	case u.On[0].Placed != nil:
+		return w.commit(schedule.Evict{Unit: u.Name, From: u.On[0].Machine, UnitRevision: revision})
+	default:
+		return w.store.PutStates(w.Context(), w.lease, u.On[0].Machine, nil, []cluster.UnitName{u.Name})
 	}
-	return nil
 }
 
 func (w *world) commit(change schedule.Change) error {
