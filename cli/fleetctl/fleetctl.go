@@ -5,7 +5,6 @@
 package fleetctl
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -97,4 +96,4 @@ func ignored(flags *pflag.FlagSet, name, value, why string) {
 }
 
 // fleets is an error in fleet's own words, which begin with a capital.
-func fleets(format string, args ...any) error { return errors.New(fmt.Sprintf(format, args...)) }
+func fleets(format string, args ...any) error { return fmt.Errorf(format, args...) }
