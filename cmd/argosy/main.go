@@ -15,6 +15,7 @@ import (
 	"argosy/cli"
 	"argosy/cli/etcd"
 	"argosy/cli/fleetctl"
+	"argosy/cli/fleetd"
 	"argosy/cli/local"
 )
 
@@ -24,6 +25,7 @@ func names() map[string]func() *cobra.Command {
 		"endpoint": etcd.EndpointCommand,
 		"etcd":     etcd.Command,
 		"fleetctl": fleetctl.New,
+		"fleetd":   fleetd.New,
 	}
 }
 

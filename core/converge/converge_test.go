@@ -94,6 +94,11 @@ func TestPlan(t *testing.T) {
 		{"asked, crashed, the old invocation is there", Unit{Want: launched(1, "aa"), HasFile: true, File: "aa",
 			Record: &Record{Generation: 1, Boot: boot, Before: "i1"}, Status: failed}, "start1"},
 
+		{"wanted again after fleetd ended while stopping it", Unit{Want: launched(1, "aa"), HasFile: true, File: "aa",
+			Record: &Record{Generation: 1, Boot: boot, Begun: true, Stopping: true}}, "start1"},
+		{"wanted again while it is being stopped", Unit{Want: launched(1, "aa"), HasFile: true, File: "aa",
+			Record: &Record{Generation: 1, Boot: boot, Begun: true, Stopping: true}, Status: up}, "restart1"},
+
 		{"loaded, new", Unit{Want: placed(1, "aa", cluster.Loaded), HasText: true}, "write"},
 		{"loaded, as wanted", Unit{Want: placed(1, "aa", cluster.Loaded), HasFile: true, File: "aa"}, ""},
 		{"loaded, started by hand", Unit{Want: placed(1, "aa", cluster.Loaded), HasFile: true, File: "aa", Status: up}, ""},

@@ -69,6 +69,9 @@ type Record struct {
 	Begun bool `json:"begun"`
 	// Before is the invocation that the unit had when the record was written.
 	Before string `json:"before,omitempty"`
+	// Stopping says that fleet has begun to stop what it started: should the
+	// unit be wanted again, it is started again.
+	Stopping bool `json:"stopping,omitempty"`
 	// Outcome is the result of the job when it was another than "done".
 	Outcome string `json:"outcome,omitempty"`
 }
@@ -94,7 +97,7 @@ func (u Unit) launched(boot string) bool { return u.Record != nil && u.Record.Bo
 
 // started says whether we started it in this boot for the placement's own generation.
 func (u Unit) started(boot string) bool {
-	return u.launched(boot) && u.Record.Generation == u.Want.Generation
+	return u.launched(boot) && !u.Record.Stopping && u.Record.Generation == u.Want.Generation
 }
 
 // ran says whether systemd shows that the start which the record announces took

@@ -88,6 +88,10 @@ func (m *machine) do(t *rapid.T, s Step, crashAfter int) bool {
 			m.loaded[name] = m.files[name]
 		}
 	case Stop:
+		if note, ok := m.notes[s.Unit]; ok {
+			note.Stopping = true
+			m.notes[s.Unit] = note
+		}
 		m.ends(s.Unit, "inactive")
 	case Forget:
 		delete(m.notes, s.Unit)

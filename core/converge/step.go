@@ -12,7 +12,7 @@ type (
 		Hash   cluster.Hash
 		Reason string
 	}
-	// Stop ends the unit and waits until it has ended.
+	// Stop notes that the unit is being stopped, ends it and waits until it has ended.
 	Stop struct {
 		Unit   cluster.UnitName
 		Reason string

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
 
@@ -71,7 +70,8 @@ func assemble(config fleetconf.Config, version string, log *slog.Logger) (*parts
 	folders := systemd.DefaultFolders()
 	folders.Units = config.UnitsDirectory
 	p.systemd = systemd.NewManager(systemd.PrivateSocket, folders)
-	p.agent = p.newAgent(config, version, folders)
+	p.agent = agent.New(agent.Config{Machine: p.machine(config, version), TTL: config.AgentTTL, Log: log},
+		p.store, p.systemd, systemd.NewFiles(folders))
 	p.loops["agent"] = p.agent.Run
 
 	served := httpapi.Config{
@@ -80,12 +80,14 @@ func assemble(config fleetconf.Config, version string, log *slog.Logger) (*parts
 		Host:    facts.Name,
 		TLS:     secrets,
 		Version: version,
-		Checks:  []httpapi.Check{{Name: "agent", Run: func(context.Context) error { return p.agent.Health() }}},
+		Checks:  []httpapi.Check{{Name: "agent", Run: p.agentIsInTouch}},
 	}
 	if config.Member {
-		reg := registry.New(p.store, p.everything, log)
+		reg := registry.New(p.store, log)
 		p.loops["registry"] = reg.Run
-		p.loops["engine"] = engine.New(engine.Config{Machine: facts.ID, Run: rand.Text()}, p.store, schedule.New(), log).Run
+		p.loops["engine"] = engine.New(engine.Config{
+			Machine: facts.ID, Run: rand.Text(), Store: p.store, Planner: schedule.New(), Log: log,
+		}).Run
 		served.Registry = reg
 	} else if served.Members, err = members(config); err != nil {
 		return nil, err
@@ -94,9 +96,12 @@ func assemble(config fleetconf.Config, version string, log *slog.Logger) (*parts
 	return p, nil
 }
 
-// everything is the whole store, as the registry and the engine follow it.
-func (p *parts) everything(ctx context.Context, deliver func(cluster.Batch) error) error {
-	return p.store.Follow(ctx, cluster.Everything, deliver)
+// agentIsInTouch is a line of /readyz.
+func (p *parts) agentIsInTouch(context.Context) error {
+	if trouble := p.agent.Health().Trouble; trouble != "" {
+		return errors.New(trouble)
+	}
+	return nil
 }
 
 // members are the APIs of the machines that run the store: their hosts, with
@@ -129,7 +134,6 @@ func (p *parts) machine(config fleetconf.Config, version string) cluster.Machine
 		Metadata: config.Metadata,
 		Capacity: p.facts.Capacity,
 		Versions: map[string]string{"argosy": version, "kernel": p.facts.Kernel},
-		Since:    time.Now().UTC(),
 	}
 }
 

@@ -52,9 +52,9 @@ func (l *lab) toActive(ctx context.Context, name cluster.UnitName) (time.Duratio
 	}
 	err := l.api.Watch(ctx, []cluster.UnitName{name}, func(line api.WatchLine) error {
 		switch {
-		case line.Unit == nil || line.Unit.Outcome == api.Working:
+		case line.Unit == nil || line.Unit.Outcome == api.OutcomeWorking:
 			return nil
-		case line.Unit.Outcome == api.Active:
+		case line.Unit.Outcome == api.OutcomeActive:
 			return errActive
 		default:
 			return fmt.Errorf("%s is %s: %s", name, line.Unit.Outcome, line.Unit.Reason)
