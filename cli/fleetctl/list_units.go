@@ -6,6 +6,11 @@ import (
 	"argosy/core/api"
 )
 
+const (
+	unitFields     = "unit,machine,active,sub" // fleet's own
+	unitFieldsWide = "unit,machine,load,active,sub,result,hash,problem"
+)
+
 var unitColumns = []column[api.State]{
 	{"unit", func(s api.State, _ bool) string { return string(s.Unit) }},
 	{"machine", func(s api.State, full bool) string { return machineAt(s.Machine, s.IP, full) }},
@@ -32,10 +37,10 @@ func listUnits(s *session) *cobra.Command {
 				return err
 			}
 			s.note(answer.Freshness)
-			return print(s.out, l, unitColumns, answer.States, answer)
+			return show(s.out, l, unitColumns, answer.States, answer)
 		}),
 	}
-	l.flags(cmd, "unit,machine,active,sub", "unit,machine,load,active,sub,result,hash,problem")
+	l.flags(cmd, unitFields, unitFieldsWide)
 	l.short(cmd)
 	return cmd
 }

@@ -21,7 +21,7 @@ func start(s *session) *cobra.Command {
 for the outcome. It ends with 0 when all units are active or have run to a good end, with
 1 when one failed (the last lines of its journal are shown), with 4 when no machine may
 run it now (it starts as soon as one may), and with 5 when it takes longer than --timeout.`,
-		Args: units,
+		Args: cobra.ArbitraryArgs,
 		RunE: run(func(cmd *cobra.Command, args []string) error {
 			return s.bring(cmd.Context(), args, cluster.Launched, replace, w)
 		}),
