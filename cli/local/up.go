@@ -44,6 +44,9 @@ ARGOSY_MIRROR names (` + defaultMirror + ` unless set).`,
 			err = c.Greet(cmd.Context(), progress)
 		}
 		progress.end(err)
+		if cmd.Context().Err() != nil {
+			return fmt.Errorf("interrupted: `argosy up --name %s` goes on from here, `argosy down --name %s` clears away what there is", *name, *name)
+		}
 		if err != nil {
 			return coded(err)
 		}

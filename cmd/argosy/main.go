@@ -14,6 +14,8 @@ import (
 
 	"argosy/cli"
 	"argosy/cli/etcd"
+	"argosy/cli/fleetctl"
+	"argosy/cli/fleetd"
 	"argosy/cli/local"
 )
 
@@ -22,6 +24,8 @@ func names() map[string]func() *cobra.Command {
 	return map[string]func() *cobra.Command{
 		"endpoint": etcd.EndpointCommand,
 		"etcd":     etcd.Command,
+		"fleetctl": fleetctl.New,
+		"fleetd":   fleetd.New,
 	}
 }
 

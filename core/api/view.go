@@ -66,10 +66,7 @@ func (v *View) learn(event cluster.Event) {
 		v.record(e.Name).unit = nil
 		v.tidy(e.Name)
 	case cluster.ContentChanged:
-		// What is stored was checked when it came in; of anything else the
-		// text is still shown.
-		reading, _ := Read("", e.Text)
-		v.contents[e.Hash] = content{e.Text, reading}
+		v.contents[e.Hash] = content{e.Text, glance(e.Text)}
 	case cluster.ContentGone:
 		delete(v.contents, e.Hash)
 	case cluster.MachineChanged:

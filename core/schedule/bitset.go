@@ -19,8 +19,6 @@ func (b bitset) clear(i int) {
 	}
 }
 
-func (b bitset) has(i int) bool { return i/64 < len(b) && b[i/64]&(1<<(i%64)) != 0 }
-
 func (b bitset) count() int {
 	n := 0
 	for _, word := range b {
@@ -59,12 +57,11 @@ func (b bitset) subtract(other bitset) {
 
 // unite adds what is in other.
 func (b *bitset) unite(other bitset) {
-	for len(*b) < len(other) {
-		*b = append(*b, 0)
-	}
-	for i, word := range other {
+	common := min(len(*b), len(other))
+	for i, word := range other[:common] {
 		(*b)[i] |= word
 	}
+	*b = append(*b, other[common:]...)
 }
 
 // all yields the numbers in rising order. The set may change meanwhile.

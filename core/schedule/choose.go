@@ -1,8 +1,9 @@
 package schedule
 
 import (
-	"slices"
 	"strings"
+
+	"argosy/core/cluster"
 )
 
 // candidates returns the machines that may take u. The set is the picture's own:
@@ -27,22 +28,32 @@ func (p *Picture) candidates(u *unit) (set bitset, plain bool) {
 func (p *Picture) eligible(u *unit) bitset {
 	p.scratch = append(p.scratch[:0], p.machines.live...)
 	set := p.scratch
-	p.machines.having(set, u.needs.Metadata)
+	for _, want := range u.needs.Metadata {
+		set.intersect(p.machines.having(want))
+	}
 	if id := u.needs.MachineID; id != "" {
-		var one bitset
-		for _, m := range p.machines.named(id) {
-			one.set(m.number)
-		}
-		set.intersect(one)
+		set.intersect(p.called(id))
 	}
 	for _, name := range u.needs.MachineOf {
-		var there bitset
-		if peer := p.units[name]; peer != nil {
-			for _, s := range peer.slots {
-				there.set(s.machine.number)
-			}
+		set.intersect(p.home(name))
+	}
+	return set
+}
+
+// called returns the machines that a MachineID= means.
+func (p *Picture) called(id string) (set bitset) {
+	for _, m := range p.machines.named(id) {
+		set.set(m.number)
+	}
+	return set
+}
+
+// home returns the machines that a unit is placed on.
+func (p *Picture) home(name cluster.UnitName) (set bitset) {
+	if u := p.units[name]; u != nil {
+		for _, s := range u.slots {
+			set.set(s.machine.number)
 		}
-		set.intersect(there)
 	}
 	return set
 }
@@ -59,14 +70,14 @@ func (p *Picture) avoid(set bitset, u *unit) {
 
 func named(m *machine, id string) bool { return strings.HasPrefix(string(m.id), id) }
 
-// blockers returns the units on m that keep u away, in the order of their names.
-func blockers(u *unit, m *machine) []*unit {
-	var found []*unit
+// blocker returns the oldest placement on m that keeps u away, so that a reason
+// that names it stays true and the same when others arrive; nil if none does.
+func blocker(u *unit, m *machine) *slot {
+	var oldest *slot
 	for _, s := range m.slots {
-		if apart(u, s.unit) {
-			found = append(found, s.unit)
+		if apart(u, s.unit) && (oldest == nil || compareAge(s, oldest) < 0) {
+			oldest = s
 		}
 	}
-	slices.SortFunc(found, byName)
-	return found
+	return oldest
 }

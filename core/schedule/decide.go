@@ -1,14 +1,11 @@
 package schedule
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
 	"argosy/core/cluster"
 )
-
-func compareNames(a, b cluster.UnitName) int { return cmp.Compare(a, b) }
 
 // decide looks at one unit and hands out what must change for it.
 func (p *Picture) decide(u *unit) {
@@ -65,8 +62,7 @@ func (p *Picture) decideUnreadable(u *unit) {
 // decideSingle keeps one unit on one machine.
 func (p *Picture) decideSingle(u *unit) {
 	if !p.peersSettled(u) {
-		u.again = true // each peer's arrival touches its followers
-		return
+		return // each peer's arrival touches its followers
 	}
 	slots := slices.Clone(u.slots)
 	slices.SortFunc(slots, seniority)
@@ -116,7 +112,6 @@ func (p *Picture) keep(u *unit, stay *slot, slots []*slot) {
 			p.evict(s, fmt.Sprintf("it already runs on %s", stay.machine.title()))
 		}
 	}
-	p.touchJuniors(stay)
 	if stay.stale() {
 		p.place(u, stay.machine, nil, whyRenewed(stay))
 		return
@@ -126,8 +121,7 @@ func (p *Picture) keep(u *unit, stay *slot, slots []*slot) {
 
 // decideGlobal keeps one of u on each machine that its metadata allows.
 func (p *Picture) decideGlobal(u *unit) {
-	fits := slices.Clone(p.machines.live)
-	p.machines.having(fits, u.needs.Metadata)
+	fits := slices.Clone(p.eligible(u))
 	open := slices.Clone(fits)
 	p.avoid(open, u)
 	for _, s := range slices.Clone(u.slots) {
@@ -143,6 +137,7 @@ func (p *Picture) decideGlobal(u *unit) {
 		case !s.machine.live(): // should it come back, nothing has happened
 		case objection != "":
 			p.evict(s, objection)
+			u.again = true // what keeps it away may be gone by then
 		case s.stale():
 			p.place(u, s.machine, nil, whyRenewed(s))
 		}
@@ -230,18 +225,6 @@ func (p *Picture) seniorConflict(s *slot) *slot {
 		}
 	}
 	return first
-}
-
-// touchJuniors has Plan look at the placements that conflict with one that stays.
-func (p *Picture) touchJuniors(s *slot) {
-	if !p.conflicted(s) {
-		return
-	}
-	for other := range conflicting(s) {
-		if other.pending == settled && seniority(other, s) > 0 {
-			p.touch(other.unit)
-		}
-	}
 }
 
 // conflicted says whether any other placement on the machine conflicts with s.

@@ -162,6 +162,7 @@ func (p *Picture) setHash(u *unit, hash cluster.Hash) {
 		p.awaiting[hash] = with(p.awaiting[hash], u)
 		return
 	}
+	u.hash = c.hash
 	p.setNeeds(u, c.needsOf(u.name))
 }
 
@@ -188,9 +189,10 @@ func (p *Picture) contentChanged(hash cluster.Hash, text string) {
 	if p.contents[hash] != nil {
 		return
 	}
-	c := newContent(text)
+	c := newContent(hash, text)
 	p.contents[hash] = c
 	for u := range p.awaiting[hash] {
+		u.hash = c.hash
 		p.setNeeds(u, c.needsOf(u.name))
 		p.touch(u)
 	}
@@ -269,6 +271,9 @@ func (p *Picture) placementChanged(fact cluster.Placement) {
 		p.touch(u)
 	}
 	s.revision, s.hash, s.desired, s.generation = fact.Revision, fact.Hash, fact.Desired, fact.Generation
+	if s.hash == u.hash {
+		s.hash = u.hash // the same letters, and one string in memory
+	}
 	if s.pending == placing {
 		p.settle(s)
 	} else {

@@ -47,12 +47,13 @@ type machines struct {
 	ordered []*machine // by id: a machine's number is its place here
 	live    bitset
 	lives   int
-	labels  map[string]map[string]*bitset // metadata key, value: the live machines that have it
+	labels  map[string]map[string]bitset // metadata key, value: the live machines that have it
 	levels  levels
+	any     bitset // scratch of having
 }
 
 func newMachines() machines {
-	return machines{byID: map[cluster.MachineID]*machine{}, labels: map[string]map[string]*bitset{}}
+	return machines{byID: map[cluster.MachineID]*machine{}, labels: map[string]map[string]bitset{}}
 }
 
 // add makes room for a machine that is not known yet. It reports whether the
@@ -99,13 +100,12 @@ func (ms *machines) enter(m *machine) {
 	for key, value := range m.metadata {
 		values := ms.labels[key]
 		if values == nil {
-			values = map[string]*bitset{}
+			values = map[string]bitset{}
 			ms.labels[key] = values
 		}
-		if values[value] == nil {
-			values[value] = new(bitset)
-		}
-		values[value].set(m.number)
+		set := values[value]
+		set.set(m.number)
+		values[value] = set
 	}
 }
 
@@ -130,17 +130,18 @@ func (ms *machines) named(id string) []*machine {
 	return ms.ordered[from:to]
 }
 
-// having narrows a set to the machines that have the wanted metadata.
-func (ms *machines) having(set bitset, wanted []unitfile.Metadata) {
-	for _, want := range wanted {
-		var any bitset
-		for _, value := range want.Values {
-			if with := ms.labels[want.Key][value]; with != nil {
-				any.unite(*with)
-			}
-		}
-		set.intersect(any)
+// having returns the live machines that have the wanted metadata. The set is to
+// be read only, and until the next call.
+func (ms *machines) having(want unitfile.Metadata) bitset {
+	values := ms.labels[want.Key]
+	if len(want.Values) == 1 {
+		return values[want.Values[0]]
 	}
+	ms.any = ms.any[:0]
+	for _, value := range want.Values {
+		ms.any.unite(values[value])
+	}
+	return ms.any
 }
 
 // levels sorts the live machines by how many placements they hold, so that the

@@ -184,9 +184,6 @@ func (p *Picture) addPattern(text string) *pattern {
 	pat := p.patterns.add(text)
 	for u := range p.meant(text) {
 		u.avoided = append(u.avoided, pat)
-		if u.waiting {
-			pat.waitingMeant = with(pat.waitingMeant, u)
-		}
 		for _, s := range u.slots {
 			pat.meant.add(s.machine)
 		}
@@ -199,6 +196,7 @@ func (p *Picture) uncarry(u *unit) {
 	for _, pat := range u.avoids {
 		for _, s := range u.slots {
 			pat.carried.drop(s.machine)
+			p.touchAll(pat.waitingMeant)
 		}
 		if pat.holders--; pat.holders == 0 {
 			for meant := range p.meant(pat.text) {

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -22,6 +23,9 @@ func (pl *plan) full() bool { return pl.limit > 0 && len(pl.changes) >= pl.limit
 // About limit changes come at once, the rest with the next call; 0 is no limit.
 // The changes of one unit stay together, unless it is global. An empty plan says
 // that nothing is left to do until something is learned.
+//
+// A unit may have several changes in one plan: a global one, or one that is on
+// machines where it should not be. No two changes write the same key.
 func (p *Picture) Plan(now time.Time, limit int) []Change {
 	p.plan = plan{now: now, limit: limit}
 	p.due.order()
@@ -35,7 +39,7 @@ func (p *Picture) Plan(now time.Time, limit int) []Change {
 	changes := p.plan.changes
 	if p.plan.jumped {
 		slices.SortStableFunc(changes, func(a, b Change) int {
-			return compareNames(unitOf(a), unitOf(b))
+			return cmp.Compare(unitOf(a), unitOf(b))
 		})
 	}
 	p.plan = plan{}

@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// queue holds the units that Plan must look at, in the order of their names. It
-// sorts what has come in since the last look at once: news often comes in order.
+// queue holds the units that Plan must look at, in the order of their names. What
+// comes in is sorted at once, since news often comes in order, into runs that
+// grow by merging, so that a few newcomers do not cost a walk over a long queue.
 type queue struct {
-	sorted []*unit // from next on
-	next   int
-	fresh  []*unit
+	fresh []*unit
+	runs  [][]*unit // each sorted and not empty, each longer than the next
 }
 
 func (q *queue) add(u *unit) {
@@ -20,42 +20,53 @@ func (q *queue) add(u *unit) {
 	}
 }
 
-// order merges what has come in into what was left.
+// order makes a run of what has come in.
 func (q *queue) order() {
 	if len(q.fresh) == 0 {
 		return
 	}
-	slices.SortFunc(q.fresh, byName)
-	left := q.sorted[q.next:]
-	if len(left) == 0 {
-		q.sorted, q.fresh = q.fresh, q.sorted[:0]
-		q.next = 0
-		return
+	run := q.fresh
+	q.fresh = nil
+	slices.SortFunc(run, byName)
+	for len(q.runs) > 0 && len(q.runs[len(q.runs)-1]) <= 2*len(run) {
+		run = merge(q.runs[len(q.runs)-1], run)
+		q.runs = q.runs[:len(q.runs)-1]
 	}
-	merged := make([]*unit, 0, len(left)+len(q.fresh))
-	fresh := q.fresh
-	for len(left) > 0 && len(fresh) > 0 {
-		if byName(fresh[0], left[0]) < 0 {
-			merged, fresh = append(merged, fresh[0]), fresh[1:]
-		} else {
-			merged, left = append(merged, left[0]), left[1:]
-		}
-	}
-	q.sorted = append(append(merged, left...), fresh...)
-	q.next, q.fresh = 0, q.fresh[:0]
+	q.runs = append(q.runs, run)
 }
 
-// take returns the next unit, or nil.
+func merge(a, b []*unit) []*unit {
+	merged := make([]*unit, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if byName(b[0], a[0]) < 0 {
+			merged, b = append(merged, b[0]), b[1:]
+		} else {
+			merged, a = append(merged, a[0]), a[1:]
+		}
+	}
+	return append(append(merged, a...), b...)
+}
+
+// take returns the next unit, or nil. What comes in meanwhile follows after all
+// that is in order already.
 func (q *queue) take() *unit {
 	for {
-		if q.next == len(q.sorted) {
-			if q.order(); q.next == len(q.sorted) {
+		if len(q.runs) == 0 {
+			if q.order(); len(q.runs) == 0 {
 				return nil
 			}
 		}
-		u := q.sorted[q.next]
-		q.sorted[q.next] = nil
-		q.next++
+		first := 0
+		for i := range q.runs {
+			if byName(q.runs[i][0], q.runs[first][0]) < 0 {
+				first = i
+			}
+		}
+		u := q.runs[first][0]
+		q.runs[first][0] = nil
+		if q.runs[first] = q.runs[first][1:]; len(q.runs[first]) == 0 {
+			q.runs = slices.Delete(q.runs, first, first+1)
+		}
 		if u.queued { // else it was looked at out of turn
 			return u
 		}

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"argosy/core/cluster"
@@ -52,7 +53,7 @@ func (p *Picture) whyNowhere(u *unit) string {
 	if p.machines.lives == 0 {
 		return nowhere + "no machine is up"
 	}
-	if id := u.needs.MachineID; id != "" && !p.namesLive(id) {
+	if id := u.needs.MachineID; id != "" && p.called(id).firstIn(p.machines.live) < 0 {
 		return nowhere + fmt.Sprintf("machine %s, which it asks for, is not up", id)
 	}
 	for _, name := range u.needs.MachineOf {
@@ -60,71 +61,67 @@ func (p *Picture) whyNowhere(u *unit) string {
 			return nowhere + fmt.Sprintf("%s, whose machine it must share, %s", name, trouble)
 		}
 	}
-	groups := map[obstacle]*group{}
-	var order []obstacle
-	for number := range p.machines.live.all {
-		what, who := p.obstacle(u, p.machines.ordered[number])
-		if groups[what] == nil {
-			groups[what] = &group{}
-			order = append(order, what)
+	left := remainder{p: p, machines: slices.Clone(p.machines.live)}
+	for _, want := range u.needs.Metadata {
+		left.keep(p.machines.having(want), "lacks "+want.String(), "lack "+want.String())
+	}
+	for _, name := range u.needs.MachineOf {
+		words := fmt.Sprintf("not run %s, whose machine it must share", name)
+		left.keep(p.home(name), "does "+words, "do "+words)
+	}
+	if id := u.needs.MachineID; id != "" {
+		left.keep(p.called(id), "is another than it asks for", "are others than it asks for")
+	}
+	left.conflicting(u)
+	return nowhere + strings.Join(left.parts, "; ")
+}
+
+// remainder is the machines that nothing has been said about yet, and what has
+// been said of the others.
+type remainder struct {
+	p        *Picture
+	machines bitset
+	parts    []string
+}
+
+// keep says of the machines beyond a set what keeps the unit off them.
+func (r *remainder) keep(set bitset, one, many string) {
+	beyond := slices.Clone(r.machines)
+	beyond.subtract(set)
+	r.machines.intersect(set)
+	r.say(beyond, one, many, (*machine).title)
+}
+
+// conflicting says of all machines left which unit is in the way.
+func (r *remainder) conflicting(u *unit) {
+	r.say(r.machines, "already runs a unit that conflicts", "already run a unit that conflicts", func(m *machine) string {
+		if s := blocker(u, m); s != nil {
+			return fmt.Sprintf("%s on %s", s.unit.name, m.title())
 		}
-		groups[what].add(who)
-	}
-	if len(order) > namesShown {
-		order = order[:namesShown]
-	}
-	parts := make([]string, 0, len(order))
-	for _, what := range order {
-		parts = append(parts, groups[what].words(what, p.machines.lives))
-	}
-	return nowhere + strings.Join(parts, "; ")
+		return m.title()
+	})
 }
 
-// obstacle is what a machine has against a unit, said of one machine and of several.
-type obstacle struct{ one, many string }
-
-// obstacle says what keeps u off m, and how to name m in that.
-func (p *Picture) obstacle(u *unit, m *machine) (what obstacle, who string) {
-	lacks := m.lacks(u.needs.Metadata)
-	switch {
-	case lacks != "":
-		return obstacle{"lacks " + lacks, "lack " + lacks}, m.title()
-	case u.needs.MachineID != "" && !named(m, u.needs.MachineID):
-		return obstacle{"is another than it asks for", "are others than it asks for"}, m.title()
+// say counts machines and names the first few.
+func (r *remainder) say(set bitset, one, many string, name func(*machine) string) {
+	count := set.count()
+	if count == 0 {
+		return
 	}
-	if peer := p.absentPeer(u, m); peer != "" {
-		words := fmt.Sprintf("not run %s, whose machine it must share", peer)
-		return obstacle{"does " + words, "do " + words}, m.title()
+	var names []string
+	for number := range set.all {
+		if names = append(names, name(r.p.machines.ordered[number])); len(names) == namesShown {
+			break
+		}
 	}
-	what = obstacle{"already runs a unit that conflicts", "already run a unit that conflicts"}
-	if found := blockers(u, m); len(found) > 0 {
-		return what, fmt.Sprintf("%s on %s", found[0].name, m.title())
+	words, named := many, strings.Join(names, ", ")
+	if count == 1 {
+		words = one
 	}
-	return what, m.title()
-}
-
-// group counts machines and names the first few.
-type group struct {
-	count int
-	names []string
-}
-
-func (g *group) add(name string) {
-	if g.count++; len(g.names) < namesShown {
-		g.names = append(g.names, name)
+	if more := count - len(names); more > 0 {
+		named += fmt.Sprintf(" and %d more", more)
 	}
-}
-
-func (g *group) words(what obstacle, of int) string {
-	names := strings.Join(g.names, ", ")
-	if more := g.count - len(g.names); more > 0 {
-		names += fmt.Sprintf(" and %d more", more)
-	}
-	words := what.many
-	if g.count == 1 {
-		words = what.one
-	}
-	return fmt.Sprintf("%d of %d %s (%s)", g.count, of, words, names)
+	r.parts = append(r.parts, fmt.Sprintf("%d of %d %s (%s)", count, r.p.machines.lives, words, named))
 }
 
 // peerTrouble says why a unit is no help in finding a machine, or nothing.
@@ -142,15 +139,6 @@ func (p *Picture) peerTrouble(name cluster.UnitName) string {
 		}
 	}
 	return "is on no machine"
-}
-
-func (p *Picture) namesLive(id string) bool {
-	for _, m := range p.machines.named(id) {
-		if m.live() {
-			return true
-		}
-	}
-	return false
 }
 
 func list(names []cluster.UnitName) string {

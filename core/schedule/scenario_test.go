@@ -132,7 +132,7 @@ func (s *scenario) command(line string, words []string) error {
 		w.foreign(cluster.UnitName(words[1]), machineID(words[3]))
 	case "new-leader":
 		s.picture.Forget()
-		w.news = w.facts()
+		w.news = [][]cluster.Event{w.facts()}
 	default:
 		return fmt.Errorf("%q is no command", words[0])
 	}

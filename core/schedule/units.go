@@ -94,7 +94,15 @@ func seniority(a, b *slot) int {
 	return cmp.Or(
 		compareBool(a.machine.live(), b.machine.live()),
 		compareBool(!a.stale(), !b.stale()),
-		cmp.Compare(uint64(a.revision-1), uint64(b.revision-1)), // one not in the store yet (0) is the youngest
+		compareAge(a, b),
+	)
+}
+
+// compareAge puts the oldest first; one that is not in the store yet is the youngest.
+func compareAge(a, b *slot) int {
+	return cmp.Or(
+		compareBool(a.revision > 0, b.revision > 0),
+		cmp.Compare(a.revision, b.revision),
 		cmp.Compare(a.unit.name, b.unit.name),
 		cmp.Compare(a.machine.id, b.machine.id),
 	)
@@ -121,16 +129,17 @@ type note struct {
 
 // content is what is kept of one unit text.
 type content struct {
+	hash   cluster.Hash   // one string for all units and placements that have it
 	fleet  *unitfile.File // its [X-Fleet] section
 	shared *needs         // for all units with this text; nil where they hang on the name
 }
 
-func newContent(text string) *content {
+func newContent(hash cluster.Hash, text string) *content {
 	file, err := unitfile.Parse("unit file", text)
 	if err != nil {
-		return &content{shared: &needs{fault: err}}
+		return &content{hash: hash, shared: &needs{fault: err}}
 	}
-	return &content{fleet: file.Section(unitfile.FleetSection)}
+	return &content{hash: hash, fleet: file.Section(unitfile.FleetSection)}
 }
 
 // needsOf reads what the text asks for a unit of this name.

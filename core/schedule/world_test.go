@@ -19,13 +19,14 @@ var at = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // It checks the guards that change.go promises and nothing else.
 type world struct {
 	revision   int64
+	told       int64 // the revision of the last news
 	units      map[cluster.UnitName]cluster.Unit
 	contents   map[cluster.Hash]string
 	machines   map[cluster.MachineID]cluster.Machine
 	names      map[cluster.MachineID]string // of machines that are lost too
 	placements map[place]cluster.Placement
 	unplaced   map[cluster.UnitName]cluster.Unplaced
-	news       []cluster.Event // not told yet
+	news       [][]cluster.Event // transactions that the follower has not heard of yet
 }
 
 type place struct {
@@ -95,7 +96,15 @@ func (w *world) destroy(name cluster.UnitName) {
 	}
 }
 
-func (w *world) tell(events ...cluster.Event) { w.news = append(w.news, events...) }
+// tell adds to what followers will hear; what one transaction wrote comes together.
+func (w *world) tell(events ...cluster.Event) {
+	if w.told != w.revision {
+		w.told = w.revision
+		w.news = append(w.news, nil)
+	}
+	last := &w.news[len(w.news)-1]
+	*last = append(*last, events...)
+}
 
 // commit writes the changes whose guards hold, one transaction each, and returns
 // the others.
@@ -154,8 +163,18 @@ func (w *world) displace(from cluster.MachineID, unit cluster.UnitName) {
 
 // inform brings a picture up to date.
 func (w *world) inform(p *schedule.Picture) {
-	p.Learn(w.news...)
-	w.news = nil
+	w.hear(p, len(w.news))
+}
+
+// hear tells a picture of the oldest few transactions.
+func (w *world) hear(p *schedule.Picture, transactions int) {
+	for _, events := range w.news[:transactions] {
+		p.Learn(events...)
+	}
+	w.news = w.news[transactions:]
+	if len(w.news) == 0 {
+		w.news, w.told = nil, 0
+	}
 }
 
 // facts is everything as one Reset batch would bring it, in the store's key order.

@@ -79,7 +79,7 @@ type requirementsReader struct {
 	file   *File
 	unit   cluster.UnitName
 	found  Requirements
-	first  map[string]int // the line of a key's first assignment that holds
+	first  map[string]int // where each key was first put to use
 	faults faults
 }
 
@@ -98,9 +98,6 @@ func (r *requirementsReader) option(key string, o Option) {
 		r.refuse(o, fmt.Sprintf("%s=%s: %v", o.Name, quoted(o.Value), err), "every quote closed")
 		return
 	}
-	if _, given := r.first[key]; !given {
-		r.first[key] = o.Line
-	}
 	for _, word := range words {
 		value, err := expand(word, r.unit)
 		if err != nil {
@@ -108,9 +105,19 @@ func (r *requirementsReader) option(key string, o Option) {
 			continue
 		}
 		if r.unit.IsTemplate() && value != strings.ReplaceAll(word, "%%", "%") {
-			continue // an instance's name decides
+			r.given(key, o) // the rest is for an instance's name to decide
+			continue
 		}
-		r.word(key, value, o)
+		if r.word(key, value, o) {
+			r.given(key, o)
+		}
+	}
+}
+
+// given remembers where a key was first put to use.
+func (r *requirementsReader) given(key string, o Option) {
+	if _, already := r.first[key]; !already {
+		r.first[key] = o.Line
 	}
 }
 
@@ -133,61 +140,80 @@ func (r *requirementsReader) reset(key string) {
 	}
 }
 
-func (r *requirementsReader) word(key, value string, o Option) {
-	bad := func(expected string) {
-		r.refuse(o, fmt.Sprintf("%s=%s cannot be read", o.Name, quoted(value)), expected)
-	}
+// word takes in one value and says whether it could be read.
+func (r *requirementsReader) word(key, value string, o Option) bool {
+	expected := ""
 	switch key {
 	case "MachineID":
-		switch {
-		case !isMachineID(value):
-			bad("a machine's id (32 hexadecimal digits, lower case, see /etc/machine-id) or its first 8")
-		case r.found.MachineID != "" && r.found.MachineID != value:
-			r.refuse(o, fmt.Sprintf("%s=%s, but line %d asks for another machine", o.Name, quoted(value), r.first[key]), "one machine")
-		default:
-			r.found.MachineID = value
-		}
+		return r.machineID(value, o)
 	case "MachineOf":
-		peer, err := cluster.ParseUnitName(value)
-		switch {
-		case err != nil || peer.IsTemplate():
-			bad("a unit's full name such as db.service")
-		case peer == r.unit:
-			r.refuse(o, fmt.Sprintf("%s=%s names the unit itself", o.Name, quoted(value)), "another unit")
-		case !slices.Contains(r.found.MachineOf, peer):
-			r.found.MachineOf = append(r.found.MachineOf, peer)
-		}
+		return r.peer(value, o)
 	case "MachineMetadata":
-		k, v, found := strings.Cut(value, "=")
-		if !found || k == "" || v == "" {
-			bad(`KEY=VALUE, or several as "KEY=VALUE" "KEY=VALUE"`)
-			return
+		if k, v, _ := strings.Cut(value, "="); k != "" && v != "" {
+			r.metadata(k, v)
+			return true
 		}
-		r.metadata(k, v)
+		expected = `KEY=VALUE, or several as "KEY=VALUE" "KEY=VALUE"`
 	case "Conflicts":
-		if r.glob(value, bad) {
+		if isGlob(value) {
 			r.found.Conflicts = appendNew(r.found.Conflicts, value)
+			return true
 		}
+		expected = expectedGlob
 	case "Replaces":
-		if r.glob(value, bad) {
+		if isGlob(value) {
 			r.found.Replaces = appendNew(r.found.Replaces, value)
+			return true
 		}
+		expected = expectedGlob
 	case "Global":
-		truth, ok := parseTruth(value)
-		if !ok {
-			bad("true, yes, 1, on or t, or false, no, 0, off or f")
-			return
+		if truth, ok := parseTruth(value); ok {
+			r.found.Global = truth // the last one holds, as in fleet
+			return true
 		}
-		r.found.Global = truth // the last one holds, as in fleet
+		expected = "true, yes, 1, on or t, or false, no, 0, off or f"
 	}
+	r.unread(value, o, expected)
+	return false
 }
 
-func (r *requirementsReader) glob(pattern string, bad func(string)) bool {
-	if _, err := path.Match(pattern, ""); err != nil {
-		bad("a pattern of *, ? and [a-z] with every bracket closed, such as web@*.service")
+func (r *requirementsReader) unread(value string, o Option, expected string) {
+	r.refuse(o, fmt.Sprintf("%s=%s cannot be read", o.Name, quoted(value)), expected)
+}
+
+func (r *requirementsReader) machineID(value string, o Option) bool {
+	switch {
+	case !isMachineID(value):
+		r.unread(value, o, "a machine's id (32 hexadecimal digits, lower case, see /etc/machine-id) or its first 8")
+	case r.found.MachineID != "" && r.found.MachineID != value:
+		r.refuse(o, fmt.Sprintf("%s=%s, but line %d asks for another machine", o.Name, quoted(value), r.first["MachineID"]), "one machine")
+	default:
+		r.found.MachineID = value
+		return true
+	}
+	return false
+}
+
+func (r *requirementsReader) peer(value string, o Option) bool {
+	peer, err := cluster.ParseUnitName(value)
+	switch {
+	case err != nil || peer.IsTemplate():
+		r.unread(value, o, "a unit's full name such as db.service")
 		return false
+	case peer == r.unit:
+		r.refuse(o, fmt.Sprintf("%s=%s names the unit itself", o.Name, quoted(value)), "another unit")
+		return false
+	case !slices.Contains(r.found.MachineOf, peer):
+		r.found.MachineOf = append(r.found.MachineOf, peer)
 	}
 	return true
+}
+
+const expectedGlob = "a pattern of *, ? and [a-z] with every bracket closed, such as web@*.service"
+
+func isGlob(pattern string) bool {
+	_, err := path.Match(pattern, "")
+	return err == nil && pattern != ""
 }
 
 func (r *requirementsReader) metadata(key, value string) {

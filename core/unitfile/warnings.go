@@ -30,8 +30,8 @@ func (f *File) Warnings() []string {
 				warn(o, "%s=%s means no unit: a unit's name ends in its type; did you mean %s.service?", o.Name, word, word)
 			}
 		case o.Section == "Service" && o.Name == "ExecStart" && detached && detaches(o.Value):
-			warn(o, "a container started with -d leaves its unit at once: the unit ends, systemd does not watch the container, "+
-				"and the cluster does not start it again when it dies, nor stop it with the unit; leave -d out")
+			warn(o, "a container started with -d leaves its unit, which ends at once: systemd neither watches nor stops the container, "+
+				"and when it dies nothing starts it again until the unit moves or is started anew; leave -d out")
 		}
 	}
 	return warnings
@@ -109,18 +109,27 @@ func detaches(command string) bool {
 		if base := path.Base(strings.TrimLeft(word, "-@+!:|")); base != "docker" && base != "podman" {
 			continue
 		}
-		rest := words[i+1:]
-		for len(rest) > 0 && strings.HasPrefix(rest[0], "-") {
-			rest = rest[1:]
-		}
-		if len(rest) > 1 && rest[0] == "container" {
-			rest = rest[1:]
-		}
-		if len(rest) > 0 && rest[0] == "run" && runDetaches(rest[1:]) {
+		if run := afterRun(words[i+1:]); runDetaches(run) {
 			return true
 		}
 	}
 	return false
+}
+
+// afterRun returns what follows "run" or "container run", nothing for another
+// command. Options of docker itself may come before, with their values.
+func afterRun(words []string) []string {
+	for i, word := range words {
+		flag := strings.HasPrefix(word, "-")
+		valued := i > 0 && strings.HasPrefix(words[i-1], "-")
+		switch {
+		case word == "run":
+			return words[i+1:]
+		case !flag && !valued && word != "container":
+			return nil
+		}
+	}
+	return nil
 }
 
 // runDetaches looks for -d among the options of "run", which end at the image.

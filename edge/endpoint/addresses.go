@@ -47,7 +47,8 @@ func parseMember(given string) (string, error) {
 	return parsed.Host, nil
 }
 
-// ownAddresses are this machine's: a member at one of them is asked first.
+// ownAddresses are this machine's, as they are now: the relay may start before
+// the network does.
 func ownAddresses() []net.IP {
 	addresses, _ := net.InterfaceAddrs() // without them no member is preferred
 	var own []net.IP

@@ -51,7 +51,7 @@ func Run(ctx context.Context, config Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := &relay{
-		members: newMembers(config.Members, ownAddresses(), config.Changed),
+		members: newMembers(config.Members, config.Changed),
 		dialer:  dialer{config: config.TLS, timeout: orDefault(config.DialTimeout, DialTimeout)},
 		slots:   make(chan struct{}, orDefault(config.Connections, Connections)),
 	}

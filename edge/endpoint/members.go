@@ -22,23 +22,22 @@ type members struct {
 
 type member struct {
 	address string
-	own     bool      // on this machine
 	lost    bool      // changed was told so
 	failed  time.Time // when it last did not answer; zero if it did since
 }
 
-func newMembers(addresses []string, own []net.IP, changed func(string, error)) *members {
+func newMembers(addresses []string, changed func(string, error)) *members {
 	m := &members{changed: changed}
 	for _, address := range addresses {
-		m.all = append(m.all, member{address: address, own: isOwn(address, own)})
+		m.all = append(m.all, member{address: address})
 	}
 	return m
 }
 
-// order lists all members in the order in which a new connection tries them: this
-// machine's own, the others in turn, and last those that did not answer lately,
-// the longest ago first.
-func (m *members) order(now time.Time) []string {
+// order lists all members in the order in which a new connection tries them: the
+// one at an address of this machine's own, the others in turn, and last those that
+// did not answer lately, the longest ago first.
+func (m *members) order(now time.Time, own []net.IP) []string {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	m.turn = (m.turn + 1) % len(m.all)
@@ -47,7 +46,7 @@ func (m *members) order(now time.Time) []string {
 		switch {
 		case now.Sub(a.failed) < restTime:
 			return 2
-		case a.own:
+		case isOwn(a.address, own):
 			return 0
 		default:
 			return 1

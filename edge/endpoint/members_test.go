@@ -38,10 +38,10 @@ func TestOrder(t *testing.T) {
 			if c.own != "" {
 				addresses[2] = net.JoinHostPort(c.own, "1")
 			}
-			m := newMembers(addresses, []net.IP{net.ParseIP(c.own)}, nil)
+			m := newMembers(addresses, nil)
 			c.with(m)
 			for i, want := range c.want {
-				if got := strings.Join(m.order(now), " "); got != want {
+				if got := strings.Join(m.order(now, []net.IP{net.ParseIP(c.own)}), " "); got != want {
 					t.Errorf("connection %d: %s, want %s", i, got, want)
 				}
 			}
@@ -51,7 +51,7 @@ func TestOrder(t *testing.T) {
 
 func TestChangedIsToldOnce(t *testing.T) {
 	var told []string
-	m := newMembers([]string{"a:1"}, nil, func(member string, err error) {
+	m := newMembers([]string{"a:1"}, func(member string, err error) {
 		if err != nil {
 			member += " " + err.Error()
 		}

@@ -12,8 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// urlKeys hold lists of URLs. embed.ConfigFromFile ends the whole process over a
-// wrong one, without naming the file.
+// urlKeys hold lists of URLs.
 var urlKeys = []string{
 	"listen-peer-urls", "listen-client-urls", "listen-client-http-urls", "listen-metrics-urls",
 	"initial-advertise-peer-urls", "advertise-client-urls",
@@ -26,17 +25,22 @@ func readFile(name string) (*embed.Config, error) {
 	if err != nil {
 		return nil, doing(err)
 	}
-	if err := checkURLs(text); err != nil {
+	if err := checkValues(text); err != nil {
 		return nil, doing(err)
 	}
 	config, err := embed.ConfigFromFile(name)
 	if err != nil {
 		return nil, doing(err)
 	}
+	if err := setLog(config); err != nil {
+		return nil, doing(err)
+	}
 	return config, nil
 }
 
-func checkURLs(text []byte) error {
+// checkValues finds those faults over which embed.ConfigFromFile would end the
+// whole process, without naming the file.
+func checkValues(text []byte) error {
 	var values map[string]any
 	if err := yaml.Unmarshal(text, &values); err != nil {
 		return err
@@ -48,6 +52,9 @@ func checkURLs(text []byte) error {
 				faults = append(faults, fmt.Errorf("%s: %w", key, err))
 			}
 		}
+	}
+	if level, ok := values["log-level"].(string); ok {
+		faults = append(faults, checkLevel(level))
 	}
 	if list, ok := values["cors"].(string); ok {
 		if err := flags.NewUniqueURLsWithExceptions("", "", "*").Set(list); err != nil {

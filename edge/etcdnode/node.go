@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
@@ -41,11 +42,16 @@ func Run(ctx context.Context, config Config) error {
 	etcd.UserHandlers = config.Handlers
 	var calls servers
 	etcd.ServiceRegister = calls.add
+	var closing atomic.Bool
+	if logger := etcd.GetLogger(); logger != nil { // nil: Parse did not make it
+		etcd.ZapLoggerBuilder = embed.NewZapLoggerBuilder(calmed(logger, &closing))
+	}
 	server, err := embed.StartEtcd(&etcd)
 	if err != nil {
 		return fmt.Errorf("start etcd %s: %w", etcd.Name, err)
 	}
 	err = serve(ctx, server, config.Ready)
+	closing.Store(true)
 	if config.Stopping != nil {
 		config.Stopping()
 	}

@@ -170,7 +170,14 @@ func (line *commandLine) finish(config *embed.Config) error {
 	if byDiscovery && !config.FlagsExplicitlySet["initial-cluster"] {
 		config.InitialCluster = ""
 	}
-	if err := config.Validate(); err != nil {
+	err := checkLevel(config.LogLevel)
+	if err == nil {
+		err = setLog(config)
+	}
+	if err == nil {
+		err = config.Validate()
+	}
+	if err != nil {
 		return fmt.Errorf("check etcd's flags and ETCD_* variables: %w", err)
 	}
 	return nil

@@ -145,6 +145,8 @@ func TestParseRefuses(t *testing.T) {
 		{"election too short", []string{"--election-timeout=100"}, nil, []string{"--election-timeout"}},
 		{"bad variables, all of them", nil, []string{"ETCD_QUOTA_BACKEND_BYTES=big", "ETCD_LISTEN_PEER_URLS=here"},
 			[]string{`ETCD_QUOTA_BACKEND_BYTES="big"`, `ETCD_LISTEN_PEER_URLS="here"`}},
+		{"log level", []string{"--log-level=loud"}, nil, []string{"log-level", `"loud"`}},
+		{"file with a bad log level", []string{"--config-file", file(t, "log-level: loud\n")}, nil, []string{"etcd.conf", "log-level", `"loud"`}},
 		{"TLS version", []string{"--tls-min-version=SSL3"}, nil, []string{"SSL3"}},
 		{"no such file", []string{"--config-file=/nowhere/etcd.conf"}, nil, []string{"/nowhere/etcd.conf"}},
 		{"file with a bad URL", []string{"--config-file", file(t, "listen-peer-urls: here\nadvertise-client-urls: there\n")}, nil,
@@ -186,5 +188,25 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 	if len(FlagNames()) < 80 {
 		t.Errorf("only %d flags", len(FlagNames()))
+	}
+}
+
+// TestNoValueEndsTheProcess gives every flag values that it was not made for. Some
+// are refused, none may panic, as etcd does over a few.
+func TestNoValueEndsTheProcess(t *testing.T) {
+	for _, name := range FlagNames() {
+		for _, value := range []string{"bogus", "", "-1", "http://", ",", "{}", "true"} {
+			if name == "config-file" || name == "log-outputs" {
+				continue // it opens what it is told to
+			}
+			func() {
+				defer func() {
+					if cause := recover(); cause != nil {
+						t.Errorf("--%s=%s: panic: %v", name, value, cause)
+					}
+				}()
+				_, _ = Parse([]string{quiet, "--" + name + "=" + value}, nil)
+			}()
+		}
 	}
 }

@@ -10,6 +10,19 @@ import (
 	"argosy/core/cluster"
 )
 
+// Unit returns one unit as it is stored; it is so at the store's revision asOf.
+func (s *Store) Unit(ctx context.Context, name cluster.UnitName) (u cluster.Unit, asOf int64, err error) {
+	if err := s.enter(ctx); err != nil {
+		return cluster.Unit{}, 0, err
+	}
+	defer s.mu.Unlock()
+	stored, there := s.facts[unitKey(name)].changed.(cluster.UnitChanged)
+	if !there {
+		return cluster.Unit{}, s.revision, fmt.Errorf("unit %q: %w", name, cluster.ErrNotFound)
+	}
+	return stored.Unit, s.revision, nil
+}
+
 // Content returns the unit text that hash stands for.
 func (s *Store) Content(ctx context.Context, hash cluster.Hash) (string, error) {
 	if err := s.enter(ctx); err != nil {

@@ -3,6 +3,7 @@ package memstore
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"argosy/core/cluster"
 	"argosy/core/schedule"
@@ -63,18 +64,19 @@ func (s *Store) Commit(ctx context.Context, term cluster.Leader, decisions []sch
 		return nil, fmt.Errorf("commit: %w", cluster.ErrDeposed)
 	}
 	var changes []change
-	seen := map[cluster.UnitName]bool{}
+	said := map[key]bool{}
 	left := 0
 	for _, decision := range decisions {
-		unit, writes, bad := s.decided(decision)
+		writes, bad := s.decided(decision)
 		if bad != nil {
 			return nil, fmt.Errorf("commit: %w", bad)
 		}
-		again := seen[unit]
-		seen[unit] = true
-		if writes == nil || again {
+		if len(writes) == 0 || slices.ContainsFunc(writes, func(c change) bool { return said[c.key] }) {
 			left++
 			continue
+		}
+		for _, c := range writes {
+			said[c.key] = true
 		}
 		changes = append(changes, writes...)
 	}
@@ -94,13 +96,13 @@ func (s *Store) Commit(ctx context.Context, term cluster.Leader, decisions []sch
 }
 
 // decided says a decision in writes; none where a guard does not hold.
-func (s *Store) decided(decision schedule.Change) (cluster.UnitName, []change, error) {
+func (s *Store) decided(decision schedule.Change) ([]change, error) {
 	switch d := decision.(type) {
 	case schedule.Place:
 		p := d.Placement
 		if err := checkNames(p.Machine, p.Unit); err != nil || !s.unitIs(p.Unit, d.UnitRevision) ||
 			s.facts[machineKey(p.Machine)].revision != d.MachineRevision {
-			return p.Unit, nil, err
+			return nil, err
 		}
 		var changes []change
 		if d.From != "" && d.From != p.Machine {
@@ -109,26 +111,26 @@ func (s *Store) decided(decision schedule.Change) (cluster.UnitName, []change, e
 		if d.WasUnplaced {
 			changes = append(changes, absolve(p.Unit))
 		}
-		return p.Unit, append(changes, change{key: placementKey(p.Machine, p.Unit), changed: cluster.PlacementChanged{Placement: p}}), nil
+		return append(changes, change{key: placementKey(p.Machine, p.Unit), changed: cluster.PlacementChanged{Placement: p}}), nil
 	case schedule.Evict:
 		if err := checkNames(d.From, d.Unit); err != nil || !s.unitIs(d.Unit, d.UnitRevision) {
-			return d.Unit, nil, err
+			return nil, err
 		}
-		return d.Unit, []change{unplace(d.From, d.Unit)}, nil
+		return []change{unplace(d.From, d.Unit)}, nil
 	case schedule.Refuse:
 		u := d.Unplaced
 		if _, err := cluster.ParseUnitName(string(u.Unit)); err != nil || !s.unitIs(u.Unit, d.UnitRevision) {
-			return u.Unit, nil, err
+			return nil, err
 		}
 		var changes []change
 		if d.From != "" {
 			changes = append(changes, unplace(d.From, u.Unit))
 		}
-		return u.Unit, append(changes, change{key: unplacedKey(u.Unit), changed: cluster.UnplacedChanged{Unplaced: u}}), nil
+		return append(changes, change{key: unplacedKey(u.Unit), changed: cluster.UnplacedChanged{Unplaced: u}}), nil
 	case schedule.Absolve:
-		return d.Unit, []change{absolve(d.Unit)}, nil
+		return []change{absolve(d.Unit)}, nil
 	default:
-		return "", nil, fmt.Errorf("the store knows no change of type %T", decision)
+		return nil, fmt.Errorf("the store knows no change of type %T", decision)
 	}
 }
 

@@ -92,6 +92,8 @@ func (c Cgroup) freeze(ctx context.Context, on bool) error {
 	if err := os.WriteFile(filepath.Join(string(c), "cgroup.freeze"), []byte(value), 0); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	return c.await(ctx, "frozen", value)
 }
 
@@ -101,16 +103,26 @@ func (c Cgroup) frozen() bool {
 }
 
 // Kill ends every process of the group with SIGKILL and waits until all are gone.
-// A group that is not there has none.
+// A group that is not there has none. A process that is just being started into
+// the group can slip through one kill, so it is killed again until it is empty.
 func (c Cgroup) Kill(ctx context.Context) error {
-	err := os.WriteFile(filepath.Join(string(c), "cgroup.kill"), []byte("1"), 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = c.killEach() // before Linux 5.14
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		err := os.WriteFile(filepath.Join(string(c), "cgroup.kill"), []byte("1"), 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = c.killEach() // before Linux 5.14
+		}
+		if err != nil {
+			return fmt.Errorf("kill the processes of %s: %w", c, err)
+		}
+		soon, done := context.WithTimeout(bounded, 200*time.Millisecond)
+		err = c.await(soon, "populated", "0")
+		done()
+		if err == nil || bounded.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("kill the processes of %s: %w", c, err)
-	}
-	return c.await(ctx, "populated", "0")
 }
 
 // killEach kills what the group lists until it lists nothing more: a process
@@ -185,28 +197,24 @@ func (c Cgroup) event(key string) (string, error) {
 // patience bounds the wait for the kernel to do what it was told.
 const patience = 20 * time.Second
 
-// await returns when cgroup.events says value for key. The kernel tells of each
-// change by POLLPRI.
+// await returns when cgroup.events says value for key, or ctx ends. The kernel
+// tells of each change by POLLPRI.
 func (c Cgroup) await(ctx context.Context, key, value string) error {
 	file, err := os.Open(filepath.Join(string(c), "cgroup.events"))
 	if err != nil {
 		return ignoreMissing(err)
 	}
 	defer file.Close()
-	deadline := time.Now().Add(patience)
 	for {
 		now, err := c.event(key)
 		if err != nil || now == value {
 			return ignoreMissing(err)
 		}
 		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%s: %s is still %s after %s", c, key, now, patience)
+			return fmt.Errorf("%s: %s is still %s: %w", c, key, now, err)
 		}
 		fds := []unix.PollFd{{Fd: int32(file.Fd()), Events: unix.POLLPRI}} //nolint:gosec // a descriptor fits
-		if _, err := unix.Poll(fds, 100); err != nil && !errors.Is(err, unix.EINTR) {
+		if _, err := unix.Poll(fds, 50); err != nil && !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}

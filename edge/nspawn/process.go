@@ -65,7 +65,7 @@ func (p Process) kill() error {
 	if err != nil {
 		return nil //nolint:nilerr // it has ended
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	if !p.Alive() {
 		return nil
 	}

@@ -218,6 +218,11 @@ func (m *Machine) boot() error {
 	if err != nil {
 		return err
 	}
+	// The keeper asked for this already, but the kernel keeps it by thread, and
+	// this one need not be the one that the process began with.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("end with the keeper: %w", err)
+	}
 	return unix.Exec(program, m.arguments(), environment)
 }
 

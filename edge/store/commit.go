@@ -4,52 +4,110 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
 
 	"argosy/core/cluster"
 	"argosy/core/schedule"
 )
 
 const (
-	// maxOps is etcd's default --max-txn-ops.
-	maxOps = 128
-	// maxChanges is how many changes go in one transaction. etcd allows a nested
-	// transaction what the outer one leaves of maxOps, and one change needs up to
-	// three operations.
-	maxChanges = maxOps - 3
-	// maxBytes keeps a transaction of long reasons below etcd's limit of 1.5 MiB
-	// a request.
-	maxBytes = 512 << 10
+	// chunk is how many changes one transaction is made of: enough to share the
+	// cost of a disk's and a network's round trip, few enough to take only
+	// milliseconds of the store's time.
+	chunk = 240
 	// inFlight is how many transactions of one Commit are under way at a time,
-	// so that the store's disk and network do not wait for each other.
-	inFlight = 4
+	// so that the store's disk, network and processor need not wait for each other.
+	inFlight = 8
 )
 
-// Commit writes the leader's decisions in transactions of up to 125 changes,
-// several under way at a time. Each transaction compares the leader's term, and
-// in it each change, as a transaction of its own, what it was decided from. So
-// one round trip and one revision settle them all, each by its own guards.
+// Commit writes the leader's decisions, some hundreds in a transaction, several
+// transactions at a time, in the order of their machines, so that an agent is
+// told of its own at once. Each transaction compares the leader's term (law 3)
+// and what each change in it was decided from; a change whose guards do not
+// hold is left out and the others go on.
 //
 // It returns what the written changes make known, with their revisions, also
-// where there is an error: cluster.ErrDeposed once the term has ended (law 3);
+// where there is an error: cluster.ErrDeposed once the term has ended;
 // cluster.ErrUnavailable when the outcome of some is unknown, and they may be
 // written even later, until the term ends; else cluster.ErrConflict when some
-// were left out because their guards did not hold.
+// were left out. After the first two not all may have been tried.
 //
-// A Commit takes one change of a unit; a second one is left out as a conflict.
+// A Commit takes one word on a fact; a change that speaks of one a second time
+// is left out as a conflict.
 func (s *Store) Commit(ctx context.Context, term cluster.Leader, changes []schedule.Change) ([]cluster.Event, error) {
 	if term.Revision == 0 { // it would compare equal where nobody leads
 		return nil, fmt.Errorf("commit without a term: %w", cluster.ErrDeposed)
 	}
-	batches, twice, err := inBatches(changes)
-	if err != nil {
-		return nil, fmt.Errorf("commit: %w", err)
+	once, left := byMachine(changes)
+	chunks := slices.Collect(slices.Chunk(once, chunk))
+	outcomes := make([]outcome, len(chunks))
+	var next atomic.Int64
+	var failed atomic.Bool
+	var workers sync.WaitGroup
+	for range min(inFlight, len(chunks)) {
+		workers.Go(func() {
+			for !failed.Load() {
+				i := int(next.Add(1)) - 1
+				if i >= len(chunks) {
+					return
+				}
+				outcomes[i] = s.commitChunk(ctx, term, chunks[i])
+				if outcomes[i].err != nil {
+					failed.Store(true)
+				}
+			}
+		})
 	}
-	outcomes := s.commitAll(ctx, term, batches)
+	workers.Wait()
+	events, err := sum(outcomes, left)
+	if err != nil {
+		return events, fmt.Errorf("commit %d changes: %w", len(changes), err)
+	}
+	return events, nil
+}
+
+// byMachine orders changes by machine and takes out those that speak of a fact
+// a second time: etcd takes one word on a key in a transaction.
+func byMachine(changes []schedule.Change) (once []schedule.Change, twice []cluster.UnitName) {
+	said := make(map[spot]bool, len(changes))
+	once = make([]schedule.Change, 0, len(changes))
+	for _, change := range changes {
+		spots := touched(change)
+		if slices.ContainsFunc(spots, func(s spot) bool { return said[s] }) {
+			_, unit := subject(change)
+			twice = append(twice, unit)
+			continue
+		}
+		for _, s := range spots {
+			said[s] = true
+		}
+		once = append(once, change)
+	}
+	slices.SortStableFunc(once, func(a, b schedule.Change) int {
+		first, _ := subject(a)
+		second, _ := subject(b)
+		return strings.Compare(string(first), string(second))
+	})
+	return once, twice
+}
+
+// outcome is what became of some changes.
+type outcome struct {
+	events []cluster.Event
+	left   []cluster.UnitName // whose guards did not hold
+	err    error
+}
+
+// sum adds outcomes up. That the term has ended is the weightiest error.
+func sum(outcomes []outcome, left []cluster.UnitName) ([]cluster.Event, error) {
 	var events []cluster.Event
-	left := twice
+	var err error
 	for _, done := range outcomes {
 		events = append(events, done.events...)
 		left = append(left, done.left...)
@@ -60,104 +118,68 @@ func (s *Store) Commit(ctx context.Context, term cluster.Leader, changes []sched
 	if err == nil && len(left) > 0 {
 		err = fmt.Errorf("%d left out, %s the first: %w", len(left), left[0], cluster.ErrConflict)
 	}
-	if err != nil {
-		return events, fmt.Errorf("commit %d changes: %w", len(changes), err)
-	}
-	return events, nil
+	return events, err
 }
 
-// inBatches says the changes in etcd's words, in batches of one transaction
-// each, and names the units that are spoken of a second time.
-func inBatches(changes []schedule.Change) (batches [][]write, twice []cluster.UnitName, err error) {
-	seen := make(map[cluster.UnitName]bool, len(changes))
-	var batch []write
-	bytes := 0
-	for _, change := range changes {
-		w, err := asWrite(change)
-		if err != nil {
-			return nil, nil, err
+// commitChunk commits changes in groups, and once more, each for itself, those
+// of the groups whose guards did not all hold.
+func (s *Store) commitChunk(ctx context.Context, term cluster.Leader, changes []schedule.Change) outcome {
+	writes := make([]write, len(changes))
+	for i, change := range changes {
+		var err error
+		if writes[i], err = asWrite(change); err != nil {
+			return outcome{err: err}
 		}
-		if seen[w.unit] {
-			twice = append(twice, w.unit)
-			continue
-		}
-		seen[w.unit] = true
-		if len(batch) == maxChanges || len(batch) > 0 && bytes+w.bytes > maxBytes {
-			batches, batch, bytes = append(batches, batch), nil, 0
-		}
-		batch = append(batch, w)
-		bytes += w.bytes
-	}
-	if len(batch) > 0 {
-		batches = append(batches, batch)
-	}
-	return batches, twice, nil
-}
-
-// outcome is what became of one transaction.
-type outcome struct {
-	events []cluster.Event
-	left   []cluster.UnitName // whose guards did not hold
-	err    error
-}
-
-// commitAll commits the batches, a few at a time, and begins no more after the
-// first error.
-func (s *Store) commitAll(ctx context.Context, term cluster.Leader, batches [][]write) []outcome {
-	outcomes := make([]outcome, len(batches))
-	next := make(chan int)
-	stop := make(chan struct{})
-	var stopOnce sync.Once
-	var workers sync.WaitGroup
-	for range min(inFlight, len(batches)) {
-		workers.Go(func() {
-			for i := range next {
-				outcomes[i] = s.commitOne(ctx, term, batches[i])
-				if outcomes[i].err != nil {
-					stopOnce.Do(func() { close(stop) })
-				}
-			}
-		})
-	}
-feed:
-	for i := range batches {
-		select {
-		case <-stop:
-			break feed
-		default:
-		}
-		select {
-		case next <- i:
-		case <-stop:
-			break feed
-		}
-	}
-	close(next)
-	workers.Wait()
-	return outcomes
-}
-
-// commitOne commits one batch, in one try: a second one could land after the
-// leader has decided otherwise, while a first that is late fails with its term.
-func (s *Store) commitOne(ctx context.Context, term cluster.Leader, batch []write) outcome {
-	ops := make([]clientv3.Op, len(batch))
-	for i, w := range batch {
-		ops[i] = clientv3.OpTxn(w.guards, w.ops, nil)
-	}
-	response, err := s.transact(ctx, []clientv3.Cmp{isLeader(term)}, ops, nil)
-	if err != nil {
-		return outcome{err: err}
-	}
-	if !response.Succeeded {
-		return outcome{err: cluster.ErrDeposed}
 	}
 	var done outcome
-	for i, w := range batch {
-		if response.Responses[i].GetResponseTxn().Succeeded {
-			done.events = append(done.events, w.events(response.Header.Revision)...)
-		} else {
-			done.left = append(done.left, w.unit)
-		}
+	fallen := s.commitGroups(ctx, term, together(writes), &done)
+	if done.err == nil && len(fallen) > 0 {
+		fallen = s.commitGroups(ctx, term, apart(fallen), &done)
+	}
+	for _, w := range fallen {
+		done.left = append(done.left, w.unit)
 	}
 	return done
+}
+
+// commitGroups adds what becomes of the groups to done, and returns the writes
+// of those whose guards did not all hold.
+func (s *Store) commitGroups(ctx context.Context, term cluster.Leader, groups []*group, done *outcome) (fallen []write) {
+	for len(groups) > 0 {
+		var these []*group
+		these, groups = fitting(groups)
+		request := &pb.TxnRequest{Compare: []*pb.Compare{hasRevision(leaderKey, term.Revision)}}
+		for _, g := range these {
+			request.Success = append(request.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestTxn{RequestTxn: g.nested}})
+		}
+		response, err := s.send(ctx, request)
+		if err == nil && !response.Succeeded {
+			err = cluster.ErrDeposed
+		}
+		if err != nil {
+			done.err = err
+			return fallen
+		}
+		for i, g := range these {
+			if !response.Responses[i].GetResponseTxn().Succeeded {
+				fallen = append(fallen, g.writes...)
+				continue
+			}
+			for _, w := range g.writes {
+				done.events = madeKnown(done.events, w.change, response.Header.Revision)
+			}
+		}
+	}
+	return fallen
+}
+
+// send gives a transaction one try: a second one could land after the leader
+// has decided otherwise, while a first that comes late fails with its term.
+func (s *Store) send(ctx context.Context, request *pb.TxnRequest) (*pb.TxnResponse, error) {
+	var response *pb.TxnResponse
+	err := s.once(ctx, func(ctx context.Context) (err error) {
+		response, err = s.kv.Txn(ctx, request, grpc.WaitForReady(true))
+		return err
+	})
+	return response, err
 }

@@ -14,14 +14,14 @@ type keyValue = mvccpb.KeyValue
 
 // encode writes a fact as a value that people can read with etcdctl: JSON in
 // one line, its reasons without escapes for <, > and &.
-func encode(fact any) (string, error) {
+func encode(fact any) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(fact); err != nil {
-		return "", err
+		return nil, err
 	}
-	return string(bytes.TrimSuffix(text.Bytes(), []byte("\n"))), nil
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }
 
 // decode reads a value into a fact whose name and revision are set already:

@@ -55,7 +55,7 @@ func FuzzFact(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q was read and cannot be written: %v", value, err)
 		}
-		kv.Value = []byte(text)
+		kv.Value = text
 		if again, err := changed(kv); err != nil || again != event {
 			t.Errorf("%+v came back as %+v, %v", event, again, err)
 		}

@@ -36,7 +36,7 @@ func (s *Store) TakeLead(ctx context.Context, l cluster.Leader) (cluster.Leader,
 		return cluster.Leader{}, fmt.Errorf("take the lead: %w", err)
 	}
 	response, err := s.transact(ctx,
-		[]clientv3.Cmp{isLeader(l)}, []clientv3.Op{clientv3.OpPut(leaderKey, value)}, nil)
+		[]clientv3.Cmp{isLeader(l)}, []clientv3.Op{clientv3.OpPut(leaderKey, string(value))}, nil)
 	if err == nil && !response.Succeeded {
 		err = cluster.ErrConflict
 	}

@@ -81,7 +81,7 @@ func (s *Store) putMachine(ctx context.Context, m cluster.Machine) (int64, error
 	key := machineKey(m.ID)
 	response, err := s.transact(ctx,
 		[]clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", m.Revision)},
-		[]clientv3.Op{clientv3.OpPut(key, value, clientv3.WithLease(clientv3.LeaseID(m.Lease)))}, nil)
+		[]clientv3.Op{clientv3.OpPut(key, string(value), clientv3.WithLease(clientv3.LeaseID(m.Lease)))}, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -162,7 +162,7 @@ func (s *Store) putStates(ctx context.Context, lease int64, machine cluster.Mach
 		if err != nil {
 			return err
 		}
-		ops = append(ops, clientv3.OpPut(stateKey(machine, state.Unit), value, clientv3.WithLease(clientv3.LeaseID(lease))))
+		ops = append(ops, clientv3.OpPut(stateKey(machine, state.Unit), string(value), clientv3.WithLease(clientv3.LeaseID(lease))))
 	}
 	for _, unit := range gone {
 		if !seen[unit] {

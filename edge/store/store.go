@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -65,6 +66,7 @@ const (
 // Store is a connection to the store. It is safe for use by many.
 type Store struct {
 	client       *clientv3.Client
+	kv           pb.KVClient // the same connection without clientv3's wrapping
 	timeout      time.Duration
 	confirmEvery time.Duration
 
@@ -98,6 +100,7 @@ func Open(config Config) (*Store, error) {
 	}
 	s := &Store{
 		client:       client,
+		kv:           pb.NewKVClient(client.ActiveConnection()),
 		timeout:      config.Timeout,
 		confirmEvery: config.ConfirmEvery,
 		report:       config.Report,

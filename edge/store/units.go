@@ -9,6 +9,28 @@ import (
 	"argosy/core/cluster"
 )
 
+// Unit returns one unit as it is stored, or cluster.ErrNotFound; either was so at
+// the store's revision asOf.
+func (s *Store) Unit(ctx context.Context, name cluster.UnitName) (u cluster.Unit, asOf int64, err error) {
+	var response *clientv3.GetResponse
+	err = s.repeat(ctx, func(ctx context.Context) (err error) {
+		response, err = s.client.Get(ctx, unitKey(name))
+		return err
+	})
+	switch {
+	case err != nil:
+	case len(response.Kvs) == 0:
+		asOf, err = response.Header.Revision, cluster.ErrNotFound
+	default:
+		asOf, u = response.Header.Revision, cluster.Unit{Name: name, Revision: response.Kvs[0].ModRevision}
+		err = decode(response.Kvs[0], &u)
+	}
+	if err != nil {
+		return cluster.Unit{}, asOf, fmt.Errorf("read unit %q: %w", name, err)
+	}
+	return u, asOf, nil
+}
+
 // Content returns the unit text that hash stands for, or cluster.ErrNotFound.
 func (s *Store) Content(ctx context.Context, hash cluster.Hash) (string, error) {
 	kv, err := s.get(ctx, contentKey(hash))
@@ -50,7 +72,7 @@ func (s *Store) putUnit(ctx context.Context, unit cluster.Unit, text string) (in
 		unchanged    = clientv3.Compare(clientv3.ModRevision(key), "=", unit.Revision)
 		sameText     = clientv3.Compare(clientv3.Value(content), "=", text) // false where there is none
 		noText       = clientv3.Compare(clientv3.CreateRevision(content), "=", 0)
-		putUnit      = clientv3.OpPut(key, value)
+		putUnit      = clientv3.OpPut(key, string(value))
 		putText      = clientv3.OpPut(content, text)
 		look         = clientv3.OpGet(key, clientv3.WithKeysOnly())
 	)

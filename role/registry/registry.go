@@ -16,22 +16,22 @@ import (
 
 // Store is where wanted units are kept. Its reads are linearizable.
 type Store interface {
-	Unit(ctx context.Context, name cluster.UnitName) (cluster.Unit, error)
+	// Follow delivers the whole scope and then every change of it, until ctx
+	// ends or deliver returns an error.
+	Follow(ctx context.Context, scope cluster.Scope, deliver func(cluster.Batch) error) error
+	// Unit returns one unit, or cluster.ErrNotFound, and the revision of the
+	// store at which that is so.
+	Unit(ctx context.Context, name cluster.UnitName) (u cluster.Unit, asOf int64, err error)
 	Content(ctx context.Context, hash cluster.Hash) (string, error)
 	PutUnit(ctx context.Context, unit cluster.Unit, text string) (cluster.Unit, error)
 	DeleteUnit(ctx context.Context, name cluster.UnitName, revision int64) error
 }
 
-// Follow delivers the whole store and then every change of it, until ctx ends
-// or deliver returns an error.
-type Follow func(ctx context.Context, deliver func(cluster.Batch) error) error
-
 // Registry answers and writes. Its methods may be called from many goroutines,
 // before and after Run too.
 type Registry struct {
-	store  Store
-	follow Follow
-	log    *slog.Logger
+	store Store
+	log   *slog.Logger
 
 	// mu is no RWMutex: a listing may sort the view's names.
 	mu       sync.Mutex
@@ -44,9 +44,9 @@ type Registry struct {
 }
 
 // New makes a registry that knows nothing until it runs.
-func New(store Store, follow Follow, log *slog.Logger) *Registry {
+func New(store Store, log *slog.Logger) *Registry {
 	return &Registry{
-		store: store, follow: follow, log: log,
+		store: store, log: log,
 		view: api.NewView(), advanced: make(chan struct{}),
 		watchers: map[cluster.UnitName]map[*watcher]struct{}{},
 	}
@@ -54,7 +54,7 @@ func New(store Store, follow Follow, log *slog.Logger) *Registry {
 
 // Run keeps the view current until ctx ends.
 func (r *Registry) Run(ctx context.Context) error {
-	if err := r.follow(ctx, r.learn); err != nil && ctx.Err() == nil {
+	if err := r.store.Follow(ctx, cluster.Everything, r.learn); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("follow the store: %w", err)
 	}
 	return nil

@@ -187,5 +187,8 @@ func (f file) write(dir string) error {
 	if err := os.Chmod(path, f.mode); err != nil { // whatever the umask is
 		return err
 	}
+	if f.gid == 0 {
+		return nil
+	}
 	return os.Chown(path, 0, f.gid)
 }

@@ -80,7 +80,7 @@ func (c *Cluster) Environment(path string) ([]Variable, error) {
 		root := fmt.Sprintf("unix:///proc/%d/root", leader)
 		return []Variable{
 			{"FLEETCTL_ENDPOINT", root + "/run/fleet.sock"},
-			{"ETCDCTL_ENDPOINTS", root + "/run/etcd.sock"},
+			{"ETCDCTL_ENDPOINTS", root + "/run/etcd-endpoint/etcd.sock"},
 			{"PATH", c.path("bin") + ":" + path},
 		}, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"argosy/edge/basetree"
 	"argosy/edge/localnet"
@@ -39,6 +40,8 @@ func Up(ctx context.Context, options Options, progress Progress) (c *Cluster, ch
 	if err := Preflight(); err != nil {
 		return nil, false, err
 	}
+	// Folders made here become folders of machines, where not only root looks.
+	unix.Umask(0o022)
 	release, err := hold(ctx, options.Name, func() { progress.Note("waiting for another argosy that works on this cluster") })
 	if err != nil {
 		return nil, false, err
@@ -227,6 +230,10 @@ func copyFile(from, to string) error {
 func (c *Cluster) writeNodes() error {
 	ca, err := c.certificates()
 	if err != nil {
+		return err
+	}
+	// Machines' keys are in there, readable by groups that are others here.
+	if err := os.MkdirAll(c.path("machines"), 0o700); err != nil {
 		return err
 	}
 	for _, node := range c.plan.Machines {

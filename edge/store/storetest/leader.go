@@ -210,12 +210,31 @@ func testTwice(s *suite) {
 	again.Placement.Reason = "changed my mind"
 	events, err := s.store.Commit(s.Context(), term, []schedule.Change{placed(unit, m), again})
 	if !errors.Is(err, cluster.ErrConflict) || len(events) != 1 {
-		s.Errorf("a unit decided twice: %v, %v, want one event and ErrConflict", events, err)
+		s.Errorf("a placement decided twice: %v, %v, want one event and ErrConflict", events, err)
 	}
 	if got := s.all(cluster.Assigned(m.ID)); fmt.Sprint(got.Events) != fmt.Sprint(events) {
 		s.Errorf("the store holds %v, Commit told %v", got.Events, events)
 	}
 	if events, err := s.store.Commit(s.Context(), term, nil); err != nil || len(events) > 0 {
 		s.Errorf("nothing to commit: %v, %v", events, err)
+	}
+}
+
+// testGlobal places one unit on many machines at once, one of which goes.
+func testGlobal(s *suite) {
+	const count = 150
+	unit := s.putUnit(aUnit("everywhere.service", "a"), "a")
+	var changes []schedule.Change
+	var last cluster.Machine
+	for n := range count {
+		last = s.putMachine(n)
+		changes = append(changes, placed(unit, last))
+	}
+	if err := s.store.RevokeLease(s.Context(), last.Lease); err != nil {
+		s.Fatal(err)
+	}
+	events, err := s.store.Commit(s.Context(), s.takeLead(machineID(0)), changes)
+	if !errors.Is(err, cluster.ErrConflict) || len(events) != count-1 {
+		s.Errorf("%d of %d written, %v, want all but one and ErrConflict", len(events), count, err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 type Backend interface {
 	Follow(ctx context.Context, scope cluster.Scope, deliver func(cluster.Batch) error) error
 	Content(ctx context.Context, hash cluster.Hash) (string, error)
+	Unit(ctx context.Context, name cluster.UnitName) (u cluster.Unit, asOf int64, err error)
 
 	PutUnit(ctx context.Context, unit cluster.Unit, text string) (cluster.Unit, error)
 	DeleteUnit(ctx context.Context, name cluster.UnitName, revision int64) error
@@ -52,7 +53,8 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"each decision stands on its own guards":         testGuards,
 		"every kind of decision":                         testDecisions,
 		"a thousand decisions in one Commit":             testThousand,
-		"a unit is decided once in a Commit":             testTwice,
+		"a placement is decided once in a Commit":        testTwice,
+		"a unit is placed on many machines at once":      testGlobal,
 		"follower sees all, then each change in order":   testFollow,
 		"follower of one machine sees its placements":    testAssigned,
 		"followers and writers at once":                  testConcurrent,

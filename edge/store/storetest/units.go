@@ -32,11 +32,17 @@ func testUnits(s *suite) {
 	if got := s.all(cluster.Everything); !reflect.DeepEqual(got.Events[len(got.Events)-1], cluster.UnitChanged{Unit: second}) {
 		s.Errorf("got %+v, want %+v last", got.Events, second)
 	}
+	if got, asOf, err := s.store.Unit(ctx, "web.service"); err != nil || !reflect.DeepEqual(got, second) || asOf < second.Revision {
+		s.Errorf("read %+v as of %d, %v; want %+v", got, asOf, err, second)
+	}
 	if err := s.store.DeleteUnit(ctx, "web.service", first.Revision); !errors.Is(err, cluster.ErrConflict) {
 		s.Errorf("delete at an old revision: %v, want ErrConflict", err)
 	}
 	if err := s.store.DeleteUnit(ctx, "web.service", second.Revision); err != nil {
 		s.Errorf("delete: %v", err)
+	}
+	if got, asOf, err := s.store.Unit(ctx, "web.service"); !errors.Is(err, cluster.ErrNotFound) || asOf <= second.Revision {
+		s.Errorf("read what is gone: %+v as of %d, %v; want ErrNotFound", got, asOf, err)
 	}
 	for _, revision := range []int64{0, second.Revision} {
 		if err := s.store.DeleteUnit(ctx, "web.service", revision); !errors.Is(err, cluster.ErrNotFound) {
