@@ -51,6 +51,7 @@ var layers = map[string]string{
 	"role/agent":                "role",
 	"role/engine":               "role",
 	"role/registry":             "role",
+	"test/bench":                "test",
 	"test/e2e":                  "test",
 }
 
