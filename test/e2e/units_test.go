@@ -102,12 +102,15 @@ func (c local) whole(t *testing.T, prefix string, units int) {
 	})
 }
 
-// quiet watches the store for a while and fails if anything is written to it:
-// a cluster in which nothing happens writes nothing.
+// quiet waits until nothing is written to the store for a while: a cluster in
+// which nothing happens writes nothing.
 func (c local) quiet(t *testing.T) {
 	t.Helper()
-	out := c.shell(t, "core-01", "timeout 8 etcdctl watch --prefix /argosy/v1/")
-	if out.code != 124 || out.stdout != "" {
-		t.Errorf("an idle cluster was written to (exit %d):\n%s%s", out.code, out.stdout, out.stderr)
-	}
+	eventually(t, 40*time.Second, func() error {
+		out := c.shell(t, "core-01", "timeout 8 etcdctl watch --prefix /argosy/v1/")
+		if out.code != 124 || out.stdout != "" {
+			return fmt.Errorf("an idle cluster was written to (exit %d):\n%s%s", out.code, out.stdout, out.stderr)
+		}
+		return nil
+	})
 }
