@@ -179,7 +179,7 @@ func TestState(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s := State("m1", test.unit, test.working, test.problem)
-			got := fmt.Sprintf("%d %s %s %s %s %s %s %s", s.Generation, s.Hash, s.Load, s.Active, s.Sub, s.Result, s.Phase, s.Problem)
+			got := fmt.Sprintf("%d %s %s %s %s %s %s %s", s.Generation, s.Hash, s.Load, s.Active, s.Sub, s.Result, s.Phase, s.Problem+s.Remark)
 			if got != test.want {
 				t.Errorf("state %q, expected %q", got, test.want)
 			}

@@ -32,16 +32,16 @@ func State(machine cluster.MachineID, u Unit, working bool, problem string) clus
 		s.Result = "success" // what ended otherwise stays in systemd's memory
 	}
 	if s.Problem == "" {
-		s.Problem = u.remark()
+		s.Problem = u.problem()
+	}
+	if u.Status.Shadow != "" {
+		s.Remark = fmt.Sprintf("%s shadows fleet's text of this unit: systemd runs that file", u.Status.Shadow)
 	}
 	return s
 }
 
-// remark says what a user should know though nothing has to be done.
-func (u Unit) remark() string {
-	if u.Status.Shadow != "" {
-		return fmt.Sprintf("%s shadows fleet's text of this unit: systemd runs that file", u.Status.Shadow)
-	}
+// problem says why a unit whose steps are all done was not started.
+func (u Unit) problem() string {
 	if u.Record == nil {
 		return ""
 	}
