@@ -18,6 +18,8 @@ import (
 // not here fails the test, so the map in ARCHITECTURE.md cannot go stale.
 var layers = map[string]string{
 	"cli":                       "cli",
+	"cli/fleetd":                "cli",
+	"role/daemon":               "daemon",
 	"cli/etcd":                  "cli",
 	"cli/fleetctl":              "cli",
 	"cli/local":                 "cli",
@@ -51,6 +53,7 @@ var layers = map[string]string{
 	"role/agent":                "role",
 	"role/engine":               "role",
 	"role/registry":             "role",
+	"test/bench":                "test",
 	"test/e2e":                  "test",
 }
 

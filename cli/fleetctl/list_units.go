@@ -21,7 +21,7 @@ var unitColumns = []column[api.State]{
 	{"sub", func(s api.State, _ bool) string { return dash(s.Sub) }},
 	{"hash", func(s api.State, full bool) string { return hash(s.Hash, full) }},
 	{"result", func(s api.State, _ bool) string { return dash(s.Result) }},
-	{"problem", func(s api.State, _ bool) string { return dash(cmp.Or(s.Problem, s.Remark)) }},
+	{"problem", func(s api.State, _ bool) string { return dash(cmp.Or(s.Problem, s.Note)) }},
 }
 
 func listUnits(s *session) *cobra.Command {

@@ -88,8 +88,8 @@ func (s *session) brought(c *change, unit api.Unit) (failed bool) {
 		fmt.Fprintf(s.out, "Unit %s %s%s\n", c.name, unit.Desired, at)
 	}
 	for _, on := range unit.On {
-		if on.State != nil && on.State.Remark != "" {
-			s.warn("Unit %s on %s: %s", c.name, on.Called(), on.State.Remark)
+		if on.State != nil && on.State.Note != "" {
+			s.warn("%s on %s: %s", c.name, on.Called(), on.State.Note)
 		}
 	}
 	switch unit.Outcome {

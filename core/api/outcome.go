@@ -91,12 +91,12 @@ func judgeOn(unit cluster.Unit, on Presence) (Outcome, string) {
 		return OutcomeWorking, "waiting for the order to reach " + on.Called()
 	case state == nil || state.Generation != unit.Generation:
 		return OutcomeWorking, "waiting for " + on.Called()
-	case state.Problem != "" && !(unit.Desired == cluster.Launched && runs(*state)):
+	case state.Problem != "":
 		return OutcomeFailed, fmt.Sprintf("on %s: %s", on.Called(), state.Problem)
-	case state.Load != "" && state.Load != "loaded":
-		return OutcomeFailed, fmt.Sprintf("on %s: systemd says the unit's file is %s", on.Called(), state.Load)
 	case state.Phase != cluster.Settled:
 		return OutcomeWorking, fmt.Sprintf("on %s: %s", on.Called(), Said(*state))
+	case state.Load != "" && state.Load != "loaded":
+		return OutcomeFailed, fmt.Sprintf("on %s: systemd says the unit's file is %s", on.Called(), state.Load)
 	case unit.Desired == cluster.Loaded:
 		return OutcomeLoaded, ""
 	}
@@ -107,15 +107,15 @@ func judgeOn(unit cluster.Unit, on Presence) (Outcome, string) {
 func judgeStarted(on Presence) (Outcome, string) {
 	state, said := *on.State, fmt.Sprintf("on %s: %s", on.Called(), Said(*on.State))
 	well := state.Result == "" || state.Result == "success"
-	switch {
-	case runs(state):
+	switch state.Active {
+	case "active", "reloading", "refreshing":
 		return OutcomeActive, ""
-	case state.Active == "inactive":
+	case "inactive":
 		if well {
 			return OutcomeDone, said
 		}
 		return OutcomeFailed, said
-	case state.Active == "activating", state.Active == "deactivating", state.Active == "maintenance":
+	case "activating", "deactivating", "maintenance":
 		// With the job at its end this is systemd's own Restart= at work, or
 		// the unit on its way down. After a bad end it is that which counts.
 		if well {
@@ -125,12 +125,6 @@ func judgeStarted(on Presence) (Outcome, string) {
 	default: // "failed", and what a later systemd may invent
 		return OutcomeFailed, said
 	}
-}
-
-// runs says that systemd takes the unit for running: whatever went wrong on the
-// way, it is there.
-func runs(s cluster.UnitState) bool {
-	return s.Active == "active" || s.Active == "reloading" || s.Active == "refreshing"
 }
 
 // Said is what systemd says of a unit, in one line: "failed (failed), exit-code".
@@ -158,8 +152,8 @@ func current(s situation) cluster.Desired {
 			continue
 		}
 		acted := on.Placed != nil && on.State.Generation == on.Placed.Generation
-		up := on.State.Active != "inactive" && on.State.Active != "failed" && on.State.Active != ""
-		if acted && on.Placed.Desired == cluster.Launched || !acted && up {
+		runs := on.State.Active != "inactive" && on.State.Active != "failed" && on.State.Active != ""
+		if acted && on.Placed.Desired == cluster.Launched || !acted && runs {
 			return cluster.Launched
 		}
 		step = cluster.Loaded

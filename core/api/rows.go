@@ -144,7 +144,7 @@ func (v *View) States(machine cluster.MachineID) []State {
 			}
 			rows = append(rows, State{
 				Unit: s.Unit, Machine: s.Machine, IP: v.machines[s.Machine].Address, Hash: s.Hash,
-				Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, Phase: s.Phase, Problem: s.Problem, Remark: s.Remark,
+				Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, Phase: s.Phase, Problem: s.Problem, Note: s.Note,
 			})
 		}
 	}

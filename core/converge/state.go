@@ -23,25 +23,29 @@ func State(machine cluster.MachineID, u Unit, working bool, problem string) clus
 		s.Active, s.Sub = "inactive", "dead"
 	}
 	if s.Load == "" {
-		s.Load = "not-found"
-		if u.HasFile {
+		switch {
+		case u.HasFile:
 			s.Load = "loaded" // it is read when it is asked for
+		case working:
+			s.Load = "stub" // systemd's word for one that is yet to be read
+		default:
+			s.Load = "not-found"
 		}
 	}
 	if s.Result == "" && u.Record != nil && u.Record.Begun && s.Active != "activating" {
 		s.Result = "success" // what ended otherwise stays in systemd's memory
 	}
 	if s.Problem == "" {
-		s.Problem = u.problem()
+		s.Problem = u.unstarted()
 	}
 	if u.Status.Shadow != "" {
-		s.Remark = fmt.Sprintf("%s shadows fleet's text of this unit: systemd runs that file", u.Status.Shadow)
+		s.Note = fmt.Sprintf("%s shadows fleet's text of this unit: systemd runs that file", u.Status.Shadow)
 	}
 	return s
 }
 
-// problem says why a unit whose steps are all done was not started.
-func (u Unit) problem() string {
+// unstarted says why systemd did not start the unit, where its state does not tell.
+func (u Unit) unstarted() string {
 	if u.Record == nil {
 		return ""
 	}
