@@ -8,7 +8,6 @@ import (
 // Reading is what this API wants to know of a unit's text.
 type Reading struct {
 	Global      bool
-	Metadata    []unitfile.Metadata // what a machine must have
 	Description string
 	Warnings    []string // remarks for whoever submits the text
 }
@@ -24,7 +23,7 @@ func Read(name cluster.UnitName, text string) (Reading, error) {
 	if err != nil {
 		return Reading{}, Invalid(err.Error(), "")
 	}
-	return Reading{Global: wants.Global, Metadata: wants.Metadata, Description: description(file), Warnings: file.Warnings()}, nil
+	return Reading{Global: wants.Global, Description: description(file), Warnings: file.Warnings()}, nil
 }
 
 // glance reads what is stored already, whose name does not matter here: it is

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"argosy/core/cluster"
-	"argosy/core/unitfile"
 )
 
 // Machines lists the machines that are there, by id.
@@ -92,24 +91,7 @@ func (v *View) Unit(name cluster.UnitName) Unit {
 	}
 	row.On = s.on
 	row.Outcome, row.Reason = judge(s)
-	if row.Global && row.Outcome == OutcomeWorking && len(s.on) == 0 && !v.fitsSomewhere(row.Hash) {
-		row.Outcome, row.Reason = OutcomeUnplaced, "no machine has the metadata that it asks for"
-	}
 	return row
-}
-
-// fitsSomewhere says whether a machine has the metadata that a text asks for. Of
-// a global unit that fits nowhere the leader has nothing to say.
-func (v *View) fitsSomewhere(hash cluster.Hash) bool {
-	wants := v.Reading(hash).Metadata
-	for _, m := range v.machines {
-		if !slices.ContainsFunc(wants, func(want unitfile.Metadata) bool {
-			return !slices.Contains(want.Values, m.Metadata[want.Key])
-		}) {
-			return true
-		}
-	}
-	return false
 }
 
 // presences joins what is wanted and what is seen of a unit, by machine id. It

@@ -106,14 +106,13 @@ func TestGlobalThatFitsNowhere(t *testing.T) {
 	v.Learn(
 		cluster.ContentChanged{Hash: cluster.HashOf(text), Text: text},
 		cluster.UnitChanged{Unit: cluster.Unit{Name: "a.service", Hash: cluster.HashOf(text), Desired: cluster.Launched, Generation: 1}},
-		cluster.MachineChanged{Machine: cluster.Machine{ID: one}},
 	)
-	if got := v.Unit("a.service"); got.Outcome != OutcomeUnplaced || !got.Global || got.Current != "" {
-		t.Errorf("%+v, want it unplaced", got)
+	if got := v.Unit("a.service"); got.Outcome != OutcomeWorking || !got.Global || got.Current != "" {
+		t.Errorf("%+v, want the leader to be waited for", got)
 	}
-	v.Learn(cluster.MachineChanged{Machine: cluster.Machine{ID: two, Metadata: map[string]string{"disk": "ssd"}}})
-	if got := v.Unit("a.service"); got.Outcome != OutcomeWorking {
-		t.Errorf("%+v, want it to be waited for", got)
+	v.Learn(cluster.UnplacedChanged{Unplaced: cluster.Unplaced{Unit: "a.service", Generation: 1, Reason: "lacks disk=ssd"}})
+	if got := v.Unit("a.service"); got.Outcome != OutcomeUnplaced || got.Reason != "lacks disk=ssd" {
+		t.Errorf("%+v, want it unplaced, and why in the leader's words", got)
 	}
 }
 

@@ -51,10 +51,8 @@ func (p *Picture) withdraw(u *unit) {
 
 // decideUnreadable leaves alone what runs and says why nothing else will.
 func (p *Picture) decideUnreadable(u *unit) {
-	for _, s := range u.slots {
-		if s.machine.live() {
-			return
-		}
+	if u.placed() {
+		return
 	}
 	p.refuse(u, nil, "its text asks for something that cannot be read: "+short(u.needs.fault.Error()))
 }
@@ -154,15 +152,14 @@ func (p *Picture) decideGlobal(u *unit) {
 		fits.clear(number)
 		p.place(u, p.machines.ordered[number], nil, "runs on every machine that fits")
 	}
-	switch {
-	case fits.count() == 0:
-		p.absolve(u)
-	case len(u.slots) == 0:
+	if !u.placed() {
 		p.refuse(u, nil, p.whyNowhere(u))
-	default:
-		p.wait(u)
-		p.absolve(u)
+		return
 	}
+	if fits.count() > 0 {
+		p.wait(u) // for what it conflicts with there to end
+	}
+	p.absolve(u)
 }
 
 // peersSettled decides the peers of u first and says whether each is where the

@@ -160,8 +160,34 @@ func (j judge) unitAtRest(unit cluster.UnitName) (wrong []string) {
 			wrong = append(wrong, fmt.Sprintf("%s could be on %s", unit, j.names[id]))
 		}
 	}
-	if _, told := j.unplaced[unit]; !global && !told {
-		wrong = append(wrong, fmt.Sprintf("%s is nowhere and nothing says why", unit))
+	if len(live) == 0 {
+		wrong = append(wrong, j.unexplained(unit)...)
+	}
+	return wrong
+}
+
+// unexplained checks that a unit which is nowhere has a reason, and one that
+// names for each machine something that it lacks. Where a unit asks for one
+// machine or for its peers', the reason may speak of these alone.
+func (j judge) unexplained(unit cluster.UnitName) (wrong []string) {
+	note, told := j.unplaced[unit]
+	if !told {
+		return []string{fmt.Sprintf("%s is nowhere and nothing says why", unit)}
+	}
+	w := j.wish(unit)
+	if w.machine != "" || len(w.peers) > 0 {
+		return nil
+	}
+	for id, m := range j.machines {
+		lacks, named := false, false
+		for key, value := range w.metadata {
+			if m.Metadata[key] != value {
+				lacks, named = true, named || strings.Contains(note.Reason, key+"="+value)
+			}
+		}
+		if lacks && !named {
+			wrong = append(wrong, fmt.Sprintf("%s does not say what %s lacks: %s", unit, j.names[id], note.Reason))
+		}
 	}
 	return wrong
 }

@@ -133,12 +133,10 @@ func (p *Picture) peerTrouble(name cluster.UnitName) string {
 	case !peer.wanted():
 		return "is not wanted on a machine"
 	}
-	for _, s := range peer.slots {
-		if s.machine.live() {
-			return ""
-		}
+	if !peer.placed() {
+		return "is on no machine"
 	}
-	return "is on no machine"
+	return ""
 }
 
 func list(names []cluster.UnitName) string {

@@ -46,6 +46,11 @@ func (u *unit) wanted() bool {
 // empty says that nothing is left to remember.
 func (u *unit) empty() bool { return u.revision == 0 && len(u.slots) == 0 && u.note == nil }
 
+// placed says whether the unit is on a machine that is up, or on its way there.
+func (u *unit) placed() bool {
+	return slices.ContainsFunc(u.slots, func(s *slot) bool { return s.machine.live() })
+}
+
 // on returns the unit's slot on a machine, or nil.
 func (u *unit) on(m *machine) *slot {
 	if at, found := u.find(m); found {
