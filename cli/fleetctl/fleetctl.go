@@ -48,7 +48,7 @@ command on the unit's machine.`,
 	s.flags(root.PersistentFlags())
 	for _, verb := range []*cobra.Command{
 		submit(s), load(s), start(s), stop(s), unload(s), destroy(s),
-		cat(s), status(s), journal(s),
+		cat(s), status(s), journal(s), logs(s),
 		listUnits(s), listUnitFiles(s), listMachines(s), version(),
 	} {
 		root.AddCommand(verb)

@@ -54,14 +54,14 @@ func (s *session) bring(ctx context.Context, args []string, desired cluster.Desi
 	if w.noBlock {
 		return result(changes)
 	}
-	var failed []*change
+	var failed []api.Unit
 	err = s.wait(ctx, w, accepted(changes), func(c *change, unit api.Unit) {
 		if !s.overtaken(c, unit, desired) && s.brought(c, unit) {
-			failed = append(failed, c)
+			failed = append(failed, unit)
 		}
 	})
-	for _, c := range failed {
-		s.lastWords(ctx, c.name)
+	for _, unit := range failed {
+		s.lastWords(ctx, unit)
 	}
 	if err != nil {
 		return err
@@ -106,10 +106,10 @@ func (s *session) brought(c *change, unit api.Unit) (failed bool) {
 	return false
 }
 
-// lastWords shows the end of a failed unit's journal.
-func (s *session) lastWords(ctx context.Context, name cluster.UnitName) {
-	fmt.Fprintf(s.err, "The last lines of the journal of %s:\n", name)
-	if _, err := s.Journal(ctx, name, "", api.JournalOptions{Lines: api.DefaultLines}, s.err); err != nil {
+// lastWords shows the end of a failed unit's journal, on a machine where it failed.
+func (s *session) lastWords(ctx context.Context, unit api.Unit) {
+	fmt.Fprintf(s.err, "The last lines of the journal of %s:\n", unit.Name)
+	if _, err := s.Journal(ctx, unit.Name, unit.Culprit(), api.JournalOptions{Lines: api.DefaultLines}, s.err); err != nil {
 		fmt.Fprintf(s.err, "(%v)\n", err)
 	}
 }
