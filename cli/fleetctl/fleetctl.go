@@ -47,7 +47,7 @@ command on the unit's machine.`,
 	})
 	s.flags(root.PersistentFlags())
 	for _, verb := range []*cobra.Command{
-		submit(s), load(s), start(s), stop(s), unload(s), destroy(s),
+		submit(s), load(s), start(s), stop(s), unload(s), restart(s), destroy(s),
 		cat(s), status(s), journal(s), logs(s),
 		listUnits(s), listUnitFiles(s), listMachines(s), version(),
 	} {

@@ -54,8 +54,16 @@ func (s *session) bring(ctx context.Context, args []string, desired cluster.Desi
 	if w.noBlock {
 		return result(changes)
 	}
+	if err := s.arrive(ctx, accepted(changes), desired, w); err != nil {
+		return err
+	}
+	return result(changes)
+}
+
+// arrive waits until units are as far as desired, and tells how they are then.
+func (s *session) arrive(ctx context.Context, changes []*change, desired cluster.Desired, w waiting) error {
 	var failed []api.Unit
-	err = s.wait(ctx, w, accepted(changes), func(c *change, unit api.Unit) {
+	err := s.wait(ctx, w, changes, func(c *change, unit api.Unit) {
 		if !s.overtaken(c, unit, desired) && s.brought(c, unit) {
 			failed = append(failed, unit)
 		}
@@ -63,10 +71,7 @@ func (s *session) bring(ctx context.Context, args []string, desired cluster.Desi
 	for _, unit := range failed {
 		s.lastWords(ctx, unit)
 	}
-	if err != nil {
-		return err
-	}
-	return result(changes)
+	return err
 }
 
 // triggered says that something has been asked for, in fleet's words: of global

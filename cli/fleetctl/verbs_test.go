@@ -68,6 +68,45 @@ func TestStartTellsTheOutcome(t *testing.T) {
 	w.want(w.fleetctl("status", "fail", "done"), 3, "× fail.service\n\n● done.service\n", "")
 }
 
+func TestRestart(t *testing.T) {
+	w := newWorld(t)
+	files(t, "a.service", "b.service", "slow.service", "fail.service", "agent.service", "idle.service")
+	if err := os.WriteFile("agent.service", []byte(text+globally), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.want(w.fleetctl("start", "a", "b", "slow", "agent", "--no-block"), 0,
+		"Triggered unit a.service start\nTriggered unit b.service start\nTriggered unit slow.service start\nTriggered global unit agent.service start\n", "")
+	w.want(w.fleetctl("submit", "fail", "idle"), 0, "Unit fail.service inactive\nUnit idle.service inactive\n", "")
+	before := w.generation("a.service")
+	launched := func(name string) string {
+		return "Unit " + name + ".service launched on 148a18ff.../10.10.1.1\n"
+	}
+	w.want(w.fleetctl("restart", "a", "b", "a"), 0, launched("a")+launched("b"), "")
+	if after := w.generation("a.service"); after != before+1 {
+		t.Errorf("generation %d after %d, want one restart", after, before)
+	}
+	w.want(w.fleetctl("restart", "a", "--no-block"), 0, "Triggered unit a.service restart\n", "")
+	w.want(w.fleetctl("restart", "agent"), 0, "Triggered global unit agent.service restart\n", "")
+	w.want(w.fleetctl("restart", "idle"), 0, launched("idle"), "")
+	before = w.generation("b.service")
+	w.want(w.fleetctl("restart", "a", "slow", "b", "--timeout=50ms"), 5, launched("a"), "Not restarted: [b.service]\n")
+	w.want(w.fleetctl("restart", "fail", "b"), 1, launched("fail"), "Not restarted: [b.service]\n")
+	w.want(w.fleetctl("restart", "nothing", "b"), 3, "", "unit nothing.service: not found\nNot restarted: [b.service]\n")
+	if after := w.generation("b.service"); after != before {
+		t.Errorf("generation %d after %d: it was restarted behind one that failed", after, before)
+	}
+	w.want(w.fleetctl("restart"), 0, "", "No units given")
+}
+
+func (w *world) generation(name cluster.UnitName) int64 {
+	w.Helper()
+	stored, _, err := w.store.Unit(w.Context(), name)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return stored.Generation
+}
+
 func TestInstances(t *testing.T) {
 	w := newWorld(t)
 	files(t, "hello@.service", "other.service")

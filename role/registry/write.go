@@ -15,7 +15,8 @@ import (
 const attempts = 8
 
 // SetUnit stores what by wants of the unit: change.Desired, and change.Text
-// unless it is nil. What is so already is not written.
+// unless it is nil. What is so already is not written, unless it is to be
+// superseded.
 func (r *Registry) SetUnit(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error) {
 	reading, err := check(name, change)
 	if err != nil {
@@ -53,6 +54,10 @@ func check(name cluster.UnitName, change api.UnitChange) (reading api.Reading, e
 		return reading, api.Invalid(fmt.Sprintf("%s is a template: it can only be inactive", name),
 			fmt.Sprintf("name an instance, such as %s@1%s", name.Prefix(), name.Suffix()))
 	}
+	if change.Supersede < 0 || change.Supersede > 0 && change.Desired != cluster.Launched {
+		return reading, api.Invalid(fmt.Sprintf("supersede is %d and desired %s", change.Supersede, change.Desired),
+			"expected the generation of a unit that is to be launched again")
+	}
 	if change.Text == nil {
 		return reading, nil
 	}
@@ -79,7 +84,11 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 	if change.Text != nil {
 		next.Hash = cluster.HashOf(*change.Text)
 	}
-	if next == stored {
+	if change.Supersede > stored.Generation {
+		return api.Written{}, api.Invalid(fmt.Sprintf("unit %s: supersede is %d, but its generation is %d", name, change.Supersede, stored.Generation),
+			"read the unit anew")
+	}
+	if next == stored && change.Supersede != stored.Generation {
 		return written(stored, false, false), nil
 	}
 	next.Generation, next.By, next.At = stored.Generation+1, by, time.Now().UTC()
