@@ -134,7 +134,7 @@ func TestAFileThatDiffers(t *testing.T) {
 	w := newWorld(t)
 	files(t, "web.service", "app@.service")
 	launched := "Unit web.service launched on 148a18ff.../10.10.1.1\n"
-	if got := w.fleetctl("start", "web", "app@1"); got.code != 0 {
+	if got := w.fleetctl("start", "web", "app@1", "app@2"); got.code != 0 {
 		t.Fatalf("%+v", got)
 	}
 	changed := strings.Replace(text, "sleep 1", "sleep 2", 1)
@@ -143,12 +143,38 @@ func TestAFileThatDiffers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.want(w.fleetctl("start", "web"), 0, launched, "WARNING: Unit web.service in registry differs from local unit file web.service")
-	w.want(w.fleetctl("start", "app@1", "--no-block"), 0, "Triggered unit app@1.service start\n", "differs from local unit file app@.service")
+	got := w.fleetctl("start", "web")
+	w.want(got, 0, launched, "WARNING: Unit web.service in registry differs from local unit file web.service")
+	w.golden("differs.start", got.err)
+	w.golden("differs.instances", w.fleetctl("start", "app@1", "app@2", "--no-block").err)
 	w.want(w.fleetctl("cat", "web"), 0, text, "")
 	w.want(w.fleetctl("submit", "--replace", "web"), 0, "", "Unit web.service is launched: it is not replaced")
 	w.want(w.fleetctl("start", "--replace", "web"), 0, launched, "")
 	w.want(w.fleetctl("cat", "web"), 0, changed, "")
+	w.want(w.fleetctl("start", "--replace", "app@1"), 0, "Unit app@1.service launched on 491586a6.../10.10.1.2\n", "")
+	w.want(w.fleetctl("cat", "app@1"), 0, changed, "")
+	w.want(w.fleetctl("cat", "app@2"), 0, text, "")
+}
+
+// TestATemplateThatChanged in the cluster is a newer text of its instances.
+func TestATemplateThatChanged(t *testing.T) {
+	w := newWorld(t)
+	files(t, "app@.service")
+	w.want(w.fleetctl("submit", "app@"), 0, "Unit app@.service inactive\n", "")
+	launched := "Unit app@1.service launched on 491586a6.../10.10.1.2\n"
+	w.want(w.fleetctl("start", "app@1"), 0, launched, "")
+	changed := text + "Restart=always\n"
+	if err := os.WriteFile("app@.service", []byte(changed), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.want(w.fleetctl("submit", "app@", "--replace"), 0, "Unit app@.service inactive\n", "")
+	t.Chdir(t.TempDir())
+	got := w.fleetctl("start", "app@1")
+	w.want(got, 0, launched, "differs from its template app@.service there")
+	w.golden("differs.template", got.err)
+	w.want(w.fleetctl("start", "app@1", "--replace"), 0, launched, "")
+	w.want(w.fleetctl("cat", "app@1"), 0, changed, "")
+	w.want(w.fleetctl("start", "app@1"), 0, launched, "")
 }
 
 func TestManyUnitsAtOnce(t *testing.T) {
