@@ -62,7 +62,9 @@ func (s *session) readingFlags(cmd *cobra.Command, r *reading) {
 	flags := cmd.Flags()
 	flags.IntVarP(&r.Lines, "lines", "n", api.DefaultLines, "how many of the last lines to print")
 	flags.StringVarP(&r.Output, "output", "o", "short", "a format of journalctl(1)")
+	offer(cmd, "output", words(api.JournalOutputs()...))
 	s.machineFlag(cmd, &r.machine)
+	s.complete(cmd, noTemplate)
 }
 
 func (s *session) journal(ctx context.Context, arg string, r reading) error {

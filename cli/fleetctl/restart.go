@@ -25,6 +25,7 @@ global unit restarts on all its machines at once. --timeout is for each unit.`,
 		}),
 	}
 	w.flags(cmd)
+	s.complete(cmd, noTemplate)
 	return cmd
 }
 

@@ -28,6 +28,8 @@ run it now (it starts as soon as one may), and with 5 when it takes longer than 
 	}
 	w.flags(cmd)
 	cmd.Flags().BoolVar(&replace, "replace", false, "store the local file where it differs from what is stored")
+	sign(cmd)
+	s.completeFiles(cmd, noTemplate)
 	return cmd
 }
 

@@ -24,12 +24,14 @@ on several machines, each under a heading with the machine's name.`,
 	}
 	s.machineFlag(cmd, &machine)
 	ignored(cmd.Flags(), "ssh-port", "22", "no ssh is needed")
+	s.complete(cmd, wantedSomewhere)
 	return cmd
 }
 
 // machineFlag adds the flag that keeps a verb to one machine.
 func (s *session) machineFlag(cmd *cobra.Command, machine *string) {
 	cmd.Flags().StringVar(machine, "machine", "", "only on this machine: its hostname, address, id or the beginning of that")
+	offer(cmd, "machine", s.machineWords)
 }
 
 // status shows each unit; its exit code is that of the first that is not well.

@@ -84,7 +84,7 @@ func parsed(t *testing.T, verb string, args []string) (l listing) {
 		"list-unit-files": {unitFileFields, unitFileFieldsWide},
 	}[verb]
 	cmd := &cobra.Command{}
-	l.flags(cmd, fields[0], fields[1])
+	l.flags(cmd, fields[0], fields[1], nil)
 	if err := cmd.ParseFlags(args); err != nil {
 		t.Fatal(err)
 	}

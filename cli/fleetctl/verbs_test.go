@@ -238,6 +238,8 @@ func TestBadArguments(t *testing.T) {
 		{"list-units --fields=", 1, "Must define output format"},
 		{"list-units -o xml", 2, "expected table, wide, json or yaml"},
 		{"list-units --driver etcd", 2, "only API is there"},
+		{"verify hello", 2, "DEPRECATED and cannot be used"},
+		{"start --sign hello", 2, "DEPRECATED and cannot be used"},
 		{"list-units --ca-file x", 2, "give all three or none"},
 		{"list-units --endpoint ftp://x", 2, `the scheme "ftp" is not known`},
 		{"list-units --endpoint unix:///nowhere.sock", 1, "is fleet.service running there?"},
