@@ -26,8 +26,10 @@ type session struct {
 	certFile       string
 	keyFile        string
 	debug          bool
+	secure         secureShell
 
 	*client.Client
+	tunnel   *tunnel // nil where there is none
 	out, err io.Writer
 	told     bool // of stale answers: once is enough
 }
@@ -40,10 +42,7 @@ func (s *session) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.certFile, "cert-file", "", "certificate to show to an https endpoint")
 	flags.StringVar(&s.keyFile, "key-file", "", "key of that certificate")
 	flags.BoolVar(&s.debug, "debug", false, "tell of each request on stderr")
-	for _, name := range []string{"ssh-username", "ssh-timeout", "known-hosts-file"} {
-		ignored(flags, name, "", "no ssh is needed")
-	}
-	ignored(flags, "strict-host-key-checking", "true", "no ssh is needed")
+	s.secure.flags(flags)
 	s.legacy(flags)
 }
 
@@ -96,6 +95,13 @@ func (s *session) connect() (err error) {
 	if config.TLS, err = s.tls(); err != nil {
 		return err
 	}
+	if s.secure.tunnel != "" {
+		if _, _, err := hostPort(s.secure.tunnel); err != nil {
+			return fmt.Errorf("--tunnel: %w", err)
+		}
+		s.tunnel = &tunnel{shell: s.secure, err: s.err}
+		config.Dial = s.tunnel.dial
+	}
 	s.Client, err = client.New(config)
 	return err
 }
@@ -120,6 +126,9 @@ func (s *session) tls() (*tls.Config, error) {
 func (s *session) close() {
 	if s.Client != nil {
 		s.Close()
+	}
+	if s.tunnel != nil {
+		s.tunnel.close()
 	}
 }
 
