@@ -63,7 +63,7 @@ func TestStoreTakesNoStrangers(t *testing.T) {
 	}
 }
 
-func TestPodmanAndQuadlet(t *testing.T) {
+func TestPodman(t *testing.T) {
 	out := cluster.run(t, rootfs(t), cluster.argosy, "ssh", "--name", cluster.name, "core-01", "--",
 		"sudo podman import - localhost/box >/dev/null && sudo podman run --rm localhost/box /bin/sh -c 'echo from podman'")
 	if out.code != 0 || !strings.Contains(out.stdout, "from podman") {
