@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,5 +92,8 @@ func TestChaosRefusesWhatIsNotThere(t *testing.T) {
 		if out := cluster.shell(t, "you", line); out.code == 0 || !strings.Contains(out.stderr, says) {
 			t.Errorf("%s\nexit %d, expected a failure that speaks of %q\n%s%s", line, out.code, says, out.stdout, out.stderr)
 		}
+	}
+	if left := slices.Concat(traces(t, "no"), traces(t, "none")); len(left) > 0 {
+		t.Errorf("what was refused left %q", left)
 	}
 }
