@@ -26,6 +26,7 @@ var layers = map[string]string{
 	"core/api":                  "core",
 	"core/cluster":              "core",
 	"core/converge":             "core",
+	"core/fleetv1":              "core",
 	"core/schedule":             "core",
 	"core/unitfile":             "core",
 	"edge/authority":            "edge",
