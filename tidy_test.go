@@ -38,6 +38,7 @@ var layers = map[string]string{
 	"edge/etcdnode/etcdtest":    "edge",
 	"edge/fakesystemd":          "edge",
 	"edge/fleetconf":            "edge",
+	"edge/fleetv1":              "edge",
 	"edge/host":                 "edge",
 	"edge/httpapi":              "edge",
 	"edge/localnet":             "edge",
