@@ -18,6 +18,8 @@ import (
 // not here fails the test, so the map in ARCHITECTURE.md cannot go stale.
 var layers = map[string]string{
 	"cli":                       "cli",
+	"cli/fleetd":                "cli",
+	"role/daemon":               "daemon",
 	"cli/etcd":                  "cli",
 	"cli/fleetctl":              "cli",
 	"cli/local":                 "cli",
@@ -50,8 +52,10 @@ var layers = map[string]string{
 	"edge/systemd/systemdtest":  "edge",
 	"examples":                  "files",
 	"os/units":                  "files",
+	"role/agent":                "role",
 	"role/engine":               "role",
 	"role/registry":             "role",
+	"test/bench":                "test",
 	"test/e2e":                  "test",
 }
 

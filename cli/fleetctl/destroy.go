@@ -15,7 +15,7 @@ func destroy(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "destroy UNIT...",
 		Short: "Stop units and take them out of the cluster, files and all",
-		Args:  units,
+		Args:  cobra.ArbitraryArgs,
 		RunE: run(func(cmd *cobra.Command, args []string) error {
 			return s.destroy(cmd.Context(), args, w)
 		}),

@@ -5,7 +5,6 @@
 package fleetctl
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -54,6 +53,8 @@ command on the unit's machine.`,
 	} {
 		root.AddCommand(verb)
 	}
+	root.SetHelpCommand(help(root))
+	root.InitDefaultHelpCmd()
 	return root
 }
 
@@ -70,9 +71,6 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 func run(verb func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error { return explain(verb(cmd, args)) }
 }
-
-// units refuses nothing: fleet takes no unit at all for success.
-func units(cmd *cobra.Command, args []string) error { return nil }
 
 // oneUnit asks for exactly one argument.
 func oneUnit(cmd *cobra.Command, args []string) error {
@@ -97,4 +95,5 @@ func ignored(flags *pflag.FlagSet, name, value, why string) {
 	_ = flags.MarkHidden(name)
 }
 
-var errNoUnits = errors.New("No units given") //nolint:staticcheck // fleet's words
+// fleets is an error in fleet's own words, which begin with a capital.
+func fleets(format string, args ...any) error { return fmt.Errorf(format, args...) }

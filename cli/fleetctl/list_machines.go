@@ -10,6 +10,11 @@ import (
 	"argosy/core/cluster"
 )
 
+const (
+	machineFields     = "machine,ip,metadata" // fleet's own
+	machineFieldsWide = "machine,hostname,ip,member,version,metadata"
+)
+
 var machineColumns = []column[api.Machine]{
 	{"machine", func(m api.Machine, full bool) string { return machineID(m.ID, full) }},
 	{"ip", func(m api.Machine, _ bool) string { return dash(m.IP) }},
@@ -42,10 +47,10 @@ func listMachines(s *session) *cobra.Command {
 				return err
 			}
 			s.note(answer.Freshness)
-			return print(s.out, l, machineColumns, answer.Machines, answer)
+			return show(s.out, l, machineColumns, answer.Machines, answer)
 		}),
 	}
-	l.flags(cmd, "machine,ip,metadata", "machine,hostname,ip,member,version,metadata")
+	l.flags(cmd, machineFields, machineFieldsWide)
 	l.short(cmd)
 	return cmd
 }

@@ -8,6 +8,11 @@ import (
 	"argosy/core/api"
 )
 
+const (
+	unitFileFields     = "unit,hash,dstate,state,target" // fleet's own
+	unitFileFieldsWide = "unit,hash,dstate,state,target,outcome,reason,desc"
+)
+
 var unitFileColumns = []column[api.Unit]{
 	{"unit", func(u api.Unit, _ bool) string { return string(u.Name) }},
 	{"hash", func(u api.Unit, full bool) string { return hash(u.Hash, full) }},
@@ -36,9 +41,9 @@ func listUnitFiles(s *session) *cobra.Command {
 				return err
 			}
 			s.note(answer.Freshness)
-			return print(s.out, l, unitFileColumns, answer.Units, answer)
+			return show(s.out, l, unitFileColumns, answer.Units, answer)
 		}),
 	}
-	l.flags(cmd, "unit,hash,dstate,state,target", "unit,hash,dstate,state,target,outcome,reason,desc")
+	l.flags(cmd, unitFileFields, unitFileFieldsWide)
 	return cmd
 }

@@ -1,9 +1,16 @@
 package fleetctl
 
 import (
+	"cmp"
+
 	"github.com/spf13/cobra"
 
 	"argosy/core/api"
+)
+
+const (
+	unitFields     = "unit,machine,active,sub" // fleet's own
+	unitFieldsWide = "unit,machine,load,active,sub,result,hash,problem"
 )
 
 var unitColumns = []column[api.State]{
@@ -14,7 +21,7 @@ var unitColumns = []column[api.State]{
 	{"sub", func(s api.State, _ bool) string { return dash(s.Sub) }},
 	{"hash", func(s api.State, full bool) string { return hash(s.Hash, full) }},
 	{"result", func(s api.State, _ bool) string { return dash(s.Result) }},
-	{"problem", func(s api.State, _ bool) string { return dash(s.Problem) }},
+	{"problem", func(s api.State, _ bool) string { return dash(cmp.Or(s.Problem, s.Note)) }},
 }
 
 func listUnits(s *session) *cobra.Command {
@@ -32,10 +39,10 @@ func listUnits(s *session) *cobra.Command {
 				return err
 			}
 			s.note(answer.Freshness)
-			return print(s.out, l, unitColumns, answer.States, answer)
+			return show(s.out, l, unitColumns, answer.States, answer)
 		}),
 	}
-	l.flags(cmd, "unit,machine,active,sub", "unit,machine,load,active,sub,result,hash,problem")
+	l.flags(cmd, unitFields, unitFieldsWide)
 	l.short(cmd)
 	return cmd
 }

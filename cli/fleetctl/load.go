@@ -12,7 +12,7 @@ func load(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "load UNIT...",
 		Short: "Place units on machines without starting them",
-		Args:  units,
+		Args:  cobra.ArbitraryArgs,
 		RunE: run(func(cmd *cobra.Command, args []string) error {
 			return s.bring(cmd.Context(), args, cluster.Loaded, replace, w)
 		}),

@@ -29,7 +29,7 @@ func unitNamed(arg string) (cluster.UnitName, error) {
 // unitsNamed is unitNamed of several arguments, each unit once.
 func unitsNamed(args []string) ([]cluster.UnitName, error) {
 	if len(args) == 0 {
-		return nil, cli.Coded(cli.ExitOK, errNoUnits) // as fleet: said, and no error
+		return nil, cli.Coded(cli.ExitOK, fleets("No units given")) // as fleet: said, and no error
 	}
 	var names []cluster.UnitName
 	seen := map[cluster.UnitName]bool{}

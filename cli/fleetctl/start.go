@@ -21,7 +21,7 @@ func start(s *session) *cobra.Command {
 for the outcome. It ends with 0 when all units are active or have run to a good end, with
 1 when one failed (the last lines of its journal are shown), with 4 when no machine may
 run it now (it starts as soon as one may), and with 5 when it takes longer than --timeout.`,
-		Args: units,
+		Args: cobra.ArbitraryArgs,
 		RunE: run(func(cmd *cobra.Command, args []string) error {
 			return s.bring(cmd.Context(), args, cluster.Launched, replace, w)
 		}),
@@ -86,6 +86,11 @@ func (s *session) triggered(changes []*change, verb string, noBlock bool) {
 func (s *session) brought(c *change, unit api.Unit) (failed bool) {
 	if at := at(unit); at != "" && !unit.Global {
 		fmt.Fprintf(s.out, "Unit %s %s%s\n", c.name, unit.Desired, at)
+	}
+	for _, on := range unit.On {
+		if on.State != nil && on.State.Note != "" {
+			s.warn("%s on %s: %s", c.name, on.Called(), on.State.Note)
+		}
 	}
 	switch unit.Outcome {
 	case api.OutcomeDone:

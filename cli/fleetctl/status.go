@@ -12,7 +12,7 @@ func status(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status UNIT...",
 		Short: "Print what systemctl status says of units on their machines",
-		Args:  units,
+		Args:  cobra.ArbitraryArgs,
 		RunE:  run(func(cmd *cobra.Command, args []string) error { return s.status(cmd, args) }),
 	}
 	ignored(cmd.Flags(), "ssh-port", "22", "no ssh is needed")

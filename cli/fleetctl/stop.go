@@ -17,7 +17,7 @@ func stop(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stop UNIT...",
 		Short: "Stop units, and leave them on their machines",
-		Args:  units,
+		Args:  cobra.ArbitraryArgs,
 		RunE: run(func(cmd *cobra.Command, args []string) error {
 			return s.end(cmd.Context(), args, cluster.Loaded, w)
 		}),
@@ -88,7 +88,7 @@ func (s *session) existing(ctx context.Context, args []string, desired cluster.D
 		c := &change{name: name}
 		changes = append(changes, c)
 		if unit, known := stored[name]; known && desired == cluster.Loaded && unit.Desired == cluster.Inactive {
-			c.err = fmt.Errorf("Unable to stop unit %s in state inactive", name) //nolint:staticcheck // fleet's words
+			c.err = fleets("Unable to stop unit %s in state inactive", name)
 			c.code = cli.ExitError
 			fmt.Fprintln(s.err, c.err)
 		}

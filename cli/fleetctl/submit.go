@@ -15,7 +15,7 @@ func submit(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "submit UNIT...",
 		Short: "Store units in the cluster without placing them",
-		Args:  units,
+		Args:  cobra.ArbitraryArgs,
 		RunE: run(func(cmd *cobra.Command, args []string) error {
 			return s.submit(cmd.Context(), args, replace)
 		}),

@@ -50,7 +50,7 @@ func columns[T any](l listing, all []column[T]) ([]column[T], error) {
 		fields = l.wide
 	}
 	if fields == "" {
-		return nil, fmt.Errorf("Must define output format") //nolint:staticcheck // fleet's words
+		return nil, fleets("Must define output format")
 	}
 	var chosen []column[T]
 next:
@@ -61,7 +61,7 @@ next:
 				continue next
 			}
 		}
-		return nil, fmt.Errorf("Invalid key in output format: %q", name) //nolint:staticcheck // fleet's words
+		return nil, fleets("Invalid key in output format: %q", name)
 	}
 	return chosen, nil
 }
@@ -75,8 +75,8 @@ func (l listing) check() error {
 	return cli.Coded(cli.ExitUsage, fmt.Errorf("--output is %q: expected table, wide, json or yaml", l.output))
 }
 
-// print prints rows in fleet's table, or answer as JSON or YAML.
-func print[T any](w io.Writer, l listing, all []column[T], rows []T, answer any) error {
+// show prints rows in fleet's table, or answer as JSON or YAML.
+func show[T any](w io.Writer, l listing, all []column[T], rows []T, answer any) error {
 	switch l.output {
 	case "json":
 		encoder := json.NewEncoder(w)

@@ -11,7 +11,7 @@ func unload(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unload UNIT...",
 		Short: "Stop units and take them off their machines; the cluster keeps their files",
-		Args:  units,
+		Args:  cobra.ArbitraryArgs,
 		RunE: run(func(cmd *cobra.Command, args []string) error {
 			return s.end(cmd.Context(), args, cluster.Inactive, w)
 		}),

@@ -151,6 +151,6 @@ func (v *View) States(machine cluster.MachineID) []State {
 func (v *View) state(s cluster.UnitState) State {
 	return State{
 		Unit: s.Unit, Machine: s.Machine, IP: v.machines[s.Machine].Address, Hash: s.Hash,
-		Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, Phase: s.Phase, Problem: s.Problem,
+		Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, Phase: s.Phase, Problem: s.Problem, Note: s.Note,
 	}
 }

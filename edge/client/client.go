@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"argosy/core/api"
+	"argosy/core/cluster"
 )
 
 // DefaultEndpoint is where fleet's socket has always been.
@@ -140,7 +141,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, q url.Values
 		ctx, cancel = context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 	}
-	response, err := c.open(ctx, method, path, q, body)
+	response, err := c.insist(ctx, method, path, q, body)
 	if err != nil {
 		return err
 	}
@@ -150,6 +151,30 @@ func (c *Client) exchange(ctx context.Context, method, path string, q url.Values
 	}
 	_, _ = io.Copy(io.Discard, response.Body) // so that the connection can be used again
 	return nil
+}
+
+const (
+	// unready is how long a client puts up with 503: the store elects a leader
+	// of its own in a second or two, and a machine that has just started learns
+	// of the cluster in less.
+	unready = 5 * time.Second
+	pause   = 250 * time.Millisecond
+)
+
+// insist is open, asked again while the answer is that it cannot be given just
+// now. That is safe for writes too: they say what is wanted, not what to do.
+func (c *Client) insist(ctx context.Context, method, path string, q url.Values, body any) (*http.Response, error) {
+	for began := time.Now(); ; {
+		response, err := c.open(ctx, method, path, q, body)
+		if !errors.Is(err, cluster.ErrUnavailable) || time.Since(began) > unready {
+			return response, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(pause):
+		}
+	}
 }
 
 // open asks, and returns an answer of success with its body still to read. It

@@ -20,7 +20,6 @@ const (
 	silence = 10 * time.Second
 	// patience is how long a watch tries to come through again.
 	patience = 30 * time.Second
-	pause    = 250 * time.Millisecond
 )
 
 // Watch tells of each named unit as it is now and at each change. tell is called

@@ -34,11 +34,9 @@ type Lists interface {
 // Finder tells of one unit: cluster.ErrNotFound where there is none.
 type Finder interface {
 	Unit(ctx context.Context, least int64, name cluster.UnitName) (api.UnitAnswer, error)
-	// Watch tells each unit as it is and whenever it changes, until send fails.
-	Watch(ctx context.Context, least int64, names []cluster.UnitName, send func(api.WatchLine) error) error
 }
 
-// Writer stores what is wanted.
+// Writer stores what is wanted. When it returns, reads tell of it.
 type Writer interface {
 	SetUnit(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error)
 	Destroy(ctx context.Context, by string, name cluster.UnitName) (api.Written, error)

@@ -12,8 +12,8 @@ import (
 	"argosy/core/fleetv1"
 )
 
-// catchUp is how long a read or a write waits for what is known here to come up
-// to a revision of the store. In health that takes milliseconds.
+// catchUp is how long a read waits for what is known here to come up to a
+// revision of the store. In health that takes milliseconds.
 const catchUp = time.Second
 
 // atLeast calls read with a revision that its answer must hold. Where that does

@@ -43,14 +43,13 @@ func (h *Handler) destroy(name string) method {
 		if err != nil {
 			return noSuchUnit()
 		}
-		written, err := h.config.Registry.Destroy(r.Context(), h.config.By(r), unit)
+		_, err = h.config.Registry.Destroy(r.Context(), h.config.By(r), unit)
 		switch {
 		case errors.Is(err, cluster.ErrNotFound):
 			return noSuchUnit()
 		case err != nil:
 			return err
 		}
-		h.awaitEnd(r.Context(), written)
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
@@ -97,7 +96,7 @@ func (h *Handler) set(ctx context.Context, by string, name cluster.UnitName, cha
 		return 0, conflict("must provide DesiredState to update existing unit")
 	}
 	if !differs && (known || change.Desired != "") {
-		err := h.write(ctx, by, name, api.UnitChange{Desired: change.Desired})
+		_, err := h.config.Registry.SetUnit(ctx, by, name, api.UnitChange{Desired: change.Desired})
 		switch {
 		case err == nil:
 			return http.StatusNoContent, nil
@@ -115,36 +114,10 @@ func (h *Handler) set(ctx context.Context, by string, name cluster.UnitName, cha
 		// machine lost it until the next request. It may stay where it is.
 		desired = cmp.Or(change.Desired, stored.Unit.Desired)
 	}
-	return http.StatusCreated, h.write(ctx, by, name, api.UnitChange{Text: &change.Text, Desired: desired})
+	_, err = h.config.Registry.SetUnit(ctx, by, name, api.UnitChange{Text: &change.Text, Desired: desired})
+	return http.StatusCreated, err
 }
 
 func conflict(message string) error {
 	return &api.Error{Code: http.StatusConflict, Message: message}
-}
-
-// write stores a change and waits until reads here tell of it: fleet's clients
-// look right after they have written.
-func (h *Handler) write(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) error {
-	written, err := h.config.Registry.SetUnit(ctx, by, name, change)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, catchUp)
-	defer cancel()
-	_, _ = h.config.Registry.Unit(ctx, written.Revision, name) // it is stored, seen here or not
-	return nil
-}
-
-var errSeen = errors.New("seen")
-
-// awaitEnd waits until reads here no longer tell of a unit that was destroyed.
-func (h *Handler) awaitEnd(ctx context.Context, destroyed api.Written) {
-	ctx, cancel := context.WithTimeout(ctx, catchUp)
-	defer cancel()
-	_ = h.config.Registry.Watch(ctx, 0, []cluster.UnitName{destroyed.Name}, func(line api.WatchLine) error {
-		if u := line.Unit; u != nil && (u.Revision == 0 || u.Generation >= destroyed.Generation) {
-			return errSeen
-		}
-		return nil
-	})
 }

@@ -132,8 +132,8 @@ func (a *API) machineOf(ctx context.Context, name cluster.UnitName) (cluster.Mac
 
 // passToMachine passes a request on to the fleetd of one machine.
 func (a *API) passToMachine(w http.ResponseWriter, r *http.Request, by caller, to *url.URL, m cluster.Machine) error {
-	if err := a.pass(w, r, by, to, []string{m.API}, nil); err != nil {
-		return fmt.Errorf("ask %s: %w", m.Name, err)
+	if m.API == "" {
+		return &api.Error{Code: http.StatusBadGateway, Message: fmt.Sprintf("%s has not told where its API is", m.Name)}
 	}
-	return nil
+	return a.pass(w, r, by, hop{to, []string{m.API}, m.Name + " did not answer"}, nil)
 }

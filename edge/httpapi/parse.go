@@ -28,7 +28,7 @@ const maxBodyBytes = 2*unitfile.MaxTextBytes + 64<<10
 const bodyTime = 30 * time.Second
 
 // maxNames bounds the units that one request may name.
-const maxNames = 10_000
+const maxNames = 5000
 
 // query is the parameters of a request, each of a name that is known.
 type query struct{ values url.Values }

@@ -27,21 +27,28 @@ func (a *API) passToMember(w http.ResponseWriter, r *http.Request, by caller, bo
 		return &api.Error{Code: http.StatusServiceUnavailable, Message: "this machine is no member and knows of none"}
 	}
 	first := int(a.preferred.Load()) % len(members)
-	return a.pass(w, r, by, r.URL, slices.Concat(members[first:], members[:first]), body)
+	return a.pass(w, r, by, hop{r.URL, slices.Concat(members[first:], members[:first]), "no member answered"}, body)
+}
+
+// hop is where a request is passed on to.
+type hop struct {
+	url     *url.URL
+	targets []string // HOST:PORT, any of them will do
+	silence string   // what to say when none answers
 }
 
 // pass sends the request to each of the targets in turn until one answers, and
 // the answer back.
-func (a *API) pass(w http.ResponseWriter, r *http.Request, by caller, to *url.URL, targets []string, body []byte) error {
+func (a *API) pass(w http.ResponseWriter, r *http.Request, by caller, to hop, body []byte) error {
 	hops, _ := strconv.Atoi(r.Header.Get(api.HopsHeader))
 	if hops < 0 || hops >= maxHops {
 		return &api.Error{Code: http.StatusLoopDetected, Message: fmt.Sprintf("passed on %d times and not answered", hops)}
 	}
 	var faults []string
-	for i, target := range targets {
-		answer, err := a.ask(r, by, to, target, hops+1, body)
+	for i, target := range to.targets {
+		answer, err := a.ask(r, by, to.url, target, hops+1, body)
 		switch {
-		case err == nil && (answer.StatusCode != http.StatusServiceUnavailable || i == len(targets)-1):
+		case err == nil && (answer.StatusCode != http.StatusServiceUnavailable || i == len(to.targets)-1):
 			a.prefer(target)
 			return sendBack(w, answer)
 		case err == nil:
@@ -57,7 +64,7 @@ func (a *API) pass(w http.ResponseWriter, r *http.Request, by caller, to *url.UR
 			faults = append(faults, fmt.Sprintf("%s: %v", target, err))
 		}
 	}
-	return &api.Error{Code: http.StatusBadGateway, Message: "no machine answered: " + strings.Join(faults, "; ")}
+	return &api.Error{Code: http.StatusBadGateway, Message: to.silence + ": " + strings.Join(faults, "; ")}
 }
 
 // neverSent says that an error came before anything was sent.

@@ -10,17 +10,17 @@ import (
 	"argosy/core/cluster"
 )
 
-// Unit returns one unit as it is stored.
-func (s *Store) Unit(ctx context.Context, name cluster.UnitName) (cluster.Unit, error) {
+// Unit returns one unit as it is stored; it is so at the store's revision asOf.
+func (s *Store) Unit(ctx context.Context, name cluster.UnitName) (u cluster.Unit, asOf int64, err error) {
 	if err := s.enter(ctx); err != nil {
-		return cluster.Unit{}, err
+		return cluster.Unit{}, 0, err
 	}
 	defer s.mu.Unlock()
-	u, there := s.facts[unitKey(name)].changed.(cluster.UnitChanged)
+	stored, there := s.facts[unitKey(name)].changed.(cluster.UnitChanged)
 	if !there {
-		return cluster.Unit{}, fmt.Errorf("unit %q: %w", name, cluster.ErrNotFound)
+		return cluster.Unit{}, s.revision, fmt.Errorf("unit %q: %w", name, cluster.ErrNotFound)
 	}
-	return u.Unit, nil
+	return stored.Unit, s.revision, nil
 }
 
 // Content returns the unit text that hash stands for.

@@ -77,7 +77,7 @@ func (r *relay) carry(near net.Conn) {
 }
 
 func (r *relay) copy(to, from net.Conn) {
-	defer to.Close()
+	defer func() { _ = to.Close() }()
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)

@@ -9,22 +9,26 @@ import (
 	"argosy/core/cluster"
 )
 
-// Unit returns one unit as it is stored, or cluster.ErrNotFound.
-func (s *Store) Unit(ctx context.Context, name cluster.UnitName) (cluster.Unit, error) {
-	u := cluster.Unit{Name: name}
-	kv, err := s.get(ctx, unitKey(name))
+// Unit returns one unit as it is stored, or cluster.ErrNotFound; either was so at
+// the store's revision asOf.
+func (s *Store) Unit(ctx context.Context, name cluster.UnitName) (u cluster.Unit, asOf int64, err error) {
+	var response *clientv3.GetResponse
+	err = s.repeat(ctx, func(ctx context.Context) (err error) {
+		response, err = s.client.Get(ctx, unitKey(name))
+		return err
+	})
 	switch {
 	case err != nil:
-	case kv == nil:
-		err = cluster.ErrNotFound
+	case len(response.Kvs) == 0:
+		asOf, err = response.Header.Revision, cluster.ErrNotFound
 	default:
-		u.Revision = kv.ModRevision
-		err = decode(kv, &u)
+		asOf, u = response.Header.Revision, cluster.Unit{Name: name, Revision: response.Kvs[0].ModRevision}
+		err = decode(response.Kvs[0], &u)
 	}
 	if err != nil {
-		return cluster.Unit{}, fmt.Errorf("read unit %q: %w", name, err)
+		return cluster.Unit{}, asOf, fmt.Errorf("read unit %q: %w", name, err)
 	}
-	return u, nil
+	return u, asOf, nil
 }
 
 // Content returns the unit text that hash stands for, or cluster.ErrNotFound.

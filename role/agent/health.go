@@ -10,7 +10,8 @@ import (
 type Health struct {
 	// LastContact is when the store was last heard of; zero for never.
 	LastContact time.Time
-	// Trouble says why it is not heard of, for people; empty when it is.
+	// Trouble says why the machine does not count as there, or soon will not,
+	// for people; empty when all is well.
 	Trouble string
 }
 
@@ -30,10 +31,17 @@ func (a *Agent) Health() Health {
 func (h *health) contact() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.now.LastContact = time.Now()
+}
+
+// well notes that the machine is registered and its lease renewed.
+func (h *health) well() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.now = Health{LastContact: time.Now()}
 }
 
-// trouble notes that it was not, and logs it once.
+// trouble notes that the machine could not be kept known, and logs it once.
 func (a *Agent) trouble(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return // we were told to end
@@ -43,6 +51,6 @@ func (a *Agent) trouble(ctx context.Context, err error) {
 	a.health.now.Trouble = err.Error()
 	a.health.mu.Unlock()
 	if news {
-		a.log.Warn("the store was not heard of", "error", err)
+		a.log.Warn("this machine is not kept known", "error", err)
 	}
 }

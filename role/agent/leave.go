@@ -32,16 +32,38 @@ func (a *Agent) Leave(ctx context.Context) error {
 	if err := a.storeAnswers(ctx); err != nil {
 		return fmt.Errorf("leave the cluster: nothing was touched: %w", err)
 	}
-	left, err := a.stopAll(ctx)
+	done := make(chan []cluster.UnitName, 1)
+	select {
+	case a.leaving <- departure{done: done}:
+	case <-a.ended:
+		return fmt.Errorf("leave the cluster: %w", errEnded)
+	case <-ctx.Done():
+		return fmt.Errorf("leave the cluster: %w", ctx.Err())
+	}
+	err := a.awaitStopped(ctx, done)
 	revoke, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
 	defer cancel()
 	if err := errors.Join(err, a.bow(revoke)); err != nil {
 		return fmt.Errorf("leave the cluster: %w", err)
 	}
-	if len(left) > 0 {
-		return fmt.Errorf("leave the cluster: left running here: %s", join(left))
-	}
 	return nil
+}
+
+var errEnded = errors.New("the agent has ended")
+
+// awaitStopped waits for the desk, which stops all units.
+func (a *Agent) awaitStopped(ctx context.Context, done <-chan []cluster.UnitName) error {
+	select {
+	case left := <-done:
+		if len(left) > 0 {
+			return fmt.Errorf("left running here: %s", join(left))
+		}
+		return nil
+	case <-a.ended:
+		return errEnded
+	case <-ctx.Done():
+		return fmt.Errorf("not all units have stopped: %w", ctx.Err())
+	}
 }
 
 func join(names []cluster.UnitName) string {
@@ -55,31 +77,8 @@ func join(names []cluster.UnitName) string {
 func (a *Agent) storeAnswers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	_, err := a.store.Machine(ctx, a.config.Machine.ID)
-	if errors.Is(err, cluster.ErrNotFound) {
-		return nil // it answers
-	}
+	_, _, err := a.record(ctx)
 	return err
-}
-
-// stopAll has the desk stop all units, and returns those that it could not.
-func (a *Agent) stopAll(ctx context.Context) (left []cluster.UnitName, err error) {
-	done := make(chan []cluster.UnitName, 1)
-	select {
-	case a.leaving <- departure{done: done}:
-	case <-a.ended:
-		return nil, errors.New("the agent has ended")
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	select {
-	case left := <-done:
-		return left, nil
-	case <-a.ended:
-		return nil, errors.New("the agent has ended")
-	case <-ctx.Done():
-		return nil, fmt.Errorf("not all units have stopped: %w", ctx.Err())
-	}
 }
 
 // bow takes the machine's leave of the store: with the lease go its record and
@@ -99,7 +98,6 @@ func (a *Agent) bow(ctx context.Context) error {
 		}
 		err = errors.Join(err, revoked)
 	}
-	a.log.Info("left the cluster", "machine", a.config.Machine.ID)
 	return err
 }
 
@@ -109,7 +107,6 @@ func (d *desk) beginLeaving(departure departure) {
 		departure.done <- nil // it leaves, or has left, already
 		return
 	}
-	d.log.Info("leaving the cluster", "units", len(d.units))
 	d.departure = &departure
 	for name, e := range d.units {
 		d.clear(name, e)
@@ -137,6 +134,7 @@ func (d *desk) checkLeft() {
 		left = append(left, name)
 	}
 	d.departure.told = true
+	d.board.renew(0, nil) // nothing is published from here on
 	d.departure.done <- left
 }
 

@@ -47,7 +47,7 @@ func (a *Agent) stayPresent(ctx context.Context) {
 			pause(ctx, presenceRetry)
 			continue
 		}
-		a.health.contact()
+		a.health.well()
 		a.log.Info("registered", "machine", a.config.Machine.ID, "lease", r.lease, "states", len(r.states))
 		if send(ctx, a.leases, r) == nil {
 			a.keepLease(ctx)
@@ -64,11 +64,10 @@ func (a *Agent) register(ctx context.Context) (registration, error) {
 	if err != nil {
 		return registration{}, err
 	}
-	old, err := a.store.Machine(ctx, a.config.Machine.ID)
-	if err != nil && !errors.Is(err, cluster.ErrNotFound) {
+	old, found, err := a.record(ctx)
+	if err != nil {
 		return registration{}, err
 	}
-	found := err == nil
 	if found && old.BootID != a.config.Machine.BootID && p.known {
 		return registration{}, fmt.Errorf("%s at %s and %s at %s both have the machine id %s: give one of them another /etc/machine-id",
 			a.config.Machine.Name, a.config.Machine.Address, old.Name, old.Address, old.ID)
@@ -83,12 +82,21 @@ func (a *Agent) register(ctx context.Context) (registration, error) {
 			a.log.Warn("the lease before this one ends by itself", "error", err)
 		}
 	}
+	p.known = true
 	r := registration{lease: p.lease}
 	if adopted {
 		r.states, err = a.store.States(ctx, a.config.Machine.ID)
 	}
-	p.known = err == nil
 	return r, err
+}
+
+// record is the machine's record as it stands, if there is one.
+func (a *Agent) record(ctx context.Context) (m cluster.Machine, found bool, err error) {
+	m, err = a.store.Machine(ctx, a.config.Machine.ID)
+	if errors.Is(err, cluster.ErrNotFound) {
+		return cluster.Machine{}, false, nil
+	}
+	return m, err == nil, err
 }
 
 // takeLease has a lease: the one at hand, the one kept from fleetd's life
@@ -161,7 +169,7 @@ func (a *Agent) keepLease(ctx context.Context) {
 		err := a.bounded(ctx, func(ctx context.Context) error { return a.store.KeepAlive(ctx, p.lease) })
 		switch {
 		case err == nil:
-			a.health.contact()
+			a.health.well()
 			next = a.config.TTL / 3
 		case errors.Is(err, cluster.ErrLeaseGone):
 			a.log.Warn("the machine's lease has ended", "lease", p.lease)
@@ -187,13 +195,10 @@ func (a *Agent) keepLease(ctx context.Context) {
 func (a *Agent) recordStands(ctx context.Context) bool {
 	var m cluster.Machine
 	err := a.bounded(ctx, func(ctx context.Context) (err error) {
-		m, err = a.store.Machine(ctx, a.config.Machine.ID)
+		m, _, err = a.record(ctx)
 		return err
 	})
-	if err != nil {
-		return !errors.Is(err, cluster.ErrNotFound)
-	}
-	return m.Lease == a.presence.lease && m.BootID == a.config.Machine.BootID
+	return err != nil || m.Lease == a.presence.lease && m.BootID == a.config.Machine.BootID
 }
 
 func (a *Agent) bounded(ctx context.Context, call func(context.Context) error) error {

@@ -40,13 +40,14 @@ func TestIdleClusterWritesNothing(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.register(1, 2)
 		first := w.start(1, "a")
+		synctest.Wait()
 		w.start(2, "b")
 		w.ask("web.service")
 		synctest.Wait()
 		writes := w.store.Writes()
 		time.Sleep(24 * time.Hour)
-		if got := w.store.Writes(); got != writes || first.commits != 1 {
-			t.Errorf("an idle day: %d writes, %d commits in all, want 0 and 1", got-writes, first.commits)
+		if commits, _ := first.tries(); w.store.Writes() != writes || commits != 1 {
+			t.Errorf("an idle day: %d writes, %d commits in all, want 0 and 1", w.store.Writes()-writes, commits)
 		}
 	})
 }
@@ -73,85 +74,6 @@ func TestMachineLost(t *testing.T) {
 	})
 }
 
-func TestTakeover(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.register(1, 2)
-		first := w.start(1, "a")
-		if got := w.leader(); got != 1 {
-			t.Fatalf("machine %d leads, want 1", got)
-		}
-		w.start(2, "b")
-		w.ask("a.service", "b.service")
-		synctest.Wait()
-		w.instant(func() {
-			first.with(func(n *node) { n.cut = true })
-			first.hide()
-			w.lose(1) // with its engine
-			if got := w.leader(); got != 2 {
-				t.Errorf("machine %d leads, want 2", got)
-			}
-			w.want("a.service", "2:1")
-			w.want("b.service", "2:1")
-		})
-		// The first comes back with a picture of before.
-		w.register(1)
-		first.with(func(n *node) { n.cut = false })
-		commits := first.commits
-		first.see()
-		w.ask("c.service")
-		synctest.Wait()
-		if first.commits != commits || w.leader() != 2 {
-			t.Errorf("the deposed leader tried %d commits more; machine %d leads", first.commits-commits, w.leader())
-		}
-	})
-}
-
-func TestResign(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.register(1, 2)
-		first := w.start(1, "a")
-		synctest.Wait()
-		w.start(2, "b")
-		synctest.Wait()
-		w.instant(func() {
-			first.end()
-			if got := w.leader(); got != 2 {
-				t.Errorf("machine %d leads after 1 resigned, want 2", got)
-			}
-			w.ask("a.service")
-			synctest.Wait()
-			if len(w.placements()) != 1 {
-				t.Error("the new leader does not place")
-			}
-		})
-	})
-}
-
-func TestRestart(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.register(1, 2)
-		first := w.start(1, "a")
-		synctest.Wait()
-		w.start(2, "b")
-		first.with(func(n *node) { n.cut = true }) // killed: it does not resign
-		first.end()
-		w.ask("a.service")
-		if got := w.leader(); got != 1 || len(w.placements()) > 0 {
-			t.Errorf("machine %d leads, want 1: its machine is there", got)
-		}
-		w.instant(func() {
-			w.start(1, "c")
-			synctest.Wait()
-			if l, err := w.store.Leader(t.Context()); err != nil || l.Run != "c" {
-				t.Errorf("%+v leads, %v, want the new run", l, err)
-			}
-			if len(w.placements()) != 1 {
-				t.Error("the new run does not place")
-			}
-		})
-	})
-}
-
 // TestDeposedUnawares has a leader commit on a picture that hides its fall.
 func TestDeposedUnawares(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -171,8 +93,9 @@ func TestDeposedUnawares(t *testing.T) {
 		})
 		w.ask("a.service")
 		synctest.Wait()
-		if got := w.placements(); len(got) > 0 || first.commits != 1 {
-			t.Errorf("a deposed leader placed %v in %d commits, want nothing in one", got, first.commits)
+		commits, _ := first.tries()
+		if got := w.placements(); len(got) > 0 || commits != 1 {
+			t.Errorf("a deposed leader placed %v in %d commits, want nothing in one", got, commits)
 		}
 		w.start(2, "b2")
 		synctest.Wait()
@@ -199,8 +122,8 @@ func TestConflict(t *testing.T) {
 			w.want("a.service", "1:2")
 			w.want("b.service", "1:1")
 		})
-		if first.commits > 3 {
-			t.Errorf("%d commits for one conflict", first.commits)
+		if commits, _ := first.tries(); commits > 3 {
+			t.Errorf("%d commits for one conflict", commits)
 		}
 	})
 }
@@ -209,20 +132,23 @@ func TestOutage(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.register(1, 2)
 		first := w.start(1, "a")
+		synctest.Wait()
 		w.start(2, "b")
 		w.ask("a.service")
 		synctest.Wait()
-		before, commits, takes := fmt.Sprint(w.placements()), first.commits, first.takes
+		before := fmt.Sprint(w.placements()["a.service"])
+		commits, takes := first.tries()
 		w.store.SetAway(true)
 		time.Sleep(time.Minute)
-		if first.commits != commits || first.takes != takes {
-			t.Errorf("%d commits and %d campaigns while the store was away, want none", first.commits-commits, first.takes-takes)
+		if c, n := first.tries(); c != commits || n != takes {
+			t.Errorf("%d commits and %d campaigns while the store was away, want none", c-commits, n-takes)
 		}
 		w.store.SetAway(false)
 		w.ask("b.service")
 		synctest.Wait()
-		if got := w.placements(); len(got) != 2 || fmt.Sprint(got["a.service"]) == "" || first.takes != takes {
-			t.Errorf("after the outage %v, before %s; %d campaigns", got, before, first.takes-takes)
+		_, now := first.tries()
+		if got := w.placements(); len(got) != 2 || fmt.Sprint(got["a.service"]) != before || now != takes {
+			t.Errorf("after the outage %v, before %s; %d campaigns", got, before, now-takes)
 		}
 	})
 }
@@ -243,8 +169,8 @@ func TestUnknownOutcome(t *testing.T) {
 				first.with(fault)
 				w.ask("b.service", "c.service")
 				time.Sleep(10 * time.Second)
-				if first.commits > 12 || first.takes > 15 {
-					t.Errorf("in ten seconds of trouble %d commits and %d campaigns, want about one a second at most", first.commits, first.takes)
+				if commits, takes := first.tries(); commits > 12 || takes > 15 {
+					t.Errorf("in ten seconds of trouble %d commits and %d campaigns, want about one a second at most", commits, takes)
 				}
 				first.with(func(n *node) { n.cut, n.lossy = false, false })
 				time.Sleep(2 * time.Second)
@@ -299,90 +225,9 @@ func TestStoreForgets(t *testing.T) {
 			t.Errorf("c.service is on %v, want one machine", after["c.service"])
 		}
 		delete(after, "c.service")
-		if fmt.Sprint(after) != before || first.takes != 2 {
-			t.Errorf("after a Reset %v, before %s; %d terms, want the same and a second", after, before, first.takes)
+		if _, takes := first.tries(); fmt.Sprint(after) != before || takes != 2 {
+			t.Errorf("after a Reset %v, before %s; %d terms, want the same and a second", after, before, takes)
 		}
-	})
-}
-
-// TestAllRecordsGone has every lease end at once, as after a long outage of
-// what lies between machines and store.
-func TestAllRecordsGone(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.register(1, 2, 3)
-		w.start(1, "a")
-		w.start(2, "b")
-		w.start(3, "c")
-		w.ask("a.service", "b.service", "c.service", "d.service")
-		synctest.Wait()
-		before, leader, writes := fmt.Sprint(w.placements()), w.leader(), w.store.Writes()
-		w.lose(leader) // its own first, else it would take the others for lost one by one
-		for n := range 3 {
-			w.lose(n + 1)
-		}
-		time.Sleep(time.Minute)
-		if got := w.store.Writes(); got > writes+4 { // the leases' ends, at most one take-over
-			t.Errorf("%d writes while no machine was registered", got-writes)
-		}
-		w.register(1)
-		time.Sleep(2 * time.Second)
-		w.register(2, 3)
-		time.Sleep(time.Minute)
-		w.ask("e.service")
-		synctest.Wait()
-		after := w.placements()
-		if len(after["e.service"]) != 1 {
-			t.Errorf("e.service is on %v", after["e.service"])
-		}
-		delete(after, "e.service")
-		if fmt.Sprint(after) != before {
-			t.Errorf("placed %v after all records were gone and back, %s before", after, before)
-		}
-	})
-}
-
-// TestColdStart starts all engines on a store that names a leader of long ago.
-func TestColdStart(t *testing.T) {
-	for _, comesBack := range []bool{true, false} {
-		t.Run(fmt.Sprint("leader's machine comes back: ", comesBack), func(t *testing.T) {
-			inWorld(t, func(w *world) {
-				if _, err := w.store.TakeLead(t.Context(), cluster.Leader{Machine: machineID(1), Run: "old"}); err != nil {
-					t.Fatal(err)
-				}
-				second := w.start(2, "b")
-				w.register(2)
-				time.Sleep(2 * time.Second)
-				if got := w.leader(); got != 1 || second.takes > 0 {
-					t.Errorf("machine %d leads before the leader's machine could register", got)
-				}
-				want := 2
-				if comesBack {
-					want = 1
-					w.start(1, "a")
-					w.register(1)
-				}
-				time.Sleep(5 * time.Second)
-				if got := w.leader(); got != want {
-					t.Errorf("machine %d leads, want %d", got, want)
-				}
-			})
-		})
-	}
-}
-
-// TestFirstStart has no leader, no machine and no unit.
-func TestFirstStart(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.instant(func() {
-			w.start(1, "a")
-			w.start(2, "b")
-			w.register(1, 2)
-			w.ask("a.service")
-			synctest.Wait()
-			if got := w.placements(); len(got["a.service"]) != 1 {
-				t.Errorf("placed %v", got)
-			}
-		})
 	})
 }
 

@@ -71,6 +71,25 @@ func (w *world) ask(names ...cluster.UnitName) {
 	}
 }
 
+// place writes a placement as the leader of a term.
+func (w *world) place(term cluster.Leader, name cluster.UnitName, machine int) error {
+	m, err := w.store.Machine(w.Context(), machineID(machine))
+	if err != nil {
+		return err
+	}
+	for _, event := range w.store.Changes(cluster.Everything, 0).Events {
+		if known, is := event.(cluster.UnitChanged); is && known.Unit.Name == name {
+			_, err = w.store.Commit(w.Context(), term, []schedule.Change{schedule.Place{
+				Placement: cluster.Placement{
+					Machine: m.ID, Unit: name, Hash: known.Unit.Hash, Desired: known.Unit.Desired, Generation: known.Unit.Generation,
+				},
+				UnitRevision: known.Unit.Revision, MachineRevision: m.Revision,
+			}})
+		}
+	}
+	return err
+}
+
 // placements lists what stands in the store: unit, machine, generation.
 func (w *world) placements() map[cluster.UnitName][]string {
 	found := map[cluster.UnitName][]string{}
@@ -143,6 +162,14 @@ func (w *world) start(n int, run string) *node {
 	return node
 }
 
+// tries says how many commits and campaigns the engine has tried.
+func (n *node) tries() (commits, takes int) {
+	synctest.Wait()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.commits, n.takes
+}
+
 // with changes a node's way to the store.
 func (n *node) with(change func(n *node)) {
 	n.mu.Lock()
@@ -177,8 +204,12 @@ func (n *node) Follow(ctx context.Context, scope cluster.Scope, deliver func(clu
 func (n *node) TakeLead(ctx context.Context, l cluster.Leader) (cluster.Leader, error) {
 	n.mu.Lock()
 	n.takes++
-	cut := n.cut
+	before, cut := n.before, n.cut
+	n.before = nil
 	n.mu.Unlock()
+	if before != nil {
+		before()
+	}
 	if cut {
 		return cluster.Leader{}, cluster.ErrUnavailable
 	}

@@ -69,8 +69,9 @@ func (r *Registry) States(ctx context.Context, least int64, machine cluster.Mach
 // notFound says that there is no such unit, and which ones may have been meant.
 func (r *Registry) notFound(name cluster.UnitName) error {
 	r.mu.Lock()
-	near := api.Near(name, r.view.UnitNames())
+	names := r.view.UnitNames()
 	r.mu.Unlock()
+	near := api.Near(name, names)
 	e := api.AsError(fmt.Errorf("unit %s: %w", name, cluster.ErrNotFound))
 	if len(near) > 0 {
 		words := make([]string, len(near))

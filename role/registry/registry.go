@@ -19,7 +19,9 @@ type Store interface {
 	// Follow delivers the whole scope and then every change of it, until ctx
 	// ends or deliver returns an error.
 	Follow(ctx context.Context, scope cluster.Scope, deliver func(cluster.Batch) error) error
-	Unit(ctx context.Context, name cluster.UnitName) (cluster.Unit, error)
+	// Unit returns one unit, or cluster.ErrNotFound, and the revision of the
+	// store at which that is so.
+	Unit(ctx context.Context, name cluster.UnitName) (u cluster.Unit, asOf int64, err error)
 	Content(ctx context.Context, hash cluster.Hash) (string, error)
 	PutUnit(ctx context.Context, unit cluster.Unit, text string) (cluster.Unit, error)
 	DeleteUnit(ctx context.Context, name cluster.UnitName, revision int64) error

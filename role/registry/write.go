@@ -30,10 +30,11 @@ func (r *Registry) SetUnit(ctx context.Context, by string, name cluster.UnitName
 			return api.Written{}, err
 		}
 		if change.Text == nil {
-			reading = r.readingOf(written.Hash)
+			reading = r.readingOf(ctx, written)
 		}
 		written.Warnings, written.Global = reading.Warnings, reading.Global
 		if written.Changed {
+			r.awaitView(ctx, name, func(known cluster.Unit, _ bool) bool { return known.Revision >= written.Revision })
 			r.log.Info("unit written", "unit", name, "desired", written.Desired, "hash", written.Hash,
 				"generation", written.Generation, "by", by)
 		}
@@ -59,13 +60,17 @@ func check(name cluster.UnitName, change api.UnitChange) (reading api.Reading, e
 }
 
 func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error) {
-	stored, err := r.store.Unit(ctx, name)
+	stored, asOf, err := r.store.Unit(ctx, name)
 	created := errors.Is(err, cluster.ErrNotFound)
 	switch {
 	case created && change.Text == nil:
 		return api.Written{}, r.notFound(name)
 	case created:
-		stored = cluster.Unit{Name: name, Generation: r.firstGeneration(name)}
+		// A unit that is destroyed and made again must not repeat a generation
+		// that a machine has acted on, or it would not be started. A generation
+		// never exceeds the revision of the write that it came with, so counting
+		// from the store's own revision is above all earlier ones.
+		stored = cluster.Unit{Name: name, Generation: asOf}
 	case err != nil:
 		return api.Written{}, fmt.Errorf("set unit %s: %w", name, err)
 	}
@@ -95,17 +100,6 @@ func written(u cluster.Unit, created, changed bool) api.Written {
 	}
 }
 
-// firstGeneration is what a new unit counts from. It is the store's revision,
-// and above what is still known of an earlier unit of that name: a unit that is
-// destroyed and made again must not repeat a generation that a machine has
-// acted on, or it would not be started.
-func (r *Registry) firstGeneration(name cluster.UnitName) int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	earlier, _ := r.view.Known(name)
-	return max(r.revision, earlier.Generation)
-}
-
 // text is given, or what the store holds under hash.
 func (r *Registry) text(ctx context.Context, hash cluster.Hash, given *string) (string, error) {
 	if given != nil {
@@ -120,17 +114,23 @@ func (r *Registry) text(ctx context.Context, hash cluster.Hash, given *string) (
 	return r.store.Content(ctx, hash)
 }
 
-func (r *Registry) readingOf(hash cluster.Hash) api.Reading {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.view.Reading(hash)
+// readingOf is what the text of a unit says that has been written without it. It
+// may be too new for the view.
+func (r *Registry) readingOf(ctx context.Context, w api.Written) api.Reading {
+	text, err := r.text(ctx, w.Hash, nil)
+	if err != nil {
+		return api.Reading{}
+	}
+	reading, _ := api.Read(w.Name, text) // it was checked when it was stored
+	reading.Warnings = nil               // and told of
+	return reading
 }
 
 // Destroy takes the unit out of the cluster; the leader then takes it off its
 // machines.
 func (r *Registry) Destroy(ctx context.Context, by string, name cluster.UnitName) (api.Written, error) {
 	for range attempts {
-		stored, err := r.store.Unit(ctx, name)
+		stored, _, err := r.store.Unit(ctx, name)
 		if errors.Is(err, cluster.ErrNotFound) {
 			return api.Written{}, r.notFound(name)
 		}
@@ -139,6 +139,7 @@ func (r *Registry) Destroy(ctx context.Context, by string, name cluster.UnitName
 		}
 		switch {
 		case err == nil:
+			r.awaitView(ctx, name, func(known cluster.Unit, there bool) bool { return !there || known.Revision > stored.Revision })
 			r.log.Info("unit destroyed", "unit", name, "by", by)
 			// A unit of that name with this generation or a later one is a new unit.
 			return api.Written{Name: name, Revision: stored.Revision, Generation: stored.Generation + 1, Changed: true}, nil
@@ -149,4 +150,29 @@ func (r *Registry) Destroy(ctx context.Context, by string, name cluster.UnitName
 		}
 	}
 	return api.Written{}, fmt.Errorf("destroy unit %s: lost to others %d times: %w", name, attempts, cluster.ErrConflict)
+}
+
+// ownView is how long a write waits for the view to have it.
+const ownView = 2 * time.Second
+
+// awaitView waits until the view shows what has just been written, so that the
+// next read here does, whoever asks. It takes a millisecond; a view that is late
+// changes nothing about the write.
+func (r *Registry) awaitView(ctx context.Context, name cluster.UnitName, shown func(known cluster.Unit, there bool) bool) {
+	ctx, cancel := context.WithTimeout(ctx, ownView)
+	defer cancel()
+	for {
+		r.mu.Lock()
+		done := shown(r.view.Known(name))
+		advanced := r.advanced
+		r.mu.Unlock()
+		if done {
+			return
+		}
+		select {
+		case <-advanced:
+		case <-ctx.Done():
+			return
+		}
+	}
 }

@@ -17,7 +17,7 @@ import (
 type Backend interface {
 	Follow(ctx context.Context, scope cluster.Scope, deliver func(cluster.Batch) error) error
 	Content(ctx context.Context, hash cluster.Hash) (string, error)
-	Unit(ctx context.Context, name cluster.UnitName) (cluster.Unit, error)
+	Unit(ctx context.Context, name cluster.UnitName) (u cluster.Unit, asOf int64, err error)
 
 	PutUnit(ctx context.Context, unit cluster.Unit, text string) (cluster.Unit, error)
 	DeleteUnit(ctx context.Context, name cluster.UnitName, revision int64) error

@@ -32,8 +32,8 @@ func testUnits(s *suite) {
 	if got := s.all(cluster.Everything); !reflect.DeepEqual(got.Events[len(got.Events)-1], cluster.UnitChanged{Unit: second}) {
 		s.Errorf("got %+v, want %+v last", got.Events, second)
 	}
-	if got, err := s.store.Unit(ctx, "web.service"); err != nil || !reflect.DeepEqual(got, second) {
-		s.Errorf("read %+v, %v; want %+v", got, err, second)
+	if got, asOf, err := s.store.Unit(ctx, "web.service"); err != nil || !reflect.DeepEqual(got, second) || asOf < second.Revision {
+		s.Errorf("read %+v as of %d, %v; want %+v", got, asOf, err, second)
 	}
 	if err := s.store.DeleteUnit(ctx, "web.service", first.Revision); !errors.Is(err, cluster.ErrConflict) {
 		s.Errorf("delete at an old revision: %v, want ErrConflict", err)
@@ -41,8 +41,8 @@ func testUnits(s *suite) {
 	if err := s.store.DeleteUnit(ctx, "web.service", second.Revision); err != nil {
 		s.Errorf("delete: %v", err)
 	}
-	if got, err := s.store.Unit(ctx, "web.service"); !errors.Is(err, cluster.ErrNotFound) {
-		s.Errorf("read what is gone: %+v, %v; want ErrNotFound", got, err)
+	if got, asOf, err := s.store.Unit(ctx, "web.service"); !errors.Is(err, cluster.ErrNotFound) || asOf <= second.Revision {
+		s.Errorf("read what is gone: %+v as of %d, %v; want ErrNotFound", got, asOf, err)
 	}
 	for _, revision := range []int64{0, second.Revision} {
 		if err := s.store.DeleteUnit(ctx, "web.service", revision); !errors.Is(err, cluster.ErrNotFound) {
