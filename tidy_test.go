@@ -109,9 +109,16 @@ func TestLayers(t *testing.T) {
 			checkCore(t, fset, file)
 		}
 	})
+	page, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for pkg := range layers {
 		if !seen[pkg] {
 			t.Errorf("tidy_test.go lists %s, which has no Go file", pkg)
+		}
+		if !strings.Contains(string(page), "`"+pkg+"`") {
+			t.Errorf("ARCHITECTURE.md does not say what %s is for", pkg)
 		}
 	}
 }
