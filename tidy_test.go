@@ -24,6 +24,9 @@ var layers = map[string]string{
 	"edge/host":      "edge",
 	"test/e2e":       "test",
 	"core/schedule":  "core",
+	"core/keyspace":  "core",
+	"edge/v2keys":    "edge",
+	"test/v2diff":    "test",
 }
 
 // below says which layers a layer may import.
