@@ -73,7 +73,7 @@ machines: deps build ## real systemd, the real binary, real machines
 
 .PHONY: bench
 bench: deps build ## the budgets of the design, measured, as a table
-	$(SUDO) env "PATH=$$PATH" $(ARGOSY) bench
+	$(SUDO) env "PATH=$$PATH" $$(command -v go) run ./test/bench -argosy $(ARGOSY)
 
 .PHONY: clean
 clean: down ## what was built; the base tree stays in /var/cache/argosy

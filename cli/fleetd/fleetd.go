@@ -42,7 +42,9 @@ serves fleet's API. It reads /etc/fleet/fleet.conf and FLEET_* variables.`,
 	cmd.SetVersionTemplate("fleetd version {{.Version}}\n")
 	cmd.AddCommand(&cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintf(cmd.OutOrStdout(), "fleetd version %s\n", cli.Version) },
+		Run: func(cmd *cobra.Command, _ []string) {
+			fmt.Fprintf(cmd.OutOrStdout(), "fleetd version %s\n", cli.Version)
+		},
 	})
 	cmd.SetArgs(twoDashes(os.Args[1:]))
 	return cmd

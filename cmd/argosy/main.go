@@ -13,11 +13,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"argosy/cli"
+	"argosy/cli/etcd"
+	"argosy/cli/fleetctl"
+	"argosy/cli/fleetd"
+	"argosy/cli/local"
 )
 
 // names are the commands that a link to the binary may be called, besides argosy.
 func names() map[string]func() *cobra.Command {
-	return map[string]func() *cobra.Command{}
+	return map[string]func() *cobra.Command{
+		"endpoint": etcd.EndpointCommand,
+		"etcd":     etcd.Command,
+		"fleetctl": fleetctl.New,
+		"fleetd":   fleetd.New,
+	}
 }
 
 func main() {
@@ -43,5 +52,6 @@ func command(name string) *cobra.Command {
 	for _, build := range names() {
 		root.AddCommand(build())
 	}
+	root.AddCommand(local.Commands()...)
 	return root
 }

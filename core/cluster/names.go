@@ -11,7 +11,9 @@ import (
 // "web.service", the template "web@.service", its instance "web@1.service".
 type UnitName string
 
-// MaxUnitNameBytes is fleet's and systemd's limit on the length of a unit's name.
+// MaxUnitNameBytes is systemd's limit on the length of a unit's name
+// (UNIT_NAME_MAX, which counts the NUL). fleet took one byte more and systemd
+// then refused the unit.
 const MaxUnitNameBytes = 255
 
 // unitTypes are the suffixes fleet accepts; templated says which of them may

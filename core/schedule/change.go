@@ -1,6 +1,14 @@
 // Package schedule decides which machine runs which unit. It keeps an indexed
 // picture of the cluster and answers what must change now; it writes nothing
 // and knows no clock.
+//
+// The picture is made of facts, told in the store's order, and of what Plan has
+// handed out and the store has not confirmed yet. The changes of one Plan do not
+// lean on each other: whichever of them lose their guard, those that are written
+// still pass every check (law 5). That is why a unit on its way to a machine
+// already counts there, why one on its way off a machine still counts there,
+// and why a unit that follows another (MachineOf) waits until the other has
+// arrived in the store.
 package schedule
 
 import "argosy/core/cluster"
@@ -32,7 +40,9 @@ type Evict struct {
 }
 
 // Refuse records why a unit that should run is on no machine. Where the unit
-// still has a placement on a machine that is lost, From names it and it ends.
+// still has a placement on a machine that may no longer run it, From names that
+// machine and the placement ends. A placement on a lost machine stays: should
+// the machine come back before another can take the unit, nothing has happened.
 type Refuse struct {
 	Unplaced     cluster.Unplaced // Unplaced.Reason is shown to the user as it is
 	From         cluster.MachineID

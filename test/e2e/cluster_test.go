@@ -104,7 +104,7 @@ func (c local) write(t *testing.T, machine, path, text string) {
 
 func (c local) run(t *testing.T, stdin []byte, name string, args ...string) outcome {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience) // a cleanup runs commands too
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	// "argosy" in a guide is the binary under test and the cluster under test.

@@ -11,7 +11,7 @@ import (
 func TestVerbs(t *testing.T) {
 	cluster.write(t, "core-01", "/home/core/verb.service", sleeper)
 	cluster.write(t, "core-01", "/home/core/broken.service", "[Unit\nDescription=x\n")
-	cluster.write(t, "core-01", "/home/core/fails.service", "[Service]\nExecStart=/usr/bin/sh -c 'echo this is why; exit 7'\n")
+	cluster.write(t, "core-01", "/home/core/fails.service", "[Service]\nType=oneshot\nExecStart=/usr/bin/sh -c 'echo this is why; exit 7'\n")
 	t.Cleanup(func() {
 		cluster.shell(t, "core-01", "fleetctl destroy verb.service fails.service; rm -f verb.service broken.service fails.service")
 	})
@@ -40,14 +40,14 @@ func TestVerbs(t *testing.T) {
 		{"core-01", "fleetctl submit broken.service", 1, "broken.service:1"},
 		{"core-01", "fleetctl list-unit-files --no-legend | grep -c broken", 1, "0"},
 		{"core-01", "fleetctl start nothing-of-that-name.service", 3, "nothing-of-that-name.service"},
-		{"core-01", "fleetctl start 'bad name.service'", 1, "bad name.service"},
+		{"core-01", "fleetctl start 'bad name.service'", 2, "bad name.service"},
 		{"core-01", "fleetctl frobnicate", 2, "frobnicate"},
 		{"core-01", "fleetctl list-units --frobnicate", 2, "frobnicate"},
 		{"core-01", "fleetctl list-units --fields unit,colour", 1, `Invalid key in output format: "colour"`},
 		{"core-01", "fleetctl --endpoint unix:///nowhere.sock list-units", 1, "nowhere.sock"},
 		{"core-01", "fleetctl version", 0, "fleetctl version"},
 		{"core-01", "fleetctl help", 0, "list-machines"},
-		{"core-01", "fleetctl list-machines -o json | python3 -m json.tool >/dev/null 2>&1 || fleetctl list-machines -o json | grep -q '^\\['", 0, ""},
+		{"core-01", "fleetctl list-machines -o json", 0, `"machines": [`},
 	} {
 		out := cluster.shell(t, c.from, c.line)
 		if out.code != c.code || !strings.Contains(out.stdout+out.stderr, c.says) {

@@ -25,7 +25,7 @@ http: {addr: %s}
 `
 
 // mongoServer stands in for mongod: a listener on its port that ends at SIGTERM.
-const mongoServer = `trap 'exit 0' TERM; httpd -f -p 27017 -h / & wait`
+const mongoServer = "#!/bin/sh\ntrap 'exit 0' TERM\nhttpd -f -p 27017 -h / &\nwait\n"
 
 // serveMongo runs Debian's docker-registry on the machines' network, with an
 // image "mongo" in it that is made here of Debian's static busybox.
@@ -55,7 +55,7 @@ func serveMongo(t *testing.T) {
 
 	name := registry + "/library/mongo:latest"
 	out := cluster.run(t, rootfs(t), cluster.argosy, "ssh", "--name", cluster.name, "core-01", "--",
-		fmt.Sprintf("docker import --change 'CMD [\"/bin/sh\", \"-c\", \"%s\"]' - %s && docker push %s && docker rmi %s", mongoServer, name, name, name))
+		fmt.Sprintf(`docker import --change 'CMD ["/mongod"]' - %[1]s && docker push %[1]s && docker rmi %[1]s`, name))
 	if out.code != 0 {
 		t.Fatalf("make the image: %s%s", out.stdout, out.stderr)
 	}
@@ -81,6 +81,7 @@ func rootfs(t *testing.T) []byte {
 	}
 	add(tar.Header{Name: "bin/", Typeflag: tar.TypeDir, Mode: 0o755}, nil)
 	add(tar.Header{Name: "bin/busybox", Typeflag: tar.TypeReg, Mode: 0o755}, busybox)
+	add(tar.Header{Name: "mongod", Typeflag: tar.TypeReg, Mode: 0o755}, []byte(mongoServer))
 	for _, name := range []string{"sh", "httpd", "sleep"} {
 		add(tar.Header{Name: "bin/" + name, Typeflag: tar.TypeSymlink, Linkname: "busybox", Mode: 0o777}, nil)
 	}

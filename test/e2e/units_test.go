@@ -16,26 +16,26 @@ import (
 const sleeper = "[Unit]\nDescription=Sleeper %i\n\n[Service]\nExecStart=/usr/bin/sleep infinity\n"
 
 // where is one row of list-units.
-type where struct {
-	Unit    string `json:"unit"`
-	Machine string `json:"machine"`
-	Active  string `json:"active"`
-	Sub     string `json:"sub"`
-}
+type where struct{ Unit, Machine, Active, Sub string }
 
 // listUnits reads list-units as scripts do.
 func (c local) listUnits(t *testing.T, from string) []where {
 	t.Helper()
-	var rows []where
-	out := c.must(t, from, "fleetctl list-units -o json")
-	if err := json.Unmarshal([]byte(out), &rows); err != nil {
-		t.Fatalf("list-units -o json: %v\n%s", err, out)
-	}
-	return rows
+	var answer struct{ States []where }
+	c.readJSON(t, from, "fleetctl list-units -o json", &answer)
+	return answer.States
 }
 
-// submit puts a template on core-01 and starts instances of it; all that it
-// made is destroyed when the test ends.
+// readJSON reads what a command prints with -o json.
+func (c local) readJSON(t *testing.T, machine, line string, into any) {
+	t.Helper()
+	if out := c.must(t, machine, line); json.Unmarshal([]byte(out), into) != nil {
+		t.Fatalf("%s $ %s\nprinted no JSON of the expected shape:\n%s", machine, line, out)
+	}
+}
+
+// startInstances puts a template on core-01 and starts instances of it; all that
+// it made is destroyed when the test ends.
 func (c local) startInstances(t *testing.T, template, text string, instances ...string) {
 	t.Helper()
 	c.write(t, "core-01", "/home/core/"+template, text)
@@ -52,17 +52,11 @@ func (c local) startInstances(t *testing.T, template, text string, instances ...
 // machineNames are the machines by their ids.
 func (c local) machineNames(t *testing.T, from string) map[string]string {
 	t.Helper()
-	var rows []struct {
-		Machine string `json:"machine"`
-		Name    string `json:"name"`
-	}
-	out := c.must(t, from, "fleetctl list-machines -o json")
-	if err := json.Unmarshal([]byte(out), &rows); err != nil {
-		t.Fatalf("list-machines -o json: %v\n%s", err, out)
-	}
+	var answer struct{ Machines []struct{ ID, Name string } }
+	c.readJSON(t, from, "fleetctl list-machines -o json", &answer)
 	names := map[string]string{}
-	for _, row := range rows {
-		names[row.Machine] = row.Name
+	for _, machine := range answer.Machines {
+		names[machine.ID] = machine.Name
 	}
 	return names
 }

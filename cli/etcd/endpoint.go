@@ -1,0 +1,112 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"argosy/cli"
+	"argosy/edge/authority"
+	"argosy/edge/endpoint"
+)
+
+// endpointPrefix begins the variables of endpoint: --members is
+// ARGOSY_ENDPOINT_MEMBERS.
+const endpointPrefix = "ARGOSY_ENDPOINT_"
+
+type endpointFlags struct {
+	members, listen   []string
+	cacert, cert, key string
+	config            endpoint.Config
+}
+
+// EndpointCommand is endpoint, the relay from plain text on this machine to the
+// members' TLS ports.
+func EndpointCommand() *cobra.Command {
+	var given endpointFlags
+	command := &cobra.Command{
+		Use:   "endpoint",
+		Short: "The way to the cluster's store for plain programs on this machine",
+		Long: "endpoint listens in plain text and passes each connection on to one of the store's members, over TLS,\n" +
+			"as the user that its certificate names. A member on this machine is asked first.\n\n" +
+			"Every flag has a variable: --members is " + endpointPrefix + "MEMBERS. A flag wins over its variable.",
+		Args: func(command *cobra.Command, arguments []string) error {
+			if err := cobra.NoArgs(command, arguments); err != nil {
+				return cli.Coded(cli.ExitUsage, err)
+			}
+			return nil
+		},
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if err := setFromEnvironment(command.Flags(), os.LookupEnv); err != nil {
+				return cli.Coded(cli.ExitUsage, err)
+			}
+			return runEndpoint(command, given)
+		},
+	}
+	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.Coded(cli.ExitUsage, err) })
+	flags := command.Flags()
+	flags.StringSliceVar(&given.members, "members", nil, "the members' client URLs, as in https://10.0.0.1:2379,https://10.0.0.2:2379")
+	flags.StringSliceVar(&given.listen, "listen", []string{"127.0.0.1:2379", "unix:/run/etcd.sock"}, "where to listen: host:port or unix:/path")
+	flags.StringVar(&given.cacert, "cacert", "/etc/argosy/pki/ca.crt", "the authority's certificate that members' are issued by")
+	flags.StringVar(&given.cert, "cert", "/etc/argosy/pki/local.crt", "the certificate to show to members")
+	flags.StringVar(&given.key, "key", "/etc/argosy/pki/local.key", "its key")
+	flags.DurationVar(&given.config.DialTimeout, "dial-timeout", endpoint.DialTimeout, "how long a member has to answer before the next is tried")
+	flags.IntVar(&given.config.Connections, "connections", endpoint.Connections, "how many connections may be open; more wait")
+	return command
+}
+
+func runEndpoint(command *cobra.Command, given endpointFlags) error {
+	config := given.config
+	var err, membersErr, limitsErr error
+	config.Members, membersErr = endpoint.ParseMembers(given.members)
+	if membersErr != nil {
+		membersErr = fmt.Errorf("--members or %sMEMBERS: %w", endpointPrefix, membersErr)
+	}
+	if config.DialTimeout <= 0 || config.Connections <= 0 {
+		limitsErr = errors.New("--dial-timeout and --connections must be above 0")
+	}
+	if err := errors.Join(membersErr, limitsErr); err != nil {
+		return cli.Coded(cli.ExitUsage, err)
+	}
+	if config.TLS, err = authority.LoadClient(given.cacert, given.cert, given.key); err != nil {
+		return err
+	}
+	if config.Listeners, err = endpoint.Listen(command.Context(), given.listen); err != nil {
+		return err
+	}
+	config.Changed = func(member string, err error) {
+		if err != nil {
+			fmt.Fprintf(command.ErrOrStderr(), "member %s cannot be reached: %v\n", member, err)
+		} else {
+			fmt.Fprintf(command.ErrOrStderr(), "member %s can be reached again\n", member)
+		}
+	}
+	tell(daemon.SdNotifyReady)
+	context.AfterFunc(command.Context(), func() { tell(daemon.SdNotifyStopping) })
+	return endpoint.Run(command.Context(), config)
+}
+
+// setFromEnvironment sets the flags that the command line did not. All faults are
+// reported at once.
+func setFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
+	var faults []error
+	flags.VisitAll(func(flag *pflag.Flag) {
+		name := endpointPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		value, set := lookup(name)
+		if !set || value == "" || flag.Changed {
+			return
+		}
+		if err := flags.Set(flag.Name, value); err != nil {
+			faults = append(faults, fmt.Errorf("%s=%q: %w", name, value, err))
+		}
+	})
+	return errors.Join(faults...)
+}

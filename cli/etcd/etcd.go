@@ -1,0 +1,66 @@
+// Package etcd has the commands of the store on a machine: etcd, a member of it,
+// and endpoint, the way to it for plain programs.
+package etcd
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+	"go.etcd.io/etcd/api/v3/version"
+
+	"argosy/cli"
+	"argosy/edge/etcdnode"
+)
+
+// Command is etcd, under its own name or as argosy's first word. It reads its
+// command line as etcd's own does (one dash or two), so cobra does not.
+func Command() *cobra.Command {
+	return &cobra.Command{
+		Use:                "etcd [flags]",
+		Short:              "A member of the cluster's store",
+		DisableFlagParsing: true,
+		SilenceUsage:       true,
+		SilenceErrors:      true,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var words []string
+			for _, name := range etcdnode.FlagNames() {
+				words = append(words, "--"+name)
+			}
+			return words, cobra.ShellCompDirectiveDefault
+		},
+		RunE: func(command *cobra.Command, arguments []string) error {
+			settings, err := etcdnode.Parse(arguments, os.Environ())
+			if err != nil {
+				return cli.Coded(cli.ExitUsage, err)
+			}
+			out := command.OutOrStdout()
+			switch {
+			case settings.Help:
+				fmt.Fprint(out, "A member of the cluster's store: etcd "+version.Version+".\n\n"+
+					"Every flag has a variable: --data-dir is ETCD_DATA_DIR. A flag wins over its variable.\n\nFlags:\n")
+				etcdnode.WriteFlags(out)
+				return nil
+			case settings.Version:
+				_, err := fmt.Fprintf(out, "etcd Version: %s\nGo Version: %s\nGo OS/Arch: %s/%s\n",
+					version.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+				return err
+			}
+			for _, warning := range settings.Warnings {
+				fmt.Fprintf(command.ErrOrStderr(), "etcd: warning: %s\n", warning)
+			}
+			settings.Etcd.SetupGlobalLoggers()
+			return etcdnode.Run(command.Context(), etcdnode.Config{
+				Etcd:     settings.Etcd,
+				Ready:    func() { tell(daemon.SdNotifyReady) },
+				Stopping: func() { tell(daemon.SdNotifyStopping) },
+			})
+		},
+	}
+}
+
+// tell says something to systemd, if it is there. A lost word costs at most a
+// start that systemd gives up on, and systemd says so.
+func tell(state string) { _, _ = daemon.SdNotify(false, state) }

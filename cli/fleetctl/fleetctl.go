@@ -1,0 +1,99 @@
+// Package fleetctl is the command fleetctl, one file a verb: what an operator
+// types to see and change the units of the cluster. Its verbs, flags, tables and
+// messages are those of fleet 1.0; it waits for real outcomes, and its exit code
+// tells them.
+package fleetctl
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"argosy/cli"
+)
+
+// New is the command fleetctl.
+func New() *cobra.Command {
+	// fleet's commands may be abbreviated.
+	cobra.EnablePrefixMatching = true
+	s := &session{}
+	root := &cobra.Command{
+		Use:   "fleetctl",
+		Short: "See and change the units of the cluster",
+		Long: `fleetctl starts, stops and shows the units of the whole cluster, as systemctl
+does for one machine.
+
+Every global flag may also be given in the environment: FLEETCTL_ENDPOINT stands
+for --endpoint. Exit codes: 0 all well, 1 error, 2 wrong usage, 3 not found, 4 no
+machine may run it now, 5 timed out. status and journal pass on the code of the
+command on the unit's machine.`,
+		Version:       cli.Version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs, // so that RunE gets to say what is wrong
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownCommand(cmd, args[0])
+		},
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return s.open(cmd) },
+		PersistentPostRun: func(*cobra.Command, []string) { s.close() },
+	}
+	root.SetVersionTemplate("fleetctl version {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return cli.Coded(cli.ExitUsage, fmt.Errorf("%w\nsee '%s --help'", err, cmd.CommandPath()))
+	})
+	s.flags(root.PersistentFlags())
+	for _, verb := range []*cobra.Command{
+		submit(s), load(s), start(s), stop(s), unload(s), destroy(s),
+		cat(s), status(s), journal(s),
+		listUnits(s), listUnitFiles(s), listMachines(s), version(),
+	} {
+		root.AddCommand(verb)
+	}
+	root.SetHelpCommand(help(root))
+	root.InitDefaultHelpCmd()
+	return root
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	message := fmt.Sprintf("unknown command %q", name)
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		message += fmt.Sprintf("; did you mean %s?", near[0])
+	}
+	return cli.Coded(cli.ExitUsage, fmt.Errorf("%s\nsee '%s --help'", message, cmd.CommandPath()))
+}
+
+// run makes a verb's function one of cobra's: its errors get their hints and
+// exit codes.
+func run(verb func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error { return explain(verb(cmd, args)) }
+}
+
+// oneUnit asks for exactly one argument.
+func oneUnit(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return cli.Coded(cli.ExitUsage, fmt.Errorf("one unit is expected, %d were given\nsee '%s --help'", len(args), cmd.CommandPath()))
+	}
+	return nil
+}
+
+// nothing asks for no argument.
+func nothing(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return cli.Coded(cli.ExitUsage, fmt.Errorf("unexpected %q\nsee '%s --help'", args[0], cmd.CommandPath()))
+	}
+	return nil
+}
+
+// ignored takes flags of fleet's that have nothing left to do, without showing them.
+func ignored(flags *pflag.FlagSet, name, value, why string) {
+	flags.String(name, value, "ignored: "+why)
+	flags.Lookup(name).NoOptDefVal = value
+	_ = flags.MarkHidden(name)
+}
+
+// fleets is an error in fleet's own words, which begin with a capital.
+func fleets(format string, args ...any) error { return fmt.Errorf(format, args...) }

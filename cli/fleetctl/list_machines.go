@@ -1,0 +1,56 @@
+package fleetctl
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"argosy/core/api"
+	"argosy/core/cluster"
+)
+
+const (
+	machineFields     = "machine,ip,metadata" // fleet's own
+	machineFieldsWide = "machine,hostname,ip,member,version,metadata"
+)
+
+var machineColumns = []column[api.Machine]{
+	{"machine", func(m api.Machine, full bool) string { return machineID(m.ID, full) }},
+	{"ip", func(m api.Machine, _ bool) string { return dash(m.IP) }},
+	{"metadata", func(m api.Machine, _ bool) string { return metadata(m.Metadata) }},
+	{"hostname", func(m api.Machine, _ bool) string { return dash(m.Name) }},
+	{"member", func(m api.Machine, _ bool) string { return strconv.FormatBool(m.Member) }},
+	{"version", func(m api.Machine, _ bool) string { return dash(m.Versions["argosy"]) }},
+}
+
+func metadata(m map[string]string) string {
+	var pairs []string
+	for _, key := range cluster.SortedMetadata(m) {
+		pairs = append(pairs, key+"="+m[key])
+	}
+	return dash(strings.Join(pairs, ","))
+}
+
+func listMachines(s *session) *cobra.Command {
+	var l listing
+	cmd := &cobra.Command{
+		Use:   "list-machines",
+		Short: "List the machines of the cluster",
+		Args:  nothing,
+		RunE: run(func(cmd *cobra.Command, _ []string) error {
+			if err := l.check(); err != nil {
+				return err
+			}
+			answer, err := s.Machines(cmd.Context())
+			if err != nil {
+				return err
+			}
+			s.note(answer.Freshness)
+			return show(s.out, l, machineColumns, answer.Machines, answer)
+		}),
+	}
+	l.flags(cmd, machineFields, machineFieldsWide)
+	l.short(cmd)
+	return cmd
+}

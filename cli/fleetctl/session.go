@@ -1,0 +1,128 @@
+package fleetctl
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"argosy/cli"
+	"argosy/core/api"
+	"argosy/edge/authority"
+	"argosy/edge/client"
+)
+
+// session is one run of fleetctl: its global flags, and what is made of them.
+type session struct {
+	endpoint       string
+	driver         string
+	requestTimeout float64
+	caFile         string
+	certFile       string
+	keyFile        string
+	debug          bool
+
+	*client.Client
+	out, err io.Writer
+	told     bool // of stale answers: once is enough
+}
+
+func (s *session) flags(flags *pflag.FlagSet) {
+	flags.StringVar(&s.endpoint, "endpoint", client.DefaultEndpoint, "where the API is: unix:///PATH or https://HOST:PORT, several with commas")
+	flags.StringVar(&s.driver, "driver", "API", "how the cluster is reached: only API")
+	flags.Float64Var(&s.requestTimeout, "request-timeout", 30, "seconds to wait for the answer to one request")
+	flags.StringVar(&s.caFile, "ca-file", "", "certificate authority of an https endpoint")
+	flags.StringVar(&s.certFile, "cert-file", "", "certificate to show to an https endpoint")
+	flags.StringVar(&s.keyFile, "key-file", "", "key of that certificate")
+	flags.BoolVar(&s.debug, "debug", false, "tell of each request on stderr")
+	for _, name := range []string{"ssh-username", "ssh-timeout", "known-hosts-file"} {
+		ignored(flags, name, "", "no ssh is needed")
+	}
+	ignored(flags, "strict-host-key-checking", "true", "no ssh is needed")
+}
+
+// environment is the variable that stands for a global flag.
+func environment(flag string) string {
+	return "FLEETCTL_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// open reads the environment where the command line is silent, and makes the client.
+func (s *session) open(cmd *cobra.Command) error {
+	s.out, s.err = cmd.OutOrStdout(), cmd.ErrOrStderr()
+	var fault error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		value := os.Getenv(environment(f.Name))
+		if f.Changed || value == "" || cmd.LocalNonPersistentFlags().Lookup(f.Name) != nil {
+			return
+		}
+		if err := f.Value.Set(value); err != nil && fault == nil {
+			fault = fmt.Errorf("%s=%q: %w", environment(f.Name), value, err)
+		}
+	})
+	if fault == nil && !strings.EqualFold(s.driver, "API") {
+		fault = fmt.Errorf("--driver is %q: only API is there; it reaches etcd for you", s.driver)
+	}
+	if fault == nil {
+		fault = s.connect()
+	}
+	if fault != nil {
+		return cli.Coded(cli.ExitUsage, fault)
+	}
+	return nil
+}
+
+func (s *session) connect() (err error) {
+	config := client.Config{
+		Endpoints: strings.Split(s.endpoint, ","),
+		Timeout:   time.Duration(s.requestTimeout * float64(time.Second)),
+	}
+	if s.debug {
+		config.Trace = func(line string) { fmt.Fprintln(s.err, "debug:", line) }
+	}
+	if config.TLS, err = s.tls(); err != nil {
+		return err
+	}
+	s.Client, err = client.New(config)
+	return err
+}
+
+func (s *session) tls() (*tls.Config, error) {
+	given := 0
+	for _, file := range []string{s.caFile, s.certFile, s.keyFile} {
+		if file != "" {
+			given++
+		}
+	}
+	switch given {
+	case 0:
+		return nil, nil
+	case 3:
+		return authority.LoadClient(s.caFile, s.certFile, s.keyFile)
+	default:
+		return nil, fmt.Errorf("--ca-file, --cert-file and --key-file: give all three or none")
+	}
+}
+
+func (s *session) close() {
+	if s.Client != nil {
+		s.Close()
+	}
+}
+
+// note says once that answers are old.
+func (s *session) note(fresh api.Freshness) {
+	if age := fresh.Age(); age > api.Stale && !s.told {
+		s.told = true
+		fmt.Fprintf(s.err, "(as of %s ago: the store cannot be reached)\n", age.Round(time.Second))
+	}
+}
+
+// warn says what is worth a look and no error.
+func (s *session) warn(format string, args ...any) {
+	fmt.Fprintf(s.err, "WARNING: "+format+"\n", args...)
+}

@@ -1,0 +1,110 @@
+package fleetctl
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"argosy/cli"
+	"argosy/core/api"
+	"argosy/core/cluster"
+)
+
+func start(s *session) *cobra.Command {
+	var w waiting
+	var replace bool
+	cmd := &cobra.Command{
+		Use:   "start UNIT...",
+		Short: "Have units run somewhere in the cluster, and wait until they do",
+		Long: `start stores each unit, if it is new, has the cluster place and start it, and waits
+for the outcome. It ends with 0 when all units are active or have run to a good end, with
+1 when one failed (the last lines of its journal are shown), with 4 when no machine may
+run it now (it starts as soon as one may), and with 5 when it takes longer than --timeout.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: run(func(cmd *cobra.Command, args []string) error {
+			return s.bring(cmd.Context(), args, cluster.Launched, replace, w)
+		}),
+	}
+	w.flags(cmd)
+	cmd.Flags().BoolVar(&replace, "replace", false, "store the local file where it differs from what is stored")
+	return cmd
+}
+
+// bring is start and load: store what is new, want it, wait for it.
+func (s *session) bring(ctx context.Context, args []string, desired cluster.Desired, replace bool, w waiting) error {
+	if err := w.check(); err != nil {
+		return err
+	}
+	orders, err := s.resolve(ctx, args, desired, replace)
+	if err != nil {
+		return err
+	}
+	texts := map[cluster.UnitName]*string{}
+	var changes []*change
+	for _, o := range orders {
+		texts[o.name] = o.text
+		changes = append(changes, &change{name: o.name})
+	}
+	s.each(changes, func(c *change) (api.Written, error) {
+		return s.SetUnit(ctx, c.name, api.UnitChange{Text: texts[c.name], Desired: desired})
+	})
+	verb := map[cluster.Desired]string{cluster.Launched: "start", cluster.Loaded: "load"}[desired]
+	s.triggered(accepted(changes), verb, w.noBlock)
+	if w.noBlock {
+		return result(changes)
+	}
+	var failed []*change
+	err = s.wait(ctx, w, accepted(changes), func(c *change, unit api.Unit) {
+		if !s.overtaken(c, unit, desired) && s.brought(c, unit) {
+			failed = append(failed, c)
+		}
+	})
+	for _, c := range failed {
+		s.lastWords(ctx, c.name)
+	}
+	if err != nil {
+		return err
+	}
+	return result(changes)
+}
+
+// triggered says that something has been asked for, in fleet's words: of global
+// units always, of others where nobody waits.
+func (s *session) triggered(changes []*change, verb string, noBlock bool) {
+	for _, c := range changes {
+		switch {
+		case c.written.Global:
+			fmt.Fprintf(s.out, "Triggered global unit %s %s\n", c.name, verb)
+		case noBlock:
+			fmt.Fprintf(s.out, "Triggered unit %s %s\n", c.name, verb)
+		}
+	}
+}
+
+// brought tells a unit's outcome, and says whether it failed.
+func (s *session) brought(c *change, unit api.Unit) (failed bool) {
+	if at := at(unit); at != "" && !unit.Global {
+		fmt.Fprintf(s.out, "Unit %s %s%s\n", c.name, unit.Desired, at)
+	}
+	switch unit.Outcome {
+	case api.OutcomeDone:
+		fmt.Fprintf(s.err, "Unit %s has ended: %s\n", c.name, unit.Reason)
+	case api.OutcomeUnplaced:
+		c.code = cli.ExitUnplaceable
+		fmt.Fprintf(s.err, "Unit %s is on no machine: %s; it starts as soon as a machine fits\n", c.name, unit.Reason)
+	case api.OutcomeFailed:
+		c.code = cli.ExitError
+		fmt.Fprintf(s.err, "Unit %s failed: %s\n", c.name, unit.Reason)
+		return true
+	}
+	return false
+}
+
+// lastWords shows the end of a failed unit's journal.
+func (s *session) lastWords(ctx context.Context, name cluster.UnitName) {
+	fmt.Fprintf(s.err, "The last lines of the journal of %s:\n", name)
+	if _, err := s.Journal(ctx, name, "", api.JournalOptions{Lines: api.DefaultLines}, s.err); err != nil {
+		fmt.Fprintf(s.err, "(%v)\n", err)
+	}
+}

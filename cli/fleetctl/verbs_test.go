@@ -1,0 +1,188 @@
+package fleetctl
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"argosy/core/cluster"
+)
+
+const text = "[Unit]\nDescription=A test\n[Service]\nExecStart=/bin/sleep 1\n"
+
+// files writes unit files of the same text into a new folder, and makes it the
+// one that the test runs in.
+func files(t *testing.T, names ...string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for _, name := range names {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// want checks what a run said. Of stderr only a part is given; "" wants silence.
+func (w *world) want(got said, code int, out, err string) {
+	w.Helper()
+	if got.code != code || got.out != out || !strings.Contains(got.err, err) || err == "" && got.err != "" {
+		w.Errorf("exit %d\nstdout:\n%sstderr:\n%s\nwant exit %d\nstdout:\n%sstderr with:\n%s", got.code, got.out, got.err, code, out, err)
+	}
+}
+
+func TestLifeOfAUnit(t *testing.T) {
+	w := newWorld(t)
+	files(t, "hello.service")
+	w.want(w.fleetctl("submit", "hello"), 0, "Unit hello.service inactive\n", "")
+	w.want(w.fleetctl("cat", "hello.service"), 0, text, "")
+	w.want(w.fleetctl("load", "hello"), 0, "Unit hello.service loaded on 148a18ff.../10.10.1.1\n", "")
+	w.want(w.fleetctl("start", "hello.service"), 0, "Unit hello.service launched on 148a18ff.../10.10.1.1\n", "")
+	w.want(w.fleetctl("list-units"), 0, "UNIT\t\tMACHINE\t\t\tACTIVE\tSUB\nhello.service\t148a18ff.../10.10.1.1\tactive\trunning\n", "")
+	w.want(w.fleetctl("list-unit-files"), 0,
+		"UNIT\t\tHASH\tDSTATE\t\tSTATE\t\tTARGET\nhello.service\t"+hashOf(text)+"\tlaunched\tlaunched\t148a18ff.../10.10.1.1\n", "")
+	w.want(w.fleetctl("status", "hello"), 0, "● hello.service\n", "")
+	w.want(w.fleetctl("journal", "hello", "--lines=2"), 0, "hello.service says 1\nhello.service says 2\n", "")
+	w.want(w.fleetctl("stop", "hello"), 0, "Unit hello.service loaded on 148a18ff.../10.10.1.1\n", "Successfully stopped units [hello.service].\n")
+	w.want(w.fleetctl("unload", "hello"), 0, "Unit hello.service inactive\n", "Successfully unloaded units [hello.service].\n")
+	w.want(w.fleetctl("stop", "hello"), 1, "", "Unable to stop unit hello.service in state inactive")
+	w.want(w.fleetctl("destroy", "hello"), 0, "Destroyed hello.service\n", "")
+	w.want(w.fleetctl("cat", "hello"), 3, "", "unit hello.service: not found")
+	w.want(w.fleetctl("list-units", "--no-legend"), 0, "", "")
+}
+
+func TestStartTellsTheOutcome(t *testing.T) {
+	w := newWorld(t)
+	files(t, "done.service", "fail.service", "nowhere.service", "slow.service")
+	w.want(w.fleetctl("start", "done"), 0, "Unit done.service launched on 148a18ff.../10.10.1.1\n",
+		"Unit done.service has ended: on core-01: inactive (dead)\n")
+	got := w.fleetctl("start", "fail")
+	w.want(got, 1, "Unit fail.service launched on 148a18ff.../10.10.1.1\n", "Unit fail.service failed: on core-01: failed (failed), exit-code\n")
+	w.want(got, 1, got.out, "fail.service says 10\n")
+	w.want(w.fleetctl("start", "nowhere"), 4, "",
+		"Unit nowhere.service is on no machine: conflicts with mongo@1.service; it starts as soon as a machine fits\n")
+	w.want(w.fleetctl("start", "slow", "--timeout=50ms"), 5, "", "Unit slow.service: not there in time: ")
+	w.want(w.fleetctl("start", "slow", "--no-block"), 0, "Triggered unit slow.service start\n", "")
+	w.want(w.fleetctl("status", "nowhere"), 3, "", "unit nowhere.service is on no machine: conflicts with mongo@1.service")
+	w.want(w.fleetctl("status", "fail", "done"), 3, "× fail.service\n\n● done.service\n", "")
+}
+
+func TestInstances(t *testing.T) {
+	w := newWorld(t)
+	files(t, "hello@.service", "other.service")
+	got := w.fleetctl("start", "hello@1", "hello@2", "hello@3")
+	if got.code != 0 || strings.Count(got.out, " launched on ") != 3 {
+		t.Errorf("%+v", got)
+	}
+	if err := os.Remove("hello@.service"); err != nil {
+		t.Fatal(err)
+	}
+	w.want(w.fleetctl("start", "hello@4"), 3, "", "and there is no file hello@4.service")
+	w.want(w.fleetctl("submit", filepath.Join(".", "other")), 0, "Unit other.service inactive\n", "")
+	if err := os.WriteFile("late@.service", []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.want(w.fleetctl("submit", "late@"), 0, "Unit late@.service inactive\n", "")
+	if err := os.Remove("late@.service"); err != nil {
+		t.Fatal(err)
+	}
+	w.want(w.fleetctl("load", "late@x"), 0, "Unit late@x.service loaded on c9de9451.../10.10.1.3\n", "")
+	w.want(w.fleetctl("start", "late@"), 1, "", "late@.service is a template: it can only be inactive; name an instance, such as late@1.service")
+}
+
+func TestAFileThatDiffers(t *testing.T) {
+	w := newWorld(t)
+	files(t, "web.service", "app@.service")
+	launched := "Unit web.service launched on 148a18ff.../10.10.1.1\n"
+	if got := w.fleetctl("start", "web", "app@1"); got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	changed := strings.Replace(text, "sleep 1", "sleep 2", 1)
+	for _, name := range []string{"web.service", "app@.service"} {
+		if err := os.WriteFile(name, []byte(changed), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.want(w.fleetctl("start", "web"), 0, launched, "WARNING: Unit web.service in registry differs from local unit file web.service")
+	w.want(w.fleetctl("start", "app@1", "--no-block"), 0, "Triggered unit app@1.service start\n", "differs from local unit file app@.service")
+	w.want(w.fleetctl("cat", "web"), 0, text, "")
+	w.want(w.fleetctl("submit", "--replace", "web"), 0, "", "Unit web.service is launched: it is not replaced")
+	w.want(w.fleetctl("start", "--replace", "web"), 0, launched, "")
+	w.want(w.fleetctl("cat", "web"), 0, changed, "")
+}
+
+func TestManyUnitsAtOnce(t *testing.T) {
+	w := newWorld(t)
+	files(t, "many@.service")
+	args := []string{"start"}
+	for i := range 300 {
+		args = append(args, fmt.Sprintf("many@%d", i))
+	}
+	got := w.fleetctl(args...)
+	if got.code != 0 || strings.Count(got.out, " launched on ") != 300 {
+		t.Fatalf("exit %d, %d units launched: %s", got.code, strings.Count(got.out, " launched on "), got.err)
+	}
+	args[0] = "destroy"
+	if got = w.fleetctl(args...); got.code != 0 || strings.Count(got.out, "Destroyed ") != 300 {
+		t.Fatalf("exit %d, %d units destroyed: %s", got.code, strings.Count(got.out, "Destroyed "), got.err)
+	}
+}
+
+func TestBadArguments(t *testing.T) {
+	w := newWorld(t)
+	files(t, "hello.service")
+	for name, content := range map[string]string{"broken.service": "[Service\n", "latin.service": "[Unit]\nDescription=\xe9\n"} {
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir("folder.service", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.want(w.fleetctl("submit", "hello"), 0, "Unit hello.service inactive\n", "")
+	for _, c := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"start", 0, "No units given"},
+		{"stop", 0, "No units given"},
+		{"bogus", 2, `unknown command "bogus"`},
+		{"start --bogus", 2, "unknown flag: --bogus"},
+		{"help bogus", 2, `unknown command "bogus"`},
+		{"list-units extra", 2, `unexpected "extra"`},
+		{"cat", 2, "one unit is expected"},
+		{"journal a b", 2, "one unit is expected"},
+		{"start a/b%c", 2, "is no unit name"},
+		{"start broken", 1, "broken.service:1:"},
+		{"start latin", 1, "latin.service"},
+		{"start folder", 1, "folder.service"},
+		{"start hello broken", 1, "broken.service:1:"},
+		{"start nothing", 3, "unit nothing.service: not found in the cluster, and there is no file nothing.service"},
+		{"stop helo", 3, "did you mean hello.service?"},
+		{"destroy helo", 3, "did you mean hello.service?"},
+		{"status helo", 3, "did you mean hello.service?"},
+		{"status hello", 3, "unit hello.service is on no machine: it is inactive, as wanted"},
+		{"journal hello", 3, "unit hello.service is on no machine"},
+		{"journal hello --lines=-1", 2, "lines is -1"},
+		{"journal hello --output=xml", 2, `output is "xml"`},
+		{"start hello --timeout=-1s", 2, "may not be below 0"},
+		{"start hello --timeout=soon", 2, "invalid argument"},
+		{"list-units --fields=unit,nope", 1, `Invalid key in output format: "nope"`},
+		{"list-units --fields=", 1, "Must define output format"},
+		{"list-units -o xml", 2, "expected table, wide, json or yaml"},
+		{"list-units --driver etcd", 2, "only API is there"},
+		{"list-units --ca-file x", 2, "give all three or none"},
+		{"list-units --endpoint ftp://x", 2, `the scheme "ftp" is not known`},
+		{"list-units --endpoint unix:///nowhere.sock", 1, "is fleet.service running there?"},
+	} {
+		got := w.fleetctl(strings.Fields(c.args)...)
+		if got.code != c.code || !strings.Contains(got.err, c.says) {
+			t.Errorf("fleetctl %s: exit %d, stderr %q; want exit %d and %q", c.args, got.code, got.err, c.code, c.says)
+		}
+	}
+	w.want(w.fleetctl("list-unit-files", "--fields=unit,dstate", "--no-legend"), 0, "hello.service\tinactive\n", "")
+}
+
+func hashOf(text string) string { return string(cluster.HashOf(text)[:7]) }

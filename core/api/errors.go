@@ -1,0 +1,65 @@
+package api
+
+import (
+	"errors"
+
+	"argosy/core/cluster"
+)
+
+// The HTTP statuses that Error.Code takes from the errors of core/cluster.
+const (
+	badRequest  = 400
+	notFound    = 404
+	conflict    = 409
+	internal    = 500
+	unavailable = 503
+)
+
+// Error is what the API answers instead, both sides alike. Code is an HTTP status.
+type Error struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"` // what to do about it
+}
+
+// ErrorBody is an Error as sent.
+type ErrorBody struct {
+	Error *Error `json:"error"`
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Is makes an error that came over the wire the same as the one it was made of.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case cluster.ErrNotFound:
+		return e.Code == notFound
+	case cluster.ErrConflict:
+		return e.Code == conflict
+	case cluster.ErrUnavailable:
+		return e.Code == unavailable
+	}
+	return false
+}
+
+// Invalid says that a request cannot be right.
+func Invalid(message, hint string) *Error {
+	return &Error{Code: badRequest, Message: message, Hint: hint}
+}
+
+// AsError gives any error the form in which it is answered.
+func AsError(err error) *Error {
+	var already *Error
+	code := internal
+	switch {
+	case errors.As(err, &already):
+		return already
+	case errors.Is(err, cluster.ErrNotFound):
+		code = notFound
+	case errors.Is(err, cluster.ErrConflict):
+		code = conflict
+	case errors.Is(err, cluster.ErrUnavailable):
+		code = unavailable
+	}
+	return &Error{Code: code, Message: err.Error()}
+}

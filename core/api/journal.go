@@ -1,0 +1,38 @@
+package api
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// DefaultLines is how many of a journal's last lines are shown unless told;
+// MostLines is the most that may be asked for.
+const (
+	DefaultLines = 10
+	MostLines    = 1_000_000
+)
+
+// outputs are the journal's formats that may be asked for, see journalctl(1).
+var outputs = []string{
+	"short", "short-full", "short-iso", "short-iso-precise", "short-precise", "short-monotonic", "short-unix",
+	"verbose", "export", "json", "json-pretty", "json-sse", "json-seq", "cat", "with-unit",
+}
+
+// JournalOptions says what of a unit's journal is wanted.
+type JournalOptions struct {
+	Lines  int    // the last ones; 0 for none, then only what follows
+	Follow bool   // go on for ever
+	Output string // a format of journalctl(1); empty for "short"
+}
+
+// Valid says what is wrong with the options.
+func (o JournalOptions) Valid() error {
+	switch {
+	case o.Lines < 0 || o.Lines > MostLines:
+		return Invalid(fmt.Sprintf("lines is %d", o.Lines), fmt.Sprintf("expected 0 to %d", MostLines))
+	case o.Output != "" && !slices.Contains(outputs, o.Output):
+		return Invalid(fmt.Sprintf("output is %q", o.Output), "expected one of "+strings.Join(outputs, ", "))
+	}
+	return nil
+}

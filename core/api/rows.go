@@ -1,0 +1,152 @@
+package api
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"argosy/core/cluster"
+	"argosy/core/unitfile"
+)
+
+// Machines lists the machines that are there, by id.
+func (v *View) Machines() []Machine {
+	rows := make([]Machine, 0, len(v.machines))
+	for _, id := range slices.Sorted(maps.Keys(v.machines)) {
+		m := v.machines[id]
+		rows = append(rows, Machine{
+			ID: m.ID, Name: m.Name, IP: m.Address, API: m.API, Member: m.Member, BootID: m.BootID,
+			Metadata: m.Metadata, Capacity: m.Capacity, Versions: m.Versions, Since: m.Since,
+		})
+	}
+	return rows
+}
+
+// Machine looks a machine up.
+func (v *View) Machine(id cluster.MachineID) (cluster.Machine, bool) {
+	m, there := v.machines[id]
+	return m, there
+}
+
+// Units lists the units of the cluster by name. Where only is not nil, it lists
+// those of them that are there, in the order asked for.
+func (v *View) Units(only []cluster.UnitName) []Unit {
+	if only == nil {
+		only = v.ordered()
+	}
+	rows := make([]Unit, 0, len(only))
+	for _, name := range only {
+		if r, there := v.units[name]; there && r.unit != nil {
+			rows = append(rows, v.Unit(name))
+		}
+	}
+	return rows
+}
+
+// UnitNames lists the names of the cluster's units in order.
+func (v *View) UnitNames() []cluster.UnitName {
+	names := make([]cluster.UnitName, 0, len(v.units))
+	for _, name := range v.ordered() {
+		if v.units[name].unit != nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Known looks a unit up as it is stored.
+func (v *View) Known(name cluster.UnitName) (cluster.Unit, bool) {
+	if r, there := v.units[name]; there && r.unit != nil {
+		return *r.unit, true
+	}
+	return cluster.Unit{}, false
+}
+
+// Text is the text of a hash, if it is known.
+func (v *View) Text(hash cluster.Hash) (string, bool) {
+	c, known := v.contents[hash]
+	return c.text, known
+}
+
+// Reading is what is known of the text of a hash; empty where the text is not known.
+func (v *View) Reading(hash cluster.Hash) Reading { return v.contents[hash].reading }
+
+// Unit tells all about one unit. What is not in the cluster is told too: as
+// gone, or as not yet let go of by its machines.
+func (v *View) Unit(name cluster.UnitName) Unit {
+	row := Unit{Name: name}
+	r, there := v.units[name]
+	if !there {
+		row.Outcome = OutcomeGone
+		return row
+	}
+	s := situation{unit: r.unit, unplaced: r.unplaced, on: v.presences(r)}
+	if u := r.unit; u != nil {
+		reading := v.Reading(u.Hash)
+		row.Global, row.Description = reading.Global, reading.Description
+		row.Revision, row.Generation, row.By, row.At = u.Revision, u.Generation, u.By, u.At
+		row.Hash, row.Desired = u.Hash, u.Desired
+	}
+	if !row.Global {
+		row.Current = current(s)
+	}
+	row.On = s.on
+	row.Outcome, row.Reason = judge(s)
+	if row.Global && row.Outcome == OutcomeWorking && len(s.on) == 0 && !v.fitsSomewhere(row.Hash) {
+		row.Outcome, row.Reason = OutcomeUnplaced, "no machine has the metadata that it asks for"
+	}
+	return row
+}
+
+// fitsSomewhere says whether a machine has the metadata that a text asks for. Of
+// a global unit that fits nowhere the leader has nothing to say.
+func (v *View) fitsSomewhere(hash cluster.Hash) bool {
+	wants := v.Reading(hash).Metadata
+	for _, m := range v.machines {
+		if !slices.ContainsFunc(wants, func(want unitfile.Metadata) bool {
+			return !slices.Contains(want.Values, m.Metadata[want.Key])
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// presences joins what is wanted and what is seen of a unit, by machine id. It
+// copies: the view goes on changing while an answer is written.
+func (v *View) presences(r *record) []Presence {
+	joined := make([]Presence, 0, max(len(r.placements), len(r.states)))
+	for _, placed := range r.placements {
+		joined = append(joined, Presence{Machine: placed.Machine, Placed: &placed})
+	}
+	for _, state := range r.states {
+		at, found := find(joined, state.Machine, func(p Presence) cluster.MachineID { return p.Machine })
+		if !found {
+			joined = slices.Insert(joined, at, Presence{Machine: state.Machine})
+		}
+		joined[at].State = &state
+	}
+	for i := range joined {
+		m := v.machines[joined[i].Machine]
+		joined[i].Name, joined[i].IP = m.Name, m.Address
+	}
+	return joined
+}
+
+// States lists what systemd says of each unit on each machine, by unit and
+// machine id. An empty machine stands for all of them.
+func (v *View) States(machine cluster.MachineID) []State {
+	rows := []State{}
+	for _, name := range v.ordered() {
+		for _, s := range v.units[name].states {
+			if cmp.Or(machine, s.Machine) != s.Machine {
+				continue
+			}
+			rows = append(rows, State{
+				Unit: s.Unit, Machine: s.Machine, IP: v.machines[s.Machine].Address, Hash: s.Hash,
+				Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, Phase: s.Phase, Problem: s.Problem,
+			})
+		}
+	}
+	return rows
+}

@@ -1,0 +1,59 @@
+package converge
+
+import (
+	"fmt"
+
+	"argosy/core/cluster"
+)
+
+// State is what the machine publishes of a unit. working says that steps for it
+// are under way; problem is what could not be done, for people.
+func State(machine cluster.MachineID, u Unit, working bool, problem string) cluster.UnitState {
+	s := cluster.UnitState{
+		Machine: machine, Unit: u.Name, Hash: u.File, Phase: cluster.Settled, Problem: problem,
+		Load: u.Status.Load, Active: u.Status.Active, Sub: u.Status.Sub, Result: u.Status.Result,
+	}
+	if u.Want != nil {
+		s.Generation = u.Want.Generation
+	}
+	if working || u.Status.Job != 0 {
+		s.Phase = cluster.Working
+	}
+	if !u.Status.InMemory {
+		s.Active, s.Sub = "inactive", "dead"
+	}
+	if s.Load == "" {
+		s.Load = "not-found"
+		if u.HasFile {
+			s.Load = "loaded" // it is read when it is asked for
+		}
+	}
+	if s.Result == "" && u.Record != nil && u.Record.Begun && s.Active != "activating" {
+		s.Result = "success" // what ended otherwise stays in systemd's memory
+	}
+	if s.Problem == "" {
+		s.Problem = u.remark()
+	}
+	return s
+}
+
+// remark says what a user should know though nothing has to be done.
+func (u Unit) remark() string {
+	if u.Status.Shadow != "" {
+		return fmt.Sprintf("%s shadows fleet's text of this unit: systemd runs that file", u.Status.Shadow)
+	}
+	if u.Record == nil {
+		return ""
+	}
+	switch u.Record.Outcome {
+	case "", "done", "failed": // Active and Result tell
+		return ""
+	case "dependency":
+		return "not started: a unit that it requires did not start"
+	case "canceled":
+		return "its start was canceled by another job for it"
+	case "timeout":
+		return "its start took longer than its job may (JobTimeoutSec=)"
+	}
+	return fmt.Sprintf("not started: systemd says %q of its job", u.Record.Outcome)
+}

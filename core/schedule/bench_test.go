@@ -1,0 +1,208 @@
+package schedule_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"argosy/core/cluster"
+	"argosy/core/schedule"
+)
+
+// BenchmarkPlace measures decisions in memory: every unit of a new cluster is
+// placed, in plans of the size that the engine asks for, each confirmed before
+// the next. design.md's budgets are 1M/s plain and 250k/s constrained at
+// units=1000000/machines=10000, and 1 kB of memory a unit.
+//
+// decisions/s counts the time in Plan alone, confirms/s that in learning what
+// was written, learns/s that in learning the units at the start.
+func BenchmarkPlace(b *testing.B) {
+	for _, size := range []struct{ units, machines int }{{10_000, 100}, {100_000, 1_000}, {1_000_000, 10_000}} {
+		for _, mix := range []struct {
+			name        string
+			constrained int // of 100
+		}{{"plain", 0}, {"mixed", 20}, {"constrained", 100}} {
+			b.Run(fmt.Sprintf("%s/units=%d/machines=%d", mix.name, size.units, size.machines), func(b *testing.B) {
+				benchmarkPlace(b, size.units, size.machines, mix.constrained)
+			})
+		}
+	}
+}
+
+func benchmarkPlace(b *testing.B, units, machines, constrained int) {
+	facts := benchFacts(units, machines, constrained)
+	var learning, planning, confirming time.Duration
+	var bytes uint64
+	for b.Loop() {
+		before := heap()
+		p := schedule.New()
+		start := time.Now()
+		p.Learn(facts...)
+		learning += time.Since(start)
+		placed := 0
+		for revision := int64(len(facts)); ; {
+			start = time.Now()
+			changes := p.Plan(at, 1024)
+			planning += time.Since(start)
+			if len(changes) == 0 {
+				break
+			}
+			news := confirm(b, changes, &revision)
+			placed += len(news)
+			start = time.Now()
+			p.Learn(news...)
+			confirming += time.Since(start)
+		}
+		if placed != units {
+			b.Fatalf("%d of %d units were placed", placed, units)
+		}
+		bytes = heap() - before
+		runtime.KeepAlive(p)
+	}
+	per := func(d time.Duration) float64 { return float64(units) * float64(b.N) / d.Seconds() }
+	b.ReportMetric(per(planning), "decisions/s")
+	b.ReportMetric(per(confirming), "confirms/s")
+	b.ReportMetric(per(learning), "learns/s")
+	b.ReportMetric(float64(bytes)/float64(units), "B/unit")
+}
+
+// confirm is what the store says of a plan of placements.
+func confirm(b *testing.B, changes []schedule.Change, revision *int64) []cluster.Event {
+	news := make([]cluster.Event, len(changes))
+	for i, change := range changes {
+		c, ok := change.(schedule.Place)
+		if !ok {
+			b.Fatalf("expected placements only, got %#v", change)
+		}
+		*revision++
+		c.Placement.Revision = *revision
+		news[i] = cluster.PlacementChanged{Placement: c.Placement}
+	}
+	return news
+}
+
+// benchFacts is a new cluster in the store's key order. A constrained unit is
+// one of five instances that keep apart, in one of ten regions, on either disk.
+func benchFacts(units, machines, constrained int) []cluster.Event {
+	var facts []cluster.Event
+	revision := int64(0)
+	next := func() int64 { revision++; return revision }
+	text := func(text string) cluster.Hash {
+		hash := cluster.HashOf(text)
+		facts = append(facts, cluster.ContentChanged{Hash: hash, Text: text})
+		return hash
+	}
+	plain := text(fleetText())
+	var apart [10]cluster.Hash
+	for r := range apart {
+		apart[r] = text(fleetText("Conflicts=%p@*.service", fmt.Sprintf("MachineMetadata=region=r%d", r), "MachineMetadata=disk=ssd disk=hdd"))
+	}
+	for i := range machines {
+		facts = append(facts, cluster.MachineChanged{Machine: cluster.Machine{
+			ID: cluster.MachineID(fmt.Sprintf("%08x%024x", i, i)), Revision: next(), Name: fmt.Sprintf("core-%d", i),
+			Metadata: map[string]string{"region": fmt.Sprintf("r%d", i%10), "disk": []string{"ssd", "hdd"}[i/10%2]},
+		}})
+	}
+	for i := range units {
+		u := cluster.Unit{Name: cluster.UnitName(fmt.Sprintf("app-%06d@%d.service", i/5, i%5)), Revision: next(),
+			Hash: plain, Desired: cluster.Launched, Generation: 1}
+		if family := i / 5; family%100 < constrained {
+			u.Hash = apart[family%10]
+		}
+		facts = append(facts, cluster.UnitChanged{Unit: u})
+	}
+	return facts
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// BenchmarkFailover measures one lost machine of a full cluster: all its units
+// are placed elsewhere. The budget for the decision is a small part of failover's.
+func BenchmarkFailover(b *testing.B) {
+	const units, machines = 100_000, 1_000
+	facts := benchFacts(units, machines, 20)
+	p := schedule.New()
+	p.Learn(facts...)
+	revision := int64(len(facts))
+	for changes := p.Plan(at, 0); len(changes) > 0; changes = p.Plan(at, 0) {
+		p.Learn(confirm(b, changes, &revision)...)
+	}
+	moved := 0
+	i := 0
+	for b.Loop() {
+		id := cluster.MachineID(fmt.Sprintf("%08x%024x", i%machines, i%machines))
+		i++
+		p.Learn(cluster.MachineGone{ID: id})
+		changes := p.Plan(at, 0)
+		moved += len(changes)
+		var news []cluster.Event
+		for _, change := range changes {
+			c := change.(schedule.Place)
+			revision++
+			c.Placement.Revision = revision
+			news = append(news, cluster.PlacementChanged{Placement: c.Placement}, cluster.PlacementGone{Machine: c.From, Unit: c.Placement.Unit})
+		}
+		revision++
+		news = append(news, cluster.MachineChanged{Machine: cluster.Machine{ID: id, Revision: revision, Metadata: map[string]string{
+			"region": fmt.Sprintf("r%d", (i-1)%machines%10), "disk": []string{"ssd", "hdd"}[(i-1)%machines/10%2]}}})
+		p.Learn(news...)
+	}
+	b.ReportMetric(float64(moved)/float64(b.N), "moved/op")
+}
+
+// BenchmarkWaiting measures what 100,000 units that no machine can take cost when
+// something happens: a machine that joins has all of them looked at again, a
+// plain unit that is placed none.
+func BenchmarkWaiting(b *testing.B) {
+	const waiting, machines = 100_000, 1_000
+	facts := benchFacts(0, machines, 0)
+	nowhere := fleetText("MachineMetadata=region=mars")
+	hash, revision := cluster.HashOf(nowhere), int64(len(facts))
+	facts = append(facts, cluster.ContentChanged{Hash: hash, Text: nowhere})
+	for i := range waiting {
+		revision++
+		facts = append(facts, cluster.UnitChanged{Unit: cluster.Unit{Name: cluster.UnitName(fmt.Sprintf("w-%06d.service", i)),
+			Revision: revision, Hash: hash, Desired: cluster.Launched, Generation: 1}})
+	}
+	p := schedule.New()
+	p.Learn(facts...)
+	refuse := func(b *testing.B) {
+		var news []cluster.Event
+		for _, change := range p.Plan(at, 0) {
+			c, ok := change.(schedule.Refuse)
+			if !ok {
+				b.Fatalf("expected refusals, got %#v", change)
+			}
+			revision++
+			c.Unplaced.Revision = revision
+			news = append(news, cluster.UnplacedChanged{Unplaced: c.Unplaced})
+		}
+		p.Learn(news...)
+		if changes := p.Plan(at, 0); len(changes) > 0 {
+			b.Fatalf("more to do: %v", changes[0])
+		}
+	}
+	refuse(b)
+	b.Run("a machine joins", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			revision++
+			p.Learn(cluster.MachineChanged{Machine: cluster.Machine{ID: cluster.MachineID(fmt.Sprintf("f%031x", revision)), Revision: revision}})
+			refuse(b)
+		}
+	})
+	b.Run("a plain unit is placed", func(b *testing.B) {
+		plain := benchFacts(0, 0, 0)[0].(cluster.ContentChanged).Hash
+		for b.Loop() {
+			revision++
+			p.Learn(cluster.UnitChanged{Unit: cluster.Unit{Name: cluster.UnitName(fmt.Sprintf("p-%d.service", revision)),
+				Revision: revision, Hash: plain, Desired: cluster.Launched, Generation: 1}})
+			p.Learn(confirm(b, p.Plan(at, 0), &revision)...)
+		}
+	})
+}

@@ -1,0 +1,76 @@
+package schedule
+
+import "math/bits"
+
+// bitset is a set of machine numbers. Sets of different length may be combined:
+// what is beyond the end is not in the set.
+type bitset []uint64
+
+func (b *bitset) set(i int) {
+	for len(*b) <= i/64 {
+		*b = append(*b, 0)
+	}
+	(*b)[i/64] |= 1 << (i % 64)
+}
+
+func (b bitset) clear(i int) {
+	if i/64 < len(b) {
+		b[i/64] &^= 1 << (i % 64)
+	}
+}
+
+func (b bitset) count() int {
+	n := 0
+	for _, word := range b {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
+// firstIn returns the lowest number that is in both sets, or -1.
+func (b bitset) firstIn(other bitset) int {
+	for i := range min(len(b), len(other)) {
+		if word := b[i] & other[i]; word != 0 {
+			return i*64 + bits.TrailingZeros64(word)
+		}
+	}
+	return -1
+}
+
+// intersect keeps what is in other as well.
+func (b bitset) intersect(other bitset) {
+	for i := range b {
+		if i < len(other) {
+			b[i] &= other[i]
+		} else {
+			b[i] = 0
+		}
+	}
+}
+
+// subtract takes out what is in other.
+func (b bitset) subtract(other bitset) {
+	for i := range min(len(b), len(other)) {
+		b[i] &^= other[i]
+	}
+}
+
+// unite adds what is in other.
+func (b *bitset) unite(other bitset) {
+	common := min(len(*b), len(other))
+	for i, word := range other[:common] {
+		(*b)[i] |= word
+	}
+	*b = append(*b, other[common:]...)
+}
+
+// all yields the numbers in rising order. The set may change meanwhile.
+func (b bitset) all(yield func(int) bool) {
+	for i := range b {
+		for word := b[i]; word != 0; word &= word - 1 {
+			if !yield(i*64 + bits.TrailingZeros64(word)) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package schedule
+
+import (
+	"strings"
+
+	"argosy/core/cluster"
+)
+
+// candidates returns the machines that may take u. The set is the picture's own:
+// it holds until the next call and may be narrowed only where plain is false.
+// Plain says that every live machine will do.
+func (p *Picture) candidates(u *unit) (set bitset, plain bool) {
+	n := u.needs
+	if len(u.slots) == 0 && len(u.avoids) == 0 && len(u.avoided) == 0 &&
+		n.MachineID == "" && len(n.Metadata) == 0 && len(n.MachineOf) == 0 {
+		return p.machines.live, true
+	}
+	set = p.eligible(u)
+	p.avoid(set, u)
+	for _, s := range u.slots {
+		set.clear(s.machine.number)
+	}
+	return set, false
+}
+
+// eligible returns the live machines that have what u asks for, whatever else
+// runs on them.
+func (p *Picture) eligible(u *unit) bitset {
+	p.scratch = append(p.scratch[:0], p.machines.live...)
+	set := p.scratch
+	for _, want := range u.needs.Metadata {
+		set.intersect(p.machines.having(want))
+	}
+	if id := u.needs.MachineID; id != "" {
+		set.intersect(p.called(id))
+	}
+	for _, name := range u.needs.MachineOf {
+		set.intersect(p.home(name))
+	}
+	return set
+}
+
+// called returns the machines that a MachineID= means.
+func (p *Picture) called(id string) (set bitset) {
+	for _, m := range p.machines.named(id) {
+		set.set(m.number)
+	}
+	return set
+}
+
+// home returns the machines that a unit is placed on.
+func (p *Picture) home(name cluster.UnitName) (set bitset) {
+	if u := p.units[name]; u != nil {
+		for _, s := range u.slots {
+			set.set(s.machine.number)
+		}
+	}
+	return set
+}
+
+// avoid takes out the machines where u would meet a unit that it conflicts with.
+func (p *Picture) avoid(set bitset, u *unit) {
+	for _, pat := range u.avoids {
+		pat.meant.subtractFrom(set)
+	}
+	for _, pat := range u.avoided {
+		pat.carried.subtractFrom(set)
+	}
+}
+
+func named(m *machine, id string) bool { return strings.HasPrefix(string(m.id), id) }
+
+// blocker returns the oldest placement on m that keeps u away, so that a reason
+// that names it stays true and the same when others arrive; nil if none does.
+func blocker(u *unit, m *machine) *slot {
+	var oldest *slot
+	for _, s := range m.slots {
+		if apart(u, s.unit) && (oldest == nil || compareAge(s, oldest) < 0) {
+			oldest = s
+		}
+	}
+	return oldest
+}

@@ -1,0 +1,272 @@
+package schedule
+
+import (
+	"fmt"
+	"slices"
+
+	"argosy/core/cluster"
+)
+
+// decide looks at one unit and hands out what must change for it.
+func (p *Picture) decide(u *unit) {
+	u.queued = false
+	if u.pending > 0 && !p.isGlobal(u) {
+		u.again = true
+		return
+	}
+	u.again = false
+	p.unwait(u)
+	switch {
+	case u.empty():
+		p.drop(u)
+	case !u.wanted():
+		p.withdraw(u)
+	case u.needs == nil: // the text is on its way
+	case u.needs.fault != nil:
+		p.decideUnreadable(u)
+	case u.needs.Global:
+		p.decideGlobal(u)
+	default:
+		p.decideSingle(u)
+	}
+}
+
+func (p *Picture) isGlobal(u *unit) bool { return u.needs != nil && u.needs.Global }
+
+// withdraw ends what is left of a unit that should be nowhere.
+func (p *Picture) withdraw(u *unit) {
+	reason := fmt.Sprintf("%s is no longer wanted on a machine", u.name)
+	if u.revision == 0 {
+		reason = fmt.Sprintf("%s was destroyed", u.name)
+	}
+	for _, s := range u.slots {
+		if s.pending == settled {
+			p.evict(s, reason)
+		} else {
+			u.again = true
+		}
+	}
+	p.absolve(u)
+}
+
+// decideUnreadable leaves alone what runs and says why nothing else will.
+func (p *Picture) decideUnreadable(u *unit) {
+	for _, s := range u.slots {
+		if s.machine.live() {
+			return
+		}
+	}
+	p.refuse(u, nil, "its text asks for something that cannot be read: "+short(u.needs.fault.Error()))
+}
+
+// decideSingle keeps one unit on one machine.
+func (p *Picture) decideSingle(u *unit) {
+	if !p.peersSettled(u) {
+		return // each peer's arrival touches its followers
+	}
+	slots := slices.Clone(u.slots)
+	slices.SortFunc(slots, seniority)
+	var stay *slot
+	objections := make([]string, len(slots))
+	for i, s := range slots {
+		if objections[i] = p.objection(s); objections[i] == "" {
+			stay = s
+			break
+		}
+	}
+	if stay != nil {
+		p.keep(u, stay, slots)
+		return
+	}
+	// The most senior placement gives way to the new one, the others just end.
+	var from *slot
+	why := ""
+	for i, s := range slots {
+		if i == 0 {
+			from, why = s, objections[i]+"; "
+			continue
+		}
+		p.evict(s, objections[i])
+	}
+	set, plain := p.candidates(u)
+	number := p.machines.levels.least(set)
+	if number < 0 {
+		if from != nil && !from.machine.live() {
+			from = nil // should the machine come back, nothing has happened
+		}
+		p.refuse(u, from, p.whyNowhere(u))
+		return
+	}
+	fitting := p.machines.lives
+	if !plain {
+		fitting = set.count()
+	}
+	p.place(u, p.machines.ordered[number], from, why+p.whyHere(u, fitting))
+}
+
+// keep holds a unit where it is: it renews the placement where the unit has
+// changed and ends all others.
+func (p *Picture) keep(u *unit, stay *slot, slots []*slot) {
+	for _, s := range slots {
+		if s != stay {
+			p.evict(s, fmt.Sprintf("it already runs on %s", stay.machine.title()))
+		}
+	}
+	if stay.stale() {
+		p.place(u, stay.machine, nil, whyRenewed(stay))
+		return
+	}
+	p.absolve(u)
+}
+
+// decideGlobal keeps one of u on each machine that its metadata allows.
+func (p *Picture) decideGlobal(u *unit) {
+	fits := slices.Clone(p.eligible(u))
+	open := slices.Clone(fits)
+	p.avoid(open, u)
+	for _, s := range slices.Clone(u.slots) {
+		if p.plan.full() {
+			p.touch(u)
+			return
+		}
+		fits.clear(s.machine.number)
+		open.clear(s.machine.number)
+		switch objection := p.objection(s); {
+		case s.pending != settled:
+			u.again = true
+		case !s.machine.live(): // should it come back, nothing has happened
+		case objection != "":
+			p.evict(s, objection)
+			u.again = true // what keeps it away may be gone by then
+		case s.stale():
+			p.place(u, s.machine, nil, whyRenewed(s))
+		}
+	}
+	for number := range open.all {
+		if p.plan.full() {
+			p.touch(u)
+			return
+		}
+		fits.clear(number)
+		p.place(u, p.machines.ordered[number], nil, "runs on every machine that fits")
+	}
+	switch {
+	case fits.count() == 0:
+		p.absolve(u)
+	case len(u.slots) == 0:
+		p.refuse(u, nil, p.whyNowhere(u))
+	default:
+		p.wait(u)
+		p.absolve(u)
+	}
+}
+
+// peersSettled decides the peers of u first and says whether each is where the
+// store says it is: a follower leans on nothing that is still on its way.
+func (p *Picture) peersSettled(u *unit) bool {
+	for _, name := range u.needs.MachineOf {
+		if peer := p.units[name]; peer != nil {
+			if peer.queued {
+				p.decide(peer)
+			}
+			if peer.pending > 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// objection says why a placement may not stay, or nothing.
+func (p *Picture) objection(s *slot) string {
+	u, m := s.unit, s.machine
+	if !m.live() {
+		return m.title() + " was lost"
+	}
+	why := ""
+	if lacking := m.lacks(u.needs.Metadata); lacking != "" {
+		why = "lacks " + lacking
+	} else if id := u.needs.MachineID; id != "" && !named(m, id) {
+		why = "is not machine " + id
+	} else if peer := p.absentPeer(u, m); peer != "" {
+		why = "does not run " + string(peer)
+	} else if senior := p.seniorConflict(s); senior != nil {
+		why = fmt.Sprintf("runs %s, which conflicts", senior.unit.name)
+	}
+	if why == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s no longer fits: it %s", m.title(), why)
+}
+
+// absentPeer names a unit that u must be with and that is not on m.
+func (p *Picture) absentPeer(u *unit, m *machine) cluster.UnitName {
+	for _, name := range u.needs.MachineOf {
+		if peer := p.units[name]; peer == nil || peer.on(m) == nil {
+			return name
+		}
+	}
+	return ""
+}
+
+// seniorConflict returns the first placement on the same machine that conflicts
+// with s and may stay rather than s. The tallies answer most calls.
+func (p *Picture) seniorConflict(s *slot) *slot {
+	if !p.conflicted(s) {
+		return nil
+	}
+	var first *slot
+	for other := range conflicting(s) {
+		if other.pending == ending || !other.unit.wanted() || seniority(other, s) > 0 {
+			continue
+		}
+		if first == nil || other.unit.name < first.unit.name {
+			first = other
+		}
+	}
+	return first
+}
+
+// conflicted says whether any other placement on the machine conflicts with s.
+func (p *Picture) conflicted(s *slot) bool {
+	u, m := s.unit, s.machine
+	for _, pat := range u.avoids {
+		others := pat.meant.counts[m]
+		if slices.Contains(u.avoided, pat) {
+			others-- // it means u itself
+		}
+		if others > 0 {
+			return true
+		}
+	}
+	for _, pat := range u.avoided {
+		others := pat.carried.counts[m]
+		if slices.Contains(u.avoids, pat) {
+			others--
+		}
+		if others > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// conflicting yields the placements beside s that conflict with it, whichever of
+// the two says so.
+func conflicting(s *slot) func(yield func(*slot) bool) {
+	return func(yield func(*slot) bool) {
+		for _, other := range s.machine.slots {
+			if other != s && apart(s.unit, other.unit) && !yield(other) {
+				return
+			}
+		}
+	}
+}
+
+// apart says whether two units may not share a machine.
+func apart(a, b *unit) bool {
+	one := func(a, b *unit) bool {
+		return slices.ContainsFunc(a.avoids, func(pat *pattern) bool { return slices.Contains(b.avoided, pat) })
+	}
+	return a != b && (one(a, b) || one(b, a))
+}

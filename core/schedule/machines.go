@@ -1,0 +1,193 @@
+package schedule
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"argosy/core/cluster"
+	"argosy/core/unitfile"
+)
+
+// machine is one machine as the leader sees it. It is kept after its record has
+// gone for as long as units are placed on it.
+type machine struct {
+	id       cluster.MachineID
+	name     string
+	revision int64 // of its record; 0 while it has none: lost, or never seen
+	metadata map[string]string
+	number   int     // its bit in every set; machines are numbered in the order of their ids
+	slots    []*slot // what is placed on it, in no order
+}
+
+func (m *machine) live() bool { return m.revision > 0 }
+
+// title is the name that a person knows the machine by.
+func (m *machine) title() string {
+	if m.name != "" {
+		return m.name
+	}
+	return m.id.Short()
+}
+
+// lacks says which of the wanted metadata the machine does not have.
+func (m *machine) lacks(wanted []unitfile.Metadata) string {
+	var lacking []string
+	for _, want := range wanted {
+		if value, has := m.metadata[want.Key]; !has || !slices.Contains(want.Values, value) {
+			lacking = append(lacking, want.String())
+		}
+	}
+	return strings.Join(lacking, " and ")
+}
+
+// machines indexes all machines: by id, by metadata and by load.
+type machines struct {
+	byID    map[cluster.MachineID]*machine
+	ordered []*machine // by id: a machine's number is its place here
+	live    bitset
+	lives   int
+	labels  map[string]map[string]bitset // metadata key, value: the live machines that have it
+	levels  levels
+	any     bitset // scratch of having
+}
+
+func newMachines() machines {
+	return machines{byID: map[cluster.MachineID]*machine{}, labels: map[string]map[string]bitset{}}
+}
+
+// add makes room for a machine that is not known yet. It reports whether the
+// numbers of others have changed, so that sets kept elsewhere must be made anew.
+func (ms *machines) add(id cluster.MachineID) (m *machine, renumbered bool) {
+	m = &machine{id: id, number: len(ms.ordered)}
+	ms.byID[id] = m
+	if m.number == 0 || ms.ordered[m.number-1].id < id {
+		ms.ordered = append(ms.ordered, m)
+		return m, false
+	}
+	ms.ordered = slices.DeleteFunc(ms.ordered, func(m *machine) bool {
+		forget := !m.live() && len(m.slots) == 0
+		if forget {
+			delete(ms.byID, m.id)
+		}
+		return forget
+	})
+	at, _ := slices.BinarySearchFunc(ms.ordered, id, compareID)
+	ms.ordered = slices.Insert(ms.ordered, at, m)
+	ms.renumber()
+	return m, true
+}
+
+func compareID(m *machine, id cluster.MachineID) int { return cmp.Compare(m.id, id) }
+
+// renumber gives every machine the number of its place and makes the sets anew.
+func (ms *machines) renumber() {
+	ms.live, ms.lives, ms.levels = nil, 0, levels{}
+	clear(ms.labels)
+	for number, m := range ms.ordered {
+		m.number = number
+		if m.live() {
+			ms.enter(m)
+		}
+	}
+}
+
+// enter takes a live machine into the sets.
+func (ms *machines) enter(m *machine) {
+	ms.live.set(m.number)
+	ms.lives++
+	ms.levels.enter(m)
+	for key, value := range m.metadata {
+		values := ms.labels[key]
+		if values == nil {
+			values = map[string]bitset{}
+			ms.labels[key] = values
+		}
+		set := values[value]
+		set.set(m.number)
+		values[value] = set
+	}
+}
+
+// leave takes a machine out of the sets; its metadata must be as at enter.
+func (ms *machines) leave(m *machine) {
+	ms.live.clear(m.number)
+	ms.lives--
+	ms.levels.leave(m)
+	for key, value := range m.metadata {
+		ms.labels[key][value].clear(m.number)
+	}
+}
+
+// named returns the machines that a MachineID= means: a whole id or its first
+// characters.
+func (ms *machines) named(id string) []*machine {
+	from, _ := slices.BinarySearchFunc(ms.ordered, cluster.MachineID(id), compareID)
+	to := from
+	for to < len(ms.ordered) && strings.HasPrefix(string(ms.ordered[to].id), id) {
+		to++
+	}
+	return ms.ordered[from:to]
+}
+
+// having returns the live machines that have the wanted metadata. The set is to
+// be read only, and until the next call.
+func (ms *machines) having(want unitfile.Metadata) bitset {
+	values := ms.labels[want.Key]
+	if len(want.Values) == 1 {
+		return values[want.Values[0]]
+	}
+	ms.any = ms.any[:0]
+	for _, value := range want.Values {
+		ms.any.unite(values[value])
+	}
+	return ms.any
+}
+
+// levels sorts the live machines by how many placements they hold, so that the
+// least loaded is found without looking at the others.
+type levels struct {
+	sets   []level // by number of placements
+	lowest int     // no level below it holds a machine
+}
+
+type level struct {
+	machines bitset
+	count    int
+}
+
+func (l *levels) enter(m *machine) {
+	load := len(m.slots)
+	for len(l.sets) <= load {
+		l.sets = append(l.sets, level{})
+	}
+	l.sets[load].machines.set(m.number)
+	l.sets[load].count++
+	l.lowest = min(l.lowest, load)
+}
+
+// leave must be called before m's placements change.
+func (l *levels) leave(m *machine) {
+	at := &l.sets[len(m.slots)]
+	at.machines.clear(m.number)
+	if at.count--; at.count == 0 {
+		at.machines = nil // a level that the cluster has grown out of costs nothing
+	}
+}
+
+// least returns the number of the least loaded machine of a set, the lowest
+// number among equals, or -1 where the set holds no live machine.
+func (l *levels) least(of bitset) int {
+	for l.lowest < len(l.sets) && l.sets[l.lowest].count == 0 {
+		l.lowest++
+	}
+	for load := l.lowest; load < len(l.sets); load++ {
+		if l.sets[load].count == 0 {
+			continue
+		}
+		if number := l.sets[load].machines.firstIn(of); number >= 0 {
+			return number
+		}
+	}
+	return -1
+}

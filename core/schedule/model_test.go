@@ -1,0 +1,198 @@
+package schedule_test
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"argosy/core/cluster"
+	"argosy/core/schedule"
+)
+
+// wish is what a unit of the property tests asks for. The naive checks below
+// work on wishes; only the texts made from them reach the scheduler.
+type wish struct {
+	machine   string            // first eight characters of a machine's id
+	peers     []string          // MachineOf
+	metadata  map[string]string // one value a key
+	conflicts []string
+	global    bool
+}
+
+func (w wish) text() string {
+	var lines []string
+	if w.machine != "" {
+		lines = append(lines, "MachineID="+w.machine)
+	}
+	for _, peer := range w.peers {
+		lines = append(lines, "MachineOf="+peer)
+	}
+	for key, value := range w.metadata {
+		lines = append(lines, "MachineMetadata="+key+"="+value)
+	}
+	slices.Sort(lines)
+	if len(w.conflicts) > 0 {
+		lines = append(lines, "Conflicts="+strings.Join(w.conflicts, " "))
+	}
+	if w.global {
+		lines = append(lines, "Global=true")
+	}
+	return fleetText(lines...)
+}
+
+// judge checks the store's facts by brute force: it walks everything, keeps no
+// index and shares no code with the scheduler.
+type judge struct {
+	*world
+	wishes map[cluster.Hash]wish
+}
+
+func (j judge) wish(unit cluster.UnitName) wish { return j.wishes[j.units[unit].Hash] }
+
+func (j judge) wanted(unit cluster.UnitName) bool {
+	u, there := j.units[unit]
+	return there && u.Desired != cluster.Inactive
+}
+
+// objection says why unit may not be on a machine, given everything that is
+// placed; "" where it may.
+func (j judge) objection(unit cluster.UnitName, on cluster.MachineID) string {
+	m, live := j.machines[on]
+	if !live {
+		return "the machine is lost"
+	}
+	w := j.wish(unit)
+	if w.machine != "" && string(on[:8]) != w.machine {
+		return "another machine is asked for"
+	}
+	for key, value := range w.metadata {
+		if m.Metadata[key] != value {
+			return fmt.Sprintf("%s is %q", key, m.Metadata[key])
+		}
+	}
+	for _, peer := range w.peers {
+		if _, there := j.placements[place{on, cluster.UnitName(peer)}]; !there {
+			return peer + " is not there"
+		}
+	}
+	return j.conflict(unit, on)
+}
+
+// conflict looks both ways at all that is placed on the machine.
+func (j judge) conflict(unit cluster.UnitName, on cluster.MachineID) string {
+	for at := range j.placements {
+		if at.machine != on || at.unit == unit {
+			continue
+		}
+		if matchesAny(j.wish(unit).conflicts, at.unit) || j.wanted(at.unit) && matchesAny(j.wish(at.unit).conflicts, unit) {
+			return "conflict with " + string(at.unit)
+		}
+	}
+	return ""
+}
+
+func matchesAny(patterns []string, unit cluster.UnitName) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		ok, _ := path.Match(pattern, string(unit))
+		return ok
+	})
+}
+
+// on returns the machines that hold a placement of the unit.
+func (j judge) on(unit cluster.UnitName, live bool) []cluster.MachineID {
+	var on []cluster.MachineID
+	for _, at := range j.places() {
+		if _, there := j.machines[at.machine]; at.unit == unit && there == live {
+			on = append(on, at.machine)
+		}
+	}
+	return on
+}
+
+// atRest lists what is wrong with facts for which the scheduler has no plan.
+func (j judge) atRest() (wrong []string) {
+	fault := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	for at, pl := range j.placements {
+		_, live := j.machines[at.machine]
+		switch {
+		case !j.wanted(at.unit):
+			fault("%s is on %s and not wanted", at.unit, j.names[at.machine])
+		case !live && !j.wish(at.unit).global && len(j.on(at.unit, true)) > 0:
+			fault("%s is still on lost %s and runs elsewhere", at.unit, j.names[at.machine])
+		case live && j.objection(at.unit, at.machine) != "":
+			fault("%s is on %s: %s", at.unit, j.names[at.machine], j.objection(at.unit, at.machine))
+		case live && (pl.Hash != j.units[at.unit].Hash || pl.Generation != j.units[at.unit].Generation || pl.Desired != j.units[at.unit].Desired):
+			fault("%s on %s is out of date", at.unit, j.names[at.machine])
+		}
+	}
+	for unit := range j.units {
+		if j.wanted(unit) {
+			wrong = append(wrong, j.unitAtRest(unit)...)
+		}
+	}
+	for unit, note := range j.unplaced {
+		switch {
+		case !j.wanted(unit):
+			fault("%s is refused and not wanted", unit)
+		case len(j.on(unit, true)) > 0:
+			fault("%s is refused and placed", unit)
+		case note.Generation != j.units[unit].Generation:
+			fault("%s's refusal is of another generation", unit)
+		}
+	}
+	return wrong
+}
+
+// unitAtRest checks that a wanted unit is where it should be, and that no machine
+// could take what is refused.
+func (j judge) unitAtRest(unit cluster.UnitName) (wrong []string) {
+	live := j.on(unit, true)
+	global := j.wish(unit).global
+	if !global && len(live) > 1 {
+		wrong = append(wrong, fmt.Sprintf("%s is on %d machines", unit, len(live)))
+	}
+	if !global && len(live) == 1 {
+		return wrong
+	}
+	for id := range j.machines {
+		if !slices.Contains(live, id) && j.objection(unit, id) == "" {
+			wrong = append(wrong, fmt.Sprintf("%s could be on %s", unit, j.names[id]))
+		}
+	}
+	if _, told := j.unplaced[unit]; !global && !told {
+		wrong = append(wrong, fmt.Sprintf("%s is nowhere and nothing says why", unit))
+	}
+	return wrong
+}
+
+// needless says why a change that was decided from exactly these facts should
+// not have been: it takes away what may stay, or it takes place against a check.
+func (j judge) needless(change schedule.Change) string {
+	var unit cluster.UnitName
+	var from cluster.MachineID
+	switch c := change.(type) {
+	case schedule.Place:
+		unit, from = c.Placement.Unit, c.From
+		_, renewed := j.placements[place{c.Placement.Machine, unit}]
+		if why := j.objection(unit, c.Placement.Machine); why != "" && !renewed {
+			return "placed against a check: " + why
+		}
+	case schedule.Evict:
+		unit, from = c.Unit, c.From
+	case schedule.Refuse:
+		unit, from = c.Unplaced.Unit, c.From
+		if from == "" {
+			return ""
+		}
+	case schedule.Absolve:
+		return ""
+	}
+	if from == "" || !j.wanted(unit) || len(j.on(unit, true)) > 1 {
+		return ""
+	}
+	if j.objection(unit, from) == "" {
+		return "moved, though it may stay"
+	}
+	return ""
+}

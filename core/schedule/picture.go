@@ -1,0 +1,228 @@
+package schedule
+
+import (
+	"argosy/core/cluster"
+)
+
+// Picture is what a leader knows of the cluster, indexed for deciding. It is not
+// safe for use by several goroutines at once.
+//
+// The contract with its owner:
+//
+//   - Learn is told what one follower of the store delivers, in the store's
+//     order, a batch at a time; Forget comes before the events of a Reset batch.
+//     A fact that is known already, or older than what is known, changes nothing.
+//   - The owner plans only once it has learned everything up to its own term's
+//     revision, so that no earlier leader's write is still to come.
+//   - What Plan hands out is pending: it counts as done where that is the more
+//     careful reading, and its unit is left alone until the store's news of the
+//     change is learned, or news that breaks one of the change's guards, or
+//     until Retry. What a commit has written may be learned at once, before the
+//     follower brings it, and need not be.
+//   - Retry is for changes that are surely not written: those that lost a guard.
+//     After a commit whose outcome is unknown, begin a new term and Forget.
+type Picture struct {
+	units     map[cluster.UnitName]*unit
+	byName    ordered
+	machines  machines
+	patterns  patterns
+	contents  map[cluster.Hash]*content
+	awaiting  map[cluster.Hash]map[*unit]bool     // units whose text is not known yet
+	followers map[cluster.UnitName]map[*unit]bool // units by the peers that their MachineOf= names
+	globals   map[*unit]bool
+	waiting   map[*unit]bool // units to be tried again when machines change
+
+	due     queue
+	plan    plan   // of the Plan that is under way
+	scratch bitset // the candidates of the unit that is being placed
+	leastOf leastOf
+}
+
+// New returns a picture in which nothing is known.
+func New() *Picture {
+	p := &Picture{}
+	p.Forget()
+	return p
+}
+
+// Forget drops everything, before a batch that brings the whole picture anew.
+func (p *Picture) Forget() {
+	*p = Picture{
+		units:     map[cluster.UnitName]*unit{},
+		machines:  newMachines(),
+		patterns:  newPatterns(),
+		contents:  map[cluster.Hash]*content{},
+		awaiting:  map[cluster.Hash]map[*unit]bool{},
+		followers: map[cluster.UnitName]map[*unit]bool{},
+		globals:   map[*unit]bool{},
+		waiting:   map[*unit]bool{},
+	}
+}
+
+// unit returns the entry of a unit, made where it is not known yet.
+func (p *Picture) unit(name cluster.UnitName) *unit {
+	if u := p.units[name]; u != nil {
+		return u
+	}
+	u := &unit{name: name, template: name.IsTemplate(), avoided: p.patterns.meaning(name)}
+	p.units[name] = u
+	p.byName.insert(u)
+	return u
+}
+
+// drop forgets a unit of which nothing is left.
+func (p *Picture) drop(u *unit) {
+	p.setNeeds(u, nil)
+	p.unawait(u)
+	delete(p.units, u.name)
+	p.byName.remove(u)
+}
+
+// machine returns the entry of a machine, made where it is not known yet.
+func (p *Picture) machine(id cluster.MachineID) *machine {
+	if m := p.machines.byID[id]; m != nil {
+		return m
+	}
+	m, renumbered := p.machines.add(id)
+	if renumbered {
+		p.patterns.recount()
+	}
+	return m
+}
+
+// setNeeds exchanges what a unit asks for, and the indexes with it.
+func (p *Picture) setNeeds(u *unit, n *needs) {
+	p.unwait(u)
+	if u.needs != nil {
+		p.uncarry(u)
+		for _, peer := range u.needs.MachineOf {
+			p.followers[peer] = outside(p.followers[peer], u)
+			if p.followers[peer] == nil {
+				delete(p.followers, peer)
+			}
+		}
+		delete(p.globals, u)
+	}
+	u.needs = n
+	if n == nil {
+		return
+	}
+	p.carry(u)
+	for _, peer := range n.MachineOf {
+		p.followers[peer] = with(p.followers[peer], u)
+	}
+	if n.Global {
+		p.globals[u] = true
+	}
+}
+
+// with and outside add to and take from a set of units that is nil when empty.
+func with(set map[*unit]bool, u *unit) map[*unit]bool {
+	if set == nil {
+		set = map[*unit]bool{}
+	}
+	set[u] = true
+	return set
+}
+
+func outside(set map[*unit]bool, u *unit) map[*unit]bool {
+	delete(set, u)
+	if len(set) == 0 {
+		return nil
+	}
+	return set
+}
+
+// addSlot puts a unit on a machine in all indexes.
+func (p *Picture) addSlot(u *unit, m *machine) *slot {
+	s := &slot{unit: u, machine: m, index: len(m.slots)}
+	at, _ := u.find(m)
+	u.slots = append(u.slots, nil)
+	copy(u.slots[at+1:], u.slots[at:])
+	u.slots[at] = s
+	if m.live() {
+		p.machines.levels.leave(m)
+	}
+	m.slots = append(m.slots, s)
+	if m.live() {
+		p.machines.levels.enter(m)
+	}
+	for _, pat := range u.avoids {
+		pat.carried.add(m)
+	}
+	for _, pat := range u.avoided {
+		pat.meant.add(m)
+	}
+	return s
+}
+
+// removeSlot takes a unit off a machine in all indexes; what waited for that is
+// looked at again.
+func (p *Picture) removeSlot(s *slot) {
+	u, m := s.unit, s.machine
+	at, _ := u.find(m)
+	copy(u.slots[at:], u.slots[at+1:])
+	u.slots[len(u.slots)-1] = nil
+	u.slots = u.slots[:len(u.slots)-1]
+	if m.live() {
+		p.machines.levels.leave(m)
+	}
+	last := len(m.slots) - 1
+	m.slots[s.index] = m.slots[last]
+	m.slots[s.index].index = s.index
+	m.slots[last] = nil
+	m.slots = m.slots[:last]
+	if m.live() {
+		p.machines.levels.enter(m)
+	}
+	for _, pat := range u.avoids {
+		pat.carried.drop(m)
+		p.touchAll(pat.waitingMeant)
+	}
+	for _, pat := range u.avoided {
+		pat.meant.drop(m)
+		p.touchAll(pat.waitingHolders)
+	}
+}
+
+// touch has Plan look at a unit.
+func (p *Picture) touch(u *unit) { p.due.add(u) }
+
+func (p *Picture) touchAll(units map[*unit]bool) {
+	for u := range units {
+		p.touch(u)
+	}
+}
+
+// touchFollowers has Plan look at the units that must share this one's machine.
+func (p *Picture) touchFollowers(u *unit) { p.touchAll(p.followers[u.name]) }
+
+// wait remembers a unit that could not be placed, so that it is tried again when
+// a machine changes, or when a placement ends that kept it away.
+func (p *Picture) wait(u *unit) {
+	if u.waiting {
+		return
+	}
+	u.waiting = true
+	p.waiting[u] = true
+	for _, pat := range u.avoids {
+		pat.waitingHolders = with(pat.waitingHolders, u)
+	}
+	for _, pat := range u.avoided {
+		pat.waitingMeant = with(pat.waitingMeant, u)
+	}
+}
+
+func (p *Picture) unwait(u *unit) {
+	if !u.waiting {
+		return
+	}
+	u.waiting = false
+	delete(p.waiting, u)
+	for _, pat := range u.avoids {
+		pat.waitingHolders = outside(pat.waitingHolders, u)
+	}
+	for _, pat := range u.avoided {
+		pat.waitingMeant = outside(pat.waitingMeant, u)
+	}
+}

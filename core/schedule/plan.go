@@ -1,0 +1,151 @@
+package schedule
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"argosy/core/cluster"
+)
+
+// plan is what a Plan under way has decided so far.
+type plan struct {
+	now     time.Time
+	limit   int
+	changes []Change
+	last    cluster.UnitName
+	jumped  bool // a unit came out of turn: sort at the end
+}
+
+func (pl *plan) full() bool { return pl.limit > 0 && len(pl.changes) >= pl.limit }
+
+// Plan returns what must change now, sorted by unit, and treats it as pending.
+// About limit changes come at once, the rest with the next call; 0 is no limit.
+// The changes of one unit stay together, unless it is global. An empty plan says
+// that nothing is left to do until something is learned.
+//
+// A unit may have several changes in one plan: a global one, or one that is on
+// machines where it should not be. No two changes write the same key.
+func (p *Picture) Plan(now time.Time, limit int) []Change {
+	p.plan = plan{now: now, limit: limit}
+	p.due.order()
+	for !p.plan.full() {
+		u := p.due.take()
+		if u == nil {
+			break
+		}
+		p.decide(u)
+	}
+	changes := p.plan.changes
+	if p.plan.jumped {
+		slices.SortStableFunc(changes, func(a, b Change) int {
+			return cmp.Compare(unitOf(a), unitOf(b))
+		})
+	}
+	p.plan = plan{}
+	return changes
+}
+
+func unitOf(change Change) cluster.UnitName {
+	switch c := change.(type) {
+	case Place:
+		return c.Placement.Unit
+	case Evict:
+		return c.Unit
+	case Refuse:
+		return c.Unplaced.Unit
+	case Absolve:
+		return c.Unit
+	}
+	panic("a change that schedule does not know")
+}
+
+func (p *Picture) emit(u *unit, change Change) {
+	if u.name < p.plan.last {
+		p.plan.jumped = true
+	}
+	p.plan.last = u.name
+	p.plan.changes = append(p.plan.changes, change)
+}
+
+// place hands out a placement of u on m: a new one, or what stands there anew.
+func (p *Picture) place(u *unit, m *machine, from *slot, reason string) {
+	s := u.on(m)
+	if s == nil {
+		s = p.addSlot(u, m)
+	}
+	s.pending = placing
+	u.pending++
+	change := Place{
+		Placement: cluster.Placement{
+			Machine: m.id, Unit: u.name,
+			Hash: u.hash, Desired: u.desired, Generation: u.generation,
+			Reason: reason, At: p.plan.now,
+		},
+		UnitRevision:    u.revision,
+		MachineRevision: m.revision,
+	}
+	if from != nil {
+		change.From = from.machine.id
+		p.end(from)
+	}
+	if u.note != nil && u.note.revision > 0 && !u.needs.Global {
+		change.WasUnplaced = true
+		p.await(u)
+	}
+	p.emit(u, change)
+}
+
+// evict hands out the end of a placement.
+func (p *Picture) evict(s *slot, reason string) {
+	p.end(s)
+	p.emit(s.unit, Evict{Unit: s.unit.name, From: s.machine.id, Reason: reason, UnitRevision: s.unit.revision})
+}
+
+// refuse hands out why u is on no machine, unless that is what the store says
+// already. A placement that may not stay ends with it.
+func (p *Picture) refuse(u *unit, from *slot, reason string) {
+	p.wait(u)
+	if u.note != nil && u.note.reason == reason && u.note.generation == u.generation && from == nil {
+		return
+	}
+	if u.note != nil && u.note.pending {
+		u.again = true
+		return
+	}
+	change := Refuse{
+		Unplaced:     cluster.Unplaced{Unit: u.name, Generation: u.generation, Reason: reason, At: p.plan.now},
+		UnitRevision: u.revision,
+	}
+	if from != nil {
+		change.From = from.machine.id
+		p.end(from)
+	}
+	if u.note == nil {
+		u.note = &note{}
+	}
+	p.await(u)
+	p.emit(u, change)
+}
+
+// absolve hands out the end of a refusal that no longer holds.
+func (p *Picture) absolve(u *unit) {
+	switch {
+	case u.note == nil:
+	case u.note.pending:
+		u.again = true
+	default:
+		p.await(u)
+		p.emit(u, Absolve{Unit: u.name})
+	}
+}
+
+func (p *Picture) end(s *slot) {
+	s.pending = ending
+	s.unit.pending++
+}
+
+func (p *Picture) await(u *unit) {
+	u.note.pending = true
+	u.pending++
+}

@@ -1,0 +1,156 @@
+package schedule
+
+import (
+	"cmp"
+	"slices"
+
+	"argosy/core/cluster"
+	"argosy/core/unitfile"
+)
+
+// unit is one unit as the leader sees it. It is kept after the unit has gone for
+// as long as a placement or a refusal of it is in the store.
+type unit struct {
+	name       cluster.UnitName
+	template   bool
+	revision   int64 // 0 while there is no such unit
+	hash       cluster.Hash
+	desired    cluster.Desired
+	generation int64
+
+	needs   *needs     // nil while the text is not known
+	avoids  []*pattern // the globs that it carries
+	avoided []*pattern // the globs, of whatever unit, that mean its name
+
+	slots []*slot // its placements, by machine id; one for most units
+	note  *note   // why it is on no machine; nil for most units
+
+	pending int  // how many of its slots and its note wait for the store
+	queued  bool // waits for Plan
+	again   bool // something happened while it was pending: look at it again after
+	waiting bool // could not be placed, or not everywhere: see Picture.wait
+}
+
+// needs is what a text asks for; units with the same text share one where its
+// [X-Fleet] section does not hang on the unit's name.
+type needs struct {
+	unitfile.Requirements
+	fault error // the text asks for something that cannot be read
+}
+
+// wanted says whether the unit should be on a machine.
+func (u *unit) wanted() bool {
+	return u.revision > 0 && u.desired != cluster.Inactive && !u.template
+}
+
+// empty says that nothing is left to remember.
+func (u *unit) empty() bool { return u.revision == 0 && len(u.slots) == 0 && u.note == nil }
+
+// on returns the unit's slot on a machine, or nil.
+func (u *unit) on(m *machine) *slot {
+	if at, found := u.find(m); found {
+		return u.slots[at]
+	}
+	return nil
+}
+
+func (u *unit) find(m *machine) (int, bool) {
+	return slices.BinarySearchFunc(u.slots, m.id, func(s *slot, id cluster.MachineID) int {
+		return cmp.Compare(s.machine.id, id)
+	})
+}
+
+// slot is a placement: one unit on one machine.
+type slot struct {
+	unit    *unit
+	machine *machine
+	index   int // in machine.slots
+
+	revision   int64 // 0 until the store has it
+	hash       cluster.Hash
+	desired    cluster.Desired
+	generation int64
+	pending    pending
+}
+
+// pending is what was handed out for a slot and is not confirmed yet.
+type pending uint8
+
+const (
+	settled pending = iota
+	placing         // it is being written, new or renewed
+	ending          // it is being taken away
+)
+
+// stale says that the placement does not say what its unit does now.
+func (s *slot) stale() bool {
+	u := s.unit
+	return s.hash != u.hash || s.desired != u.desired || s.generation != u.generation
+}
+
+// seniority orders the placements of which only one may stay: those on live
+// machines, then those that say what their unit does now, then the oldest.
+func seniority(a, b *slot) int {
+	return cmp.Or(
+		compareBool(a.machine.live(), b.machine.live()),
+		compareBool(!a.stale(), !b.stale()),
+		compareAge(a, b),
+	)
+}
+
+// compareAge puts the oldest first; one that is not in the store yet is the youngest.
+func compareAge(a, b *slot) int {
+	return cmp.Or(
+		compareBool(a.revision > 0, b.revision > 0),
+		cmp.Compare(a.revision, b.revision),
+		cmp.Compare(a.unit.name, b.unit.name),
+		cmp.Compare(a.machine.id, b.machine.id),
+	)
+}
+
+// compareBool puts true first.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
+}
+
+// note is an Unplaced record in the store, or one on its way there.
+type note struct {
+	revision   int64 // 0 until the store has it
+	generation int64
+	reason     string
+	pending    bool
+}
+
+// content is what is kept of one unit text.
+type content struct {
+	hash   cluster.Hash   // one string for all units and placements that have it
+	fleet  *unitfile.File // its [X-Fleet] section
+	shared *needs         // for all units with this text; nil where they hang on the name
+}
+
+func newContent(hash cluster.Hash, text string) *content {
+	file, err := unitfile.Parse("unit file", text)
+	if err != nil {
+		return &content{hash: hash, shared: &needs{fault: err}}
+	}
+	return &content{hash: hash, fleet: file.Section(unitfile.FleetSection)}
+}
+
+// needsOf reads what the text asks for a unit of this name.
+func (c *content) needsOf(name cluster.UnitName) *needs {
+	if c.shared != nil {
+		return c.shared
+	}
+	required, err := c.fleet.Requirements(name)
+	n := &needs{Requirements: required, fault: err}
+	if !c.fleet.DependsOnName() {
+		c.shared = n
+	}
+	return n
+}

@@ -1,0 +1,246 @@
+package schedule_test
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"argosy/core/cluster"
+	"argosy/core/schedule"
+)
+
+// at is when everything happens: schedule knows no clock.
+var at = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// world is the store's side of a test: the facts, and what followers are told.
+// It checks the guards that change.go promises and nothing else.
+type world struct {
+	revision   int64
+	told       int64 // the revision of the last news
+	units      map[cluster.UnitName]cluster.Unit
+	contents   map[cluster.Hash]string
+	machines   map[cluster.MachineID]cluster.Machine
+	names      map[cluster.MachineID]string // of machines that are lost too
+	placements map[place]cluster.Placement
+	unplaced   map[cluster.UnitName]cluster.Unplaced
+	news       [][]cluster.Event // transactions that the follower has not heard of yet
+}
+
+type place struct {
+	machine cluster.MachineID
+	unit    cluster.UnitName
+}
+
+func newWorld() *world {
+	return &world{
+		revision:   1,
+		units:      map[cluster.UnitName]cluster.Unit{},
+		contents:   map[cluster.Hash]string{},
+		machines:   map[cluster.MachineID]cluster.Machine{},
+		names:      map[cluster.MachineID]string{},
+		placements: map[place]cluster.Placement{},
+		unplaced:   map[cluster.UnitName]cluster.Unplaced{},
+	}
+}
+
+// machineID makes core-07's id begin with 00000007, so that ids and names have
+// the same order.
+func machineID(name string) cluster.MachineID {
+	var n int
+	if _, err := fmt.Sscanf(name, "core-%d", &n); err != nil {
+		panic(err)
+	}
+	return cluster.MachineID(fmt.Sprintf("%08d%024d", n, n))
+}
+
+func (w *world) machine(name string, metadata map[string]string) {
+	w.revision++
+	m := cluster.Machine{ID: machineID(name), Revision: w.revision, Name: name, Metadata: metadata}
+	w.machines[m.ID], w.names[m.ID] = m, name
+	w.tell(cluster.MachineChanged{Machine: m})
+}
+
+func (w *world) lose(name string) {
+	id := machineID(name)
+	if _, there := w.machines[id]; there {
+		w.revision++
+		delete(w.machines, id)
+		w.tell(cluster.MachineGone{ID: id})
+	}
+}
+
+func (w *world) unit(name cluster.UnitName, desired cluster.Desired, text string) {
+	w.revision++
+	hash := cluster.HashOf(text)
+	if _, known := w.contents[hash]; !known {
+		w.contents[hash] = text
+		w.tell(cluster.ContentChanged{Hash: hash, Text: text})
+	}
+	u := w.units[name]
+	if u.Hash != hash || u.Desired != desired {
+		u.Generation++
+	}
+	u.Name, u.Revision, u.Hash, u.Desired, u.At = name, w.revision, hash, desired, at
+	w.units[name] = u
+	w.tell(cluster.UnitChanged{Unit: u})
+}
+
+func (w *world) destroy(name cluster.UnitName) {
+	if _, there := w.units[name]; there {
+		w.revision++
+		delete(w.units, name)
+		w.tell(cluster.UnitGone{Name: name})
+	}
+}
+
+// tell adds to what followers will hear; what one transaction wrote comes together.
+func (w *world) tell(events ...cluster.Event) {
+	if w.told != w.revision {
+		w.told = w.revision
+		w.news = append(w.news, nil)
+	}
+	last := &w.news[len(w.news)-1]
+	*last = append(*last, events...)
+}
+
+// commit writes the changes whose guards hold, one transaction each, and returns
+// the others.
+func (w *world) commit(changes ...schedule.Change) (lost []schedule.Change) {
+	for _, change := range changes {
+		if !w.write(change) {
+			lost = append(lost, change)
+		}
+	}
+	return lost
+}
+
+func (w *world) write(change schedule.Change) bool {
+	w.revision++
+	switch c := change.(type) {
+	case schedule.Place:
+		to := c.Placement
+		if w.units[to.Unit].Revision != c.UnitRevision || w.machines[to.Machine].Revision != c.MachineRevision {
+			return false
+		}
+		to.Revision = w.revision
+		w.placements[place{to.Machine, to.Unit}] = to
+		w.tell(cluster.PlacementChanged{Placement: to})
+		w.displace(c.From, to.Unit)
+		if c.WasUnplaced {
+			delete(w.unplaced, to.Unit)
+			w.tell(cluster.UnplacedGone{Unit: to.Unit})
+		}
+	case schedule.Evict:
+		if w.units[c.Unit].Revision != c.UnitRevision {
+			return false
+		}
+		w.displace(c.From, c.Unit)
+	case schedule.Refuse:
+		note := c.Unplaced
+		if w.units[note.Unit].Revision != c.UnitRevision {
+			return false
+		}
+		note.Revision = w.revision
+		w.unplaced[note.Unit] = note
+		w.tell(cluster.UnplacedChanged{Unplaced: note})
+		w.displace(c.From, note.Unit)
+	case schedule.Absolve:
+		delete(w.unplaced, c.Unit)
+		w.tell(cluster.UnplacedGone{Unit: c.Unit})
+	}
+	return true
+}
+
+func (w *world) displace(from cluster.MachineID, unit cluster.UnitName) {
+	if _, there := w.placements[place{from, unit}]; there {
+		delete(w.placements, place{from, unit})
+		w.tell(cluster.PlacementGone{Machine: from, Unit: unit})
+	}
+}
+
+// inform brings a picture up to date.
+func (w *world) inform(p *schedule.Picture) {
+	w.hear(p, len(w.news))
+}
+
+// hear tells a picture of the oldest few transactions.
+func (w *world) hear(p *schedule.Picture, transactions int) {
+	for _, events := range w.news[:transactions] {
+		p.Learn(events...)
+	}
+	w.news = w.news[transactions:]
+	if len(w.news) == 0 {
+		w.news, w.told = nil, 0
+	}
+}
+
+// facts is everything as one Reset batch would bring it, in the store's key order.
+func (w *world) facts() []cluster.Event {
+	var events []cluster.Event
+	for _, hash := range slices.Sorted(maps.Keys(w.contents)) {
+		events = append(events, cluster.ContentChanged{Hash: hash, Text: w.contents[hash]})
+	}
+	for _, id := range slices.Sorted(maps.Keys(w.machines)) {
+		events = append(events, cluster.MachineChanged{Machine: w.machines[id]})
+	}
+	for _, at := range w.places() {
+		events = append(events, cluster.PlacementChanged{Placement: w.placements[at]})
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.units)) {
+		events = append(events, cluster.UnitChanged{Unit: w.units[name]})
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.unplaced)) {
+		events = append(events, cluster.UnplacedChanged{Unplaced: w.unplaced[name]})
+	}
+	return events
+}
+
+func (w *world) places() []place {
+	return slices.SortedFunc(maps.Keys(w.placements), func(a, b place) int {
+		return cmp.Or(cmp.Compare(a.machine, b.machine), cmp.Compare(a.unit, b.unit))
+	})
+}
+
+// settle plans and commits until nothing is left to do, and returns all that was
+// done. More rounds than that are a fault of the scheduler.
+func (w *world) settle(p *schedule.Picture) (done []schedule.Change, err error) {
+	for range 50 {
+		w.inform(p)
+		changes := p.Plan(at, 0)
+		if len(changes) == 0 {
+			return done, nil
+		}
+		done = append(done, changes...)
+		p.Retry(w.commit(changes...)...)
+	}
+	return done, fmt.Errorf("the plan does not come to rest; its last changes: %s", w.show(done[max(0, len(done)-5):]...))
+}
+
+// show prints changes as the scenario files have them.
+func (w *world) show(changes ...schedule.Change) string {
+	var out strings.Builder
+	for _, change := range changes {
+		switch c := change.(type) {
+		case schedule.Place:
+			fmt.Fprintf(&out, "place %s on %s", c.Placement.Unit, w.names[c.Placement.Machine])
+			if c.From != "" {
+				fmt.Fprintf(&out, " from %s", w.names[c.From])
+			}
+			fmt.Fprintf(&out, ": %s\n", c.Placement.Reason)
+		case schedule.Evict:
+			fmt.Fprintf(&out, "evict %s from %s: %s\n", c.Unit, w.names[c.From], c.Reason)
+		case schedule.Refuse:
+			fmt.Fprintf(&out, "refuse %s", c.Unplaced.Unit)
+			if c.From != "" {
+				fmt.Fprintf(&out, " from %s", w.names[c.From])
+			}
+			fmt.Fprintf(&out, ": %s\n", c.Unplaced.Reason)
+		case schedule.Absolve:
+			fmt.Fprintf(&out, "absolve %s\n", c.Unit)
+		}
+	}
+	return out.String()
+}

@@ -1,0 +1,289 @@
+package unitfile
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"argosy/core/cluster"
+)
+
+// FleetSection is the section that systemd ignores and the cluster reads.
+const FleetSection = "X-Fleet"
+
+// Requirements is what a unit asks of the machine that it is to run on.
+type Requirements struct {
+	// MachineID is a machine's id or its first eight characters, which fleet
+	// accepts as well; empty where any machine will do.
+	MachineID string
+	// MachineOf are the units whose machine this one must share.
+	MachineOf []cluster.UnitName
+	// Metadata must all be met, each by one of its values.
+	Metadata []Metadata
+	// Conflicts and Replaces are globs of path.Match over unit names.
+	Conflicts []string
+	Replaces  []string
+	// Global asks for one on every machine that Metadata allows.
+	Global bool
+}
+
+// Metadata is one key of a machine's metadata and the values that will do.
+type Metadata struct {
+	Key    string
+	Values []string
+}
+
+// String is the requirement in a person's words: "region=eu or region=us".
+func (m Metadata) String() string {
+	return m.Key + "=" + strings.Join(m.Values, " or "+m.Key+"=")
+}
+
+// fleetKeys maps each spelling, fleet's older ones too, to the key it means.
+var fleetKeys = map[string]string{
+	"MachineID": "MachineID", "X-ConditionMachineID": "MachineID", "X-ConditionMachineBootID": "MachineID",
+	"MachineOf": "MachineOf", "X-ConditionMachineOf": "MachineOf",
+	"MachineMetadata": "MachineMetadata", "X-ConditionMachineMetadata": "MachineMetadata",
+	"Conflicts": "Conflicts", "X-Conflicts": "Conflicts",
+	"Replaces": "Replaces",
+	"Global":   "Global",
+}
+
+// DependsOnName says whether the requirements of two units with this file may
+// differ: its [X-Fleet] section holds a specifier or names a peer, which must not
+// be the unit itself.
+func (f *File) DependsOnName() bool {
+	return slices.ContainsFunc(f.options, func(o Option) bool {
+		return o.Section == FleetSection &&
+			(fleetKeys[o.Name] == "MachineOf" || strings.Contains(o.Value, "%"))
+	})
+}
+
+// Requirements reads the [X-Fleet] section for a unit of this name. For a
+// template, values that hang on the instance are left to its instances to check.
+func (f *File) Requirements(unit cluster.UnitName) (Requirements, error) {
+	r := requirementsReader{file: f, unit: unit, first: map[string]int{}}
+	for _, o := range f.options {
+		if key, known := fleetKeys[o.Name]; known && o.Section == FleetSection {
+			r.option(key, o)
+		}
+	}
+	r.combinations()
+	if err := r.faults.err(); err != nil {
+		return Requirements{}, err
+	}
+	return r.found, nil
+}
+
+type requirementsReader struct {
+	file   *File
+	unit   cluster.UnitName
+	found  Requirements
+	first  map[string]int // where each key was first put to use
+	faults faults
+}
+
+func (r *requirementsReader) refuse(o Option, wrong, expected string) {
+	r.faults.add(r.file.fault(o.Line, wrong, expected))
+}
+
+// option takes in one assignment of a known key.
+func (r *requirementsReader) option(key string, o Option) {
+	if o.Value == "" {
+		r.reset(key)
+		return
+	}
+	words, err := splitWords(o.Value)
+	if err != nil {
+		r.refuse(o, fmt.Sprintf("%s=%s: %v", o.Name, quoted(o.Value), err), "every quote closed")
+		return
+	}
+	for _, word := range words {
+		value, err := expand(word, r.unit)
+		if err != nil {
+			r.refuse(o, fmt.Sprintf("%s=%s: %v", o.Name, quoted(o.Value), err), knownSpecifiers)
+			continue
+		}
+		if r.unit.IsTemplate() && value != strings.ReplaceAll(word, "%%", "%") {
+			r.given(key, o) // the rest is for an instance's name to decide
+			continue
+		}
+		if r.word(key, value, o) {
+			r.given(key, o)
+		}
+	}
+}
+
+// given remembers where a key was first put to use.
+func (r *requirementsReader) given(key string, o Option) {
+	if _, already := r.first[key]; !already {
+		r.first[key] = o.Line
+	}
+}
+
+// reset is what an empty assignment does: it takes back those before it.
+func (r *requirementsReader) reset(key string) {
+	delete(r.first, key)
+	switch key {
+	case "MachineID":
+		r.found.MachineID = ""
+	case "MachineOf":
+		r.found.MachineOf = nil
+	case "MachineMetadata":
+		r.found.Metadata = nil
+	case "Conflicts":
+		r.found.Conflicts = nil
+	case "Replaces":
+		r.found.Replaces = nil
+	case "Global":
+		r.found.Global = false
+	}
+}
+
+// word takes in one value and says whether it could be read.
+func (r *requirementsReader) word(key, value string, o Option) bool {
+	expected := ""
+	switch key {
+	case "MachineID":
+		return r.machineID(value, o)
+	case "MachineOf":
+		return r.peer(value, o)
+	case "MachineMetadata":
+		if k, v, _ := strings.Cut(value, "="); k != "" && v != "" {
+			r.metadata(k, v)
+			return true
+		}
+		expected = `KEY=VALUE, or several as "KEY=VALUE" "KEY=VALUE"`
+	case "Conflicts":
+		if isGlob(value) {
+			r.found.Conflicts = appendNew(r.found.Conflicts, value)
+			return true
+		}
+		expected = expectedGlob
+	case "Replaces":
+		if isGlob(value) {
+			r.found.Replaces = appendNew(r.found.Replaces, value)
+			return true
+		}
+		expected = expectedGlob
+	case "Global":
+		if truth, ok := parseTruth(value); ok {
+			r.found.Global = truth // the last one holds, as in fleet
+			return true
+		}
+		expected = "true, yes, 1, on or t, or false, no, 0, off or f"
+	}
+	r.unread(value, o, expected)
+	return false
+}
+
+func (r *requirementsReader) unread(value string, o Option, expected string) {
+	r.refuse(o, fmt.Sprintf("%s=%s cannot be read", o.Name, quoted(value)), expected)
+}
+
+func (r *requirementsReader) machineID(value string, o Option) bool {
+	switch {
+	case !isMachineID(value):
+		r.unread(value, o, "a machine's id (32 hexadecimal digits, lower case, see /etc/machine-id) or its first 8")
+	case r.found.MachineID != "" && r.found.MachineID != value:
+		r.refuse(o, fmt.Sprintf("%s=%s, but line %d asks for another machine", o.Name, quoted(value), r.first["MachineID"]), "one machine")
+	default:
+		r.found.MachineID = value
+		return true
+	}
+	return false
+}
+
+func (r *requirementsReader) peer(value string, o Option) bool {
+	peer, err := cluster.ParseUnitName(value)
+	switch {
+	case err != nil || peer.IsTemplate():
+		r.unread(value, o, "a unit's full name such as db.service")
+		return false
+	case peer == r.unit:
+		r.refuse(o, fmt.Sprintf("%s=%s names the unit itself", o.Name, quoted(value)), "another unit")
+		return false
+	case !slices.Contains(r.found.MachineOf, peer):
+		r.found.MachineOf = append(r.found.MachineOf, peer)
+	}
+	return true
+}
+
+const expectedGlob = "a pattern of *, ? and [a-z] with every bracket closed, such as web@*.service"
+
+func isGlob(pattern string) bool {
+	_, err := path.Match(pattern, "")
+	return err == nil && pattern != ""
+}
+
+func (r *requirementsReader) metadata(key, value string) {
+	for i := range r.found.Metadata {
+		if m := &r.found.Metadata[i]; m.Key == key {
+			m.Values = appendNew(m.Values, value)
+			return
+		}
+	}
+	r.found.Metadata = append(r.found.Metadata, Metadata{Key: key, Values: []string{value}})
+}
+
+func appendNew(list []string, value string) []string {
+	if slices.Contains(list, value) {
+		return list
+	}
+	return append(list, value)
+}
+
+// isMachineID accepts a whole id or the eight characters that tables show.
+func isMachineID(s string) bool {
+	return (len(s) == 32 || len(s) == 8) && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// parseTruth reads fleet's spellings of true and, where fleet took everything
+// else for false, those of false.
+func parseTruth(s string) (truth, ok bool) {
+	switch strings.ToLower(s) {
+	case "true", "yes", "1", "on", "t":
+		return true, true
+	case "false", "no", "0", "off", "f":
+		return false, true
+	}
+	return false, false
+}
+
+// together lists the keys that fleet refuses in one file.
+var together = [][2]string{
+	{"MachineID", "MachineOf"}, {"MachineID", "Conflicts"}, {"MachineID", "Global"}, {"MachineID", "Replaces"},
+	{"Global", "MachineOf"}, {"Global", "Replaces"}, {"Conflicts", "Replaces"},
+}
+
+// combinations refuses what cannot be asked for together.
+func (r *requirementsReader) combinations() {
+	if !r.found.Global {
+		delete(r.first, "Global")
+	}
+	for _, pair := range together {
+		a, b := r.first[pair[0]], r.first[pair[1]]
+		if a != 0 && b != 0 {
+			r.refuse(Option{Line: max(a, b)}, fmt.Sprintf("%s= and %s= cannot stand together", pair[0], pair[1]), "one of them")
+		}
+	}
+	for _, peer := range r.found.MachineOf {
+		for _, pattern := range slices.Concat(r.found.Conflicts, r.found.Replaces) {
+			if Matches(pattern, peer) {
+				r.refuse(Option{Line: r.first["MachineOf"]},
+					fmt.Sprintf("MachineOf=%s is also matched by %q, which keeps it away", peer, pattern), "one of the two")
+			}
+		}
+	}
+}
+
+// Matches says whether a glob of Conflicts or Replaces means the unit. A
+// pattern that is the unit's name to the letter always does: path.Match alone
+// would read the backslashes of systemd's escaping as its own.
+func Matches(pattern string, unit cluster.UnitName) bool {
+	if pattern == string(unit) {
+		return true
+	}
+	ok, err := path.Match(pattern, string(unit))
+	return err == nil && ok
+}

@@ -1,0 +1,227 @@
+// Package authority is a cluster's own small certificate authority: a folder with
+// a key and a certificate, from which every machine and person gets a certificate
+// whose common name says who they are. It also loads such files as the TLS
+// configuration that every connection between machines uses: version 1.3, both
+// sides with a certificate.
+//
+// It decides nothing about who may do what; it keeps no list of what it issued.
+package authority
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+)
+
+// The authority's files in its folder.
+const (
+	CertificateFile = "ca.crt"
+	KeyFile         = "ca.key"
+)
+
+const (
+	// authorityLife is longer than a machine is kept: replacing an authority
+	// means touching every machine.
+	authorityLife = 20 * 365 * 24 * time.Hour
+	// certificateLife is long, because a cluster whose certificates all end on
+	// one day that nobody watches loses everything at once. A certificate
+	// issued anew over the old file is taken up without a restart.
+	certificateLife = 5 * 365 * 24 * time.Hour
+	// clockSkew is how far behind a machine's clock may be and still accept a
+	// certificate issued just now.
+	clockSkew = time.Hour
+)
+
+// Use says which sides of a connection a certificate may be.
+type Use int
+
+const (
+	ClientAndServer Use = iota // a machine: it serves, and calls its peers
+	ClientOnly                 // a person or a relay: it only calls
+)
+
+// Authority issues certificates. It never changes after Create or Open, so it may
+// be used from many goroutines.
+type Authority struct {
+	certificate *x509.Certificate
+	key         crypto.Signer
+	pem         []byte
+}
+
+// Create makes an authority in dir, which it creates where needed, and refuses
+// (fs.ErrExist) where there is one. The certificate is written last and names the
+// authority's beginning: a key alone is what a crash of Create left, and is used.
+func Create(dir string) (*Authority, error) {
+	doing := func(err error) error { return fmt.Errorf("create a certificate authority in %s: %w", dir, err) }
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, doing(err)
+	}
+	certificateFile, keyFile := filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile)
+	if _, err := os.Lstat(certificateFile); err == nil {
+		return nil, doing(fmt.Errorf("%s: %w", CertificateFile, fs.ErrExist))
+	}
+	_, keyPEM, err := newKey()
+	if err != nil {
+		return nil, doing(err)
+	}
+	if err := writeNew(keyFile, keyPEM); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, doing(err)
+	}
+	key, err := readKey(keyFile)
+	if err != nil {
+		return nil, doing(err)
+	}
+	certificatePEM, err := sign(selfSigned(time.Now()), nil, key.Public(), key)
+	if err != nil {
+		return nil, doing(err)
+	}
+	if err := writeNew(certificateFile, certificatePEM); err != nil {
+		return nil, doing(err)
+	}
+	return Open(dir)
+}
+
+// Open reads the authority that Create made in dir. It refuses a key that others
+// than its owner can read, and files that do not belong together.
+func Open(dir string) (*Authority, error) {
+	doing := func(err error) error { return fmt.Errorf("open the certificate authority in %s: %w", dir, err) }
+	certificateFile, keyFile := filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile)
+	text, err := os.ReadFile(certificateFile)
+	if err != nil {
+		return nil, doing(err)
+	}
+	certificates, err := parseCertificates(text)
+	if err != nil {
+		return nil, doing(fmt.Errorf("%s: %w", CertificateFile, err))
+	}
+	certificate := certificates[0]
+	if !certificate.IsCA {
+		return nil, doing(fmt.Errorf("%s: it is a certificate, but not an authority's", CertificateFile))
+	}
+	key, err := readKey(keyFile)
+	if err != nil {
+		return nil, doing(err)
+	}
+	if !matches(certificate, key) {
+		return nil, doing(fmt.Errorf("%s does not belong to %s", KeyFile, CertificateFile))
+	}
+	return &Authority{certificate: certificate, key: key, pem: text}, nil
+}
+
+// Certificate is the authority's own certificate in PEM: what others need to
+// trust what it issues.
+func (a *Authority) Certificate() []byte { return append([]byte(nil), a.pem...) }
+
+// Issue makes a key and a certificate for it, both in PEM, with name as common
+// name, good for each of hosts (a DNS name or an IP address). A server needs at
+// least one host.
+func (a *Authority) Issue(name string, hosts []string, use Use) (certPEM, keyPEM []byte, err error) {
+	doing := func(err error) error { return fmt.Errorf("issue a certificate for %q: %w", name, err) }
+	template, err := request(name, hosts, use)
+	if err != nil {
+		return nil, nil, doing(err)
+	}
+	now := time.Now()
+	template.NotBefore, template.NotAfter = now.Add(-clockSkew), now.Add(certificateLife)
+	if template.NotAfter.After(a.certificate.NotAfter) {
+		template.NotAfter = a.certificate.NotAfter
+	}
+	key, keyPEM, err := newKey()
+	if err != nil {
+		return nil, nil, doing(err)
+	}
+	certPEM, err = sign(template, a.certificate, key.Public(), a.key)
+	if err != nil {
+		return nil, nil, doing(err)
+	}
+	return certPEM, keyPEM, nil
+}
+
+// longestName is X.520's limit of a common name.
+const longestName = 64
+
+var dnsName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`)
+
+func request(name string, hosts []string, use Use) (*x509.Certificate, error) {
+	if name == "" || len(name) > longestName {
+		return nil, fmt.Errorf("a name has 1 to %d characters", longestName)
+	}
+	template := &x509.Certificate{
+		Subject:     pkix.Name{CommonName: name},
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	switch use {
+	case ClientAndServer:
+		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
+		if len(hosts) == 0 {
+			return nil, errors.New("a server's certificate needs a host name or address")
+		}
+	case ClientOnly:
+	default:
+		return nil, fmt.Errorf("unknown use %d", use)
+	}
+	for _, host := range hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else if dnsName.MatchString(host) {
+			template.DNSNames = append(template.DNSNames, host)
+		} else {
+			return nil, fmt.Errorf("host %q is neither a DNS name nor an IP address", host)
+		}
+	}
+	return template, nil
+}
+
+func selfSigned(now time.Time) *x509.Certificate {
+	return &x509.Certificate{
+		Subject:               pkix.Name{CommonName: "argosy"},
+		NotBefore:             now.Add(-clockSkew),
+		NotAfter:              now.Add(authorityLife),
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+		MaxPathLenZero:        true,
+	}
+}
+
+// sign makes template a certificate of public, issued by parent, or by itself
+// where there is none. The serial number is 20 random bytes of crypto/x509's.
+func sign(template, parent *x509.Certificate, public crypto.PublicKey, signer crypto.Signer) ([]byte, error) {
+	if parent == nil {
+		parent = template
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, signer)
+	if err != nil {
+		return nil, err
+	}
+	return encode("CERTIFICATE", der), nil
+}
+
+func newKey() (crypto.Signer, []byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	return key, encode("PRIVATE KEY", der), nil
+}
+
+func matches(certificate *x509.Certificate, key crypto.Signer) bool {
+	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(certificate.PublicKey)
+}

@@ -1,0 +1,131 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"argosy/core/api"
+	"argosy/core/cluster"
+)
+
+// Machines lists the machines that are there.
+func (c *Client) Machines(ctx context.Context) (answer api.Machines, err error) {
+	err = c.exchange(ctx, http.MethodGet, "/machines", c.reading(nil), nil, &answer)
+	return answer, err
+}
+
+// namesPerRequest keeps a request that names units well below what servers take.
+const namesPerRequest = 1000
+
+// Units lists all units.
+func (c *Client) Units(ctx context.Context) (answer api.Units, err error) {
+	err = c.exchange(ctx, http.MethodGet, "/units", c.reading(nil), nil, &answer)
+	return answer, err
+}
+
+// UnitsNamed lists those of the units that there are.
+func (c *Client) UnitsNamed(ctx context.Context, names []cluster.UnitName) (all api.Units, err error) {
+	for _, some := range chunks(names) {
+		var answer api.Units
+		if err := c.exchange(ctx, http.MethodGet, "/units", c.reading(unitQuery(some)), nil, &answer); err != nil {
+			return all, err
+		}
+		all = api.Units{Freshness: answer.Freshness, Units: append(all.Units, answer.Units...)}
+	}
+	return all, nil
+}
+
+func unitQuery(names []cluster.UnitName) url.Values {
+	q := url.Values{}
+	for _, name := range names {
+		q.Add("unit", string(name))
+	}
+	return q
+}
+
+func chunks(names []cluster.UnitName) (some [][]cluster.UnitName) {
+	for len(names) > namesPerRequest {
+		some, names = append(some, names[:namesPerRequest]), names[namesPerRequest:]
+	}
+	if len(names) > 0 {
+		some = append(some, names)
+	}
+	return some
+}
+
+// Unit tells all about one unit, with its text.
+func (c *Client) Unit(ctx context.Context, name cluster.UnitName) (answer api.UnitAnswer, err error) {
+	err = c.exchange(ctx, http.MethodGet, unitPath(name), c.reading(nil), nil, &answer)
+	return answer, err
+}
+
+// States lists what systemd says of all units.
+func (c *Client) States(ctx context.Context) (answer api.States, err error) {
+	err = c.exchange(ctx, http.MethodGet, "/states", c.reading(nil), nil, &answer)
+	return answer, err
+}
+
+// SetUnit stores what is wanted of a unit.
+func (c *Client) SetUnit(ctx context.Context, name cluster.UnitName, change api.UnitChange) (written api.Written, err error) {
+	err = c.exchange(ctx, http.MethodPut, unitPath(name), nil, change, &written)
+	c.wrote(written.Revision)
+	return written, err
+}
+
+// Destroy takes a unit out of the cluster.
+func (c *Client) Destroy(ctx context.Context, name cluster.UnitName) (written api.Written, err error) {
+	err = c.exchange(ctx, http.MethodDelete, unitPath(name), nil, nil, &written)
+	c.wrote(written.Revision)
+	return written, err
+}
+
+func unitPath(name cluster.UnitName) string { return "/units/" + url.PathEscape(string(name)) }
+
+// Status writes what systemctl status says of a unit to w, and returns its exit
+// code. An empty machine stands for the one that has the unit.
+func (c *Client) Status(ctx context.Context, name cluster.UnitName, machine cluster.MachineID, w io.Writer) (exitCode int, err error) {
+	return c.output(ctx, unitPath(name)+"/status", machineQuery(machine), w)
+}
+
+// Journal writes what a unit has logged to w, until its end or, followed, that of ctx.
+func (c *Client) Journal(ctx context.Context, name cluster.UnitName, machine cluster.MachineID, options api.JournalOptions, w io.Writer) (exitCode int, err error) {
+	q := machineQuery(machine)
+	q.Set("lines", strconv.Itoa(options.Lines))
+	q.Set("follow", strconv.FormatBool(options.Follow))
+	if options.Output != "" {
+		q.Set("output", options.Output)
+	}
+	return c.output(ctx, unitPath(name)+"/journal", q, w)
+}
+
+func machineQuery(machine cluster.MachineID) url.Values {
+	q := url.Values{}
+	if machine != "" {
+		q.Set("machine", string(machine))
+	}
+	return q
+}
+
+// output copies a command's output as it comes; the trailers tell how it ended.
+func (c *Client) output(ctx context.Context, path string, q url.Values, w io.Writer) (exitCode int, err error) {
+	response, err := c.open(ctx, http.MethodGet, path, q, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(w, response.Body); err != nil {
+		return 0, fmt.Errorf("read the output: %w", err)
+	}
+	if fault := response.Trailer.Get(api.ErrorTrailer); fault != "" {
+		return 0, &api.Error{Code: http.StatusInternalServerError, Message: fault}
+	}
+	exitCode, err = strconv.Atoi(response.Trailer.Get(api.ExitTrailer))
+	if err != nil {
+		return 0, fmt.Errorf("read the output: it broke off before its end")
+	}
+	return exitCode, nil
+}

@@ -1,0 +1,132 @@
+// Package etcdnode runs etcd, the real server (go.etcd.io/etcd/server/v3), in this
+// process: a member of the cluster's store. Parse reads what etcd's own command
+// reads, the same flags, variables and file; Run serves until it is told to stop.
+//
+// It knows nothing of what the store holds; edge/store does.
+package etcdnode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver"
+	"google.golang.org/grpc"
+)
+
+// drain is how long requests may take to finish once etcd stops. Watches never
+// finish, so without it every stop takes etcd's own limit of seven seconds.
+const drain = time.Second
+
+// Config is what Run needs.
+type Config struct {
+	Etcd *embed.Config // as Parse made it; Run copies it
+
+	// Handlers are served on the client ports beside etcd's own paths, with
+	// which they may not clash (net/http panics on two handlers of one path).
+	Handlers map[string]http.Handler
+
+	Ready    func() // called once, when this member has joined and answers; may be nil
+	Stopping func() // called once, when it begins to stop; may be nil
+}
+
+// Run starts etcd and serves until ctx ends, or until etcd stops by itself, which
+// is an error. It hands raft's leadership to another member before it stops.
+func Run(ctx context.Context, config Config) error {
+	etcd := *config.Etcd
+	etcd.UserHandlers = config.Handlers
+	var calls servers
+	etcd.ServiceRegister = calls.add
+	var closing atomic.Bool
+	if logger := etcd.GetLogger(); logger != nil { // nil: Parse did not make it
+		etcd.ZapLoggerBuilder = embed.NewZapLoggerBuilder(calmed(logger, &closing))
+	}
+	server, err := embed.StartEtcd(&etcd)
+	if err != nil {
+		return fmt.Errorf("start etcd %s: %w", etcd.Name, err)
+	}
+	err = serve(ctx, server, config.Ready)
+	closing.Store(true)
+	if config.Stopping != nil {
+		config.Stopping()
+	}
+	stop(server.Server)
+	closeServer(server, &calls)
+	if err != nil {
+		return fmt.Errorf("run etcd %s: %w", etcd.Name, err)
+	}
+	return nil
+}
+
+// serve returns when ctx ends (nil), or with what ended etcd.
+func serve(ctx context.Context, server *embed.Etcd, ready func()) error {
+	joined := server.Server.ReadyNotify()
+	for {
+		select {
+		case <-joined:
+			joined = nil
+			if ready != nil {
+				ready()
+			}
+		case <-ctx.Done():
+			return nil
+		case err := <-server.Err():
+			return err
+		case <-server.Server.StopNotify():
+			return errors.New("it stopped by itself, as it does when it was removed from its cluster; its log says why")
+		}
+	}
+}
+
+// stop moves leadership away while etcd still serves, so that clients see an
+// election's pause only where nobody could take over. An etcd that has not joined
+// ends here, because closing one would wait for it to join.
+func stop(server *etcdserver.EtcdServer) {
+	select {
+	case <-server.ReadyNotify():
+		_ = server.TryTransferLeadershipOnShutdown() // closing tries again and logs
+	default:
+		server.Stop()
+	}
+}
+
+func closeServer(server *embed.Etcd, calls *servers) {
+	closed := make(chan struct{})
+	go func() {
+		server.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+		return
+	case <-time.After(drain):
+	}
+	calls.cut()
+	<-closed
+}
+
+// servers are the gRPC servers of etcd's client ports, which embed does not show.
+type servers struct {
+	mutex sync.Mutex
+	list  []*grpc.Server
+}
+
+func (s *servers) add(server *grpc.Server) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.list = append(s.list, server)
+}
+
+// cut ends every call that is still open.
+func (s *servers) cut() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, server := range s.list {
+		server.Stop()
+	}
+}

@@ -1,0 +1,150 @@
+package fakesystemd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"argosy/core/cluster"
+	"argosy/core/converge"
+)
+
+// Enqueue has a job done. All but the start of a text with ExecStartPre= is
+// done at once.
+func (m *Machine) Enqueue(ctx context.Context, kind converge.Job, name cluster.UnitName) (<-chan converge.Outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.jobs = append(m.jobs, fmt.Sprintf("%s %s", kind, name))
+	if err := m.broken[name]; err != nil {
+		return nil, fmt.Errorf("%s %s: %w", kind, name, err)
+	}
+	u, err := m.load(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", kind, name, err)
+	}
+	if u.status.Job != 0 && kind == u.kind { // the same job: wait with the others
+		ended := make(chan converge.Outcome, 1)
+		u.waiting = append(u.waiting, ended)
+		return ended, nil
+	}
+	if u.status.Job != 0 {
+		m.finish(name, u, "canceled")
+	}
+	ended := make(chan converge.Outcome, 1)
+	m.lastJob++
+	u.status.Job, u.kind, u.waiting = m.lastJob, kind, []chan converge.Outcome{ended}
+	m.work(name, u)
+	return ended, nil
+}
+
+// load takes a unit into memory, as systemd does with one that a job is for.
+func (m *Machine) load(name cluster.UnitName) (*unit, error) {
+	if u, there := m.units[name]; there {
+		return u, nil
+	}
+	text, there := m.source(name)
+	if !there {
+		return nil, fmt.Errorf("unit %s not found", name)
+	}
+	if option(text, "ExecStart") == "" {
+		return nil, fmt.Errorf("unit %s has a bad unit file setting", name)
+	}
+	u := &unit{text: text, status: converge.Status{Unit: name, InMemory: true, Load: "loaded", Active: "inactive", Sub: "dead"}}
+	if _, shadowed := m.overrides[name]; shadowed {
+		u.status.Shadow = "/etc/systemd/system/" + string(name)
+	}
+	m.units[name] = u
+	return u, nil
+}
+
+func (m *Machine) work(name cluster.UnitName, u *unit) {
+	up := u.status.Active != "inactive" && u.status.Active != "failed"
+	if u.kind == converge.StopJob || u.kind == converge.RestartJob {
+		if u.status.Active == "activating" {
+			m.settle(name, u, "failed") // its ExecStartPre was killed
+		} else if up {
+			m.settle(name, u, "inactive")
+		}
+		up = false
+	}
+	if u.kind == converge.StopJob || up {
+		m.finish(name, u, "done")
+		return
+	}
+	if base := option(u.text, "Requires"); base != "" && !m.startsWell(cluster.UnitName(base)) {
+		m.finish(name, u, "dependency")
+		return
+	}
+	u.status.Invocation, u.status.Result = m.invocation(), "success"
+	if option(u.text, "ExecStartPre") != "" {
+		u.status.Active, u.status.Sub = "activating", "start-pre"
+		m.changed(name)
+		return
+	}
+	m.run(name, u)
+}
+
+// run has the unit's command run.
+func (m *Machine) run(name cluster.UnitName, u *unit) {
+	command, oneshot := option(u.text, "ExecStart"), option(u.text, "Type") == "oneshot"
+	switch {
+	case strings.HasPrefix(command, "/bin/false") && oneshot:
+		m.settle(name, u, "failed")
+		m.finish(name, u, "failed")
+	case strings.HasPrefix(command, "/bin/false"):
+		m.finish(name, u, "done")
+		m.settle(name, u, "failed")
+	case strings.HasPrefix(command, "/bin/true") || oneshot:
+		m.finish(name, u, "done")
+		m.settle(name, u, "inactive")
+		m.forget(name)
+	default:
+		m.settle(name, u, "active")
+		m.finish(name, u, "done")
+	}
+}
+
+func (m *Machine) startsWell(name cluster.UnitName) bool {
+	text, there := m.source(name)
+	return there && !strings.HasPrefix(option(text, "ExecStart"), "/bin/false")
+}
+
+// settle has a unit reach a state.
+func (m *Machine) settle(name cluster.UnitName, u *unit, active string) {
+	u.status.Active = active
+	switch active {
+	case "active":
+		u.status.Sub = "running"
+	case "failed":
+		u.status.Sub, u.status.Result = "failed", "exit-code"
+	default:
+		u.status.Sub = "dead"
+	}
+	m.changed(name)
+}
+
+// finish ends the unit's job and tells who waits for it.
+func (m *Machine) finish(name cluster.UnitName, u *unit, result string) {
+	u.status.Job = 0
+	m.changed(name)
+	for _, w := range u.waiting {
+		w <- converge.Outcome{Result: result, Status: u.status} // has room for one
+	}
+	u.waiting = nil
+	if u.kind == converge.StopJob && u.status.Active == "inactive" {
+		m.forget(name)
+	}
+}
+
+// option is the last value of a key in a unit's text.
+func option(text, key string) (value string) {
+	for line := range strings.Lines(text) {
+		if v, is := strings.CutPrefix(line, key+"="); is {
+			value = strings.TrimSpace(v)
+		}
+	}
+	return value
+}

@@ -1,0 +1,196 @@
+// Package fakesystemd is a machine in memory, for the agent's tests and the
+// simulator: systemd, the files that it reads and fleet's records. It keeps the
+// contract of edge/systemd/systemdtest for unit texts of a few words: sleep,
+// true and false in ExecStart=, sleep in ExecStartPre=, Type=oneshot, Requires=.
+package fakesystemd
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"argosy/core/cluster"
+	"argosy/core/converge"
+)
+
+// Machine is one machine. It outlives the agents that run on it.
+type Machine struct {
+	mu sync.Mutex
+
+	// The disk: lost at a reboot, as /run is, but for the overrides.
+	texts     map[cluster.UnitName]string
+	records   map[cluster.UnitName]converge.Record
+	lease     int64
+	overrides map[cluster.UnitName]string // in /etc
+
+	// systemd's memory.
+	units   map[cluster.UnitName]*unit
+	lastJob uint32
+	starts  int
+	seq     uint64
+	// broken has jobs of a unit refused, and Write of it.
+	broken    map[cluster.UnitName]error
+	followers map[*follower]bool
+
+	jobs    []string // what was asked of systemd, in order
+	reloads int
+}
+
+// unit is what systemd holds of one unit.
+type unit struct {
+	text   string // as it was loaded
+	status converge.Status
+	// waiting are those who wait for the job that is under way.
+	waiting []chan converge.Outcome
+	kind    converge.Job
+}
+
+// New returns a machine that has just booted.
+func New() *Machine {
+	m := &Machine{overrides: map[cluster.UnitName]string{}, broken: map[cluster.UnitName]error{}, followers: map[*follower]bool{}}
+	m.empty()
+	return m
+}
+
+func (m *Machine) empty() {
+	m.texts = map[cluster.UnitName]string{}
+	m.records = map[cluster.UnitName]converge.Record{}
+	m.units = map[cluster.UnitName]*unit{}
+	m.lease = 0
+}
+
+// Reboot ends everything that runs and forgets what lies in /run.
+func (m *Machine) Reboot() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.disconnect()
+	m.empty()
+}
+
+// Override puts a text where systemd looks before it looks at fleet's.
+func (m *Machine) Override(name cluster.UnitName, text string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.overrides[name] = text
+	return "/etc/systemd/system/" + string(name)
+}
+
+// Break has every job and file of a unit refused with err; nil mends it.
+func (m *Machine) Break(name cluster.UnitName, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.broken[name] = err
+}
+
+// End has a running unit end by itself, in the state "inactive" or "failed".
+func (m *Machine) End(name cluster.UnitName, active string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if u, there := m.units[name]; there {
+		m.settle(name, u, active)
+	}
+}
+
+// Finish has a start that is under way succeed.
+func (m *Machine) Finish(name cluster.UnitName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if u, there := m.units[name]; there && u.status.Job != 0 {
+		m.settle(name, u, "active")
+		m.finish(name, u, "done")
+	}
+}
+
+// Jobs is what systemd was asked to do so far, such as "start web.service".
+func (m *Machine) Jobs() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.jobs)
+}
+
+// Reloads is how often systemd was asked to read its files again.
+func (m *Machine) Reloads() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.reloads
+}
+
+// Running are the units that are up.
+func (m *Machine) Running() []cluster.UnitName {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var up []cluster.UnitName
+	for _, name := range slices.Sorted(maps.Keys(m.units)) {
+		if m.units[name].status.Up() {
+			up = append(up, name)
+		}
+	}
+	return up
+}
+
+// Invocation is that of a unit, to tell whether it was started again.
+func (m *Machine) Invocation(name cluster.UnitName) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if u, there := m.units[name]; there {
+		return u.status.Invocation
+	}
+	return ""
+}
+
+// Foreign starts a unit that fleet knows nothing of.
+func (m *Machine) Foreign(name cluster.UnitName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := &unit{text: "[Service]\nExecStart=/bin/sleep 1\n"}
+	u.status = converge.Status{Unit: name, InMemory: true, Load: "loaded", Invocation: m.invocation()}
+	m.units[name] = u
+	m.settle(name, u, "active")
+}
+
+func (m *Machine) invocation() string {
+	m.starts++
+	return fmt.Sprintf("invocation-%d", m.starts)
+}
+
+// Reload has systemd read the texts of all units again.
+func (m *Machine) Reload(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reloads++
+	for name, u := range m.units {
+		if text, there := m.source(name); there {
+			u.text = text
+		}
+		if u.status.NeedReload {
+			u.status.NeedReload = false
+			m.changed(name)
+		}
+	}
+	return nil
+}
+
+// ResetFailed takes a failed unit out of systemd's memory.
+func (m *Machine) ResetFailed(_ context.Context, name cluster.UnitName) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if u, there := m.units[name]; there && u.status.Active == "failed" {
+		u.status.Active, u.status.Sub, u.status.Result = "inactive", "dead", "success"
+		m.forget(name)
+	}
+	return nil
+}
+
+// source is the text that systemd reads for a name. m.mu is held.
+func (m *Machine) source(name cluster.UnitName) (string, bool) {
+	if text, there := m.overrides[name]; there {
+		return text, true
+	}
+	text, there := m.texts[name]
+	return text, there
+}

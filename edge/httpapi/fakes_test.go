@@ -1,0 +1,232 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"argosy/core/api"
+	"argosy/core/cluster"
+	"argosy/edge/authority"
+)
+
+const (
+	here  cluster.MachineID = "148a18ff6e954cd892dac9de9bb90d5a"
+	there cluster.MachineID = "491586a65ba24f1d9fb50b6ce8edbd7f"
+)
+
+// fakeRegistry knows two units, web.service here and far.service on there.
+type fakeRegistry struct {
+	mu      sync.Mutex
+	by      []string // who wrote, in order
+	changes []api.UnitChange
+	away    bool
+	far     string // HOST:PORT of there
+}
+
+func (f *fakeRegistry) available() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away {
+		return cluster.ErrUnavailable
+	}
+	return nil
+}
+
+func (f *fakeRegistry) Machines(context.Context, int64) (api.Machines, error) {
+	return api.Machines{Machines: []api.Machine{{ID: here}, {ID: there}}}, f.available()
+}
+
+func (f *fakeRegistry) Units(_ context.Context, _ int64, only []cluster.UnitName) (api.Units, error) {
+	answer := api.Units{Units: []api.Unit{}}
+	for _, name := range only {
+		answer.Units = append(answer.Units, api.Unit{Name: name})
+	}
+	return answer, f.available()
+}
+
+func (f *fakeRegistry) States(context.Context, int64, cluster.MachineID) (api.States, error) {
+	return api.States{}, f.available()
+}
+
+func (f *fakeRegistry) Unit(_ context.Context, _ int64, name cluster.UnitName) (answer api.UnitAnswer, err error) {
+	switch name {
+	case "web.service":
+		answer.Unit = api.Unit{Name: name, On: []api.Presence{{Machine: here}}}
+	case "far.service":
+		answer.Unit = api.Unit{Name: name, On: []api.Presence{{Machine: there}}}
+	case "nowhere.service":
+		answer.Unit = api.Unit{Name: name, Reason: "no machine is up"}
+	default:
+		err = fmt.Errorf("unit %s: %w", name, cluster.ErrNotFound)
+	}
+	return answer, err
+}
+
+func (f *fakeRegistry) Machine(_ context.Context, id cluster.MachineID) (cluster.Machine, error) {
+	if id != there {
+		return cluster.Machine{}, fmt.Errorf("machine %s: %w", id, cluster.ErrNotFound)
+	}
+	return cluster.Machine{ID: there, Name: "core-02", API: f.far}, nil
+}
+
+func (f *fakeRegistry) Watch(ctx context.Context, _ int64, names []cluster.UnitName, send func(api.WatchLine) error) error {
+	for _, name := range names {
+		if err := send(api.WatchLine{Unit: &api.Unit{Name: name}}); err != nil {
+			return err
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func (f *fakeRegistry) Freshness() (api.Freshness, error) { return api.Freshness{}, f.available() }
+
+func (f *fakeRegistry) SetUnit(_ context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.by, f.changes = append(f.by, by), append(f.changes, change)
+	return api.Written{Name: name, Desired: change.Desired, Created: true, Changed: true}, nil
+}
+
+func (f *fakeRegistry) Destroy(_ context.Context, by string, name cluster.UnitName) (api.Written, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.by = append(f.by, by)
+	return api.Written{Name: name}, nil
+}
+
+func (f *fakeRegistry) lastBy() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.by) == 0 {
+		return ""
+	}
+	return f.by[len(f.by)-1]
+}
+
+// fakeSystemd is one machine's.
+type fakeSystemd struct{ host string }
+
+func (f fakeSystemd) Status(_ context.Context, unit cluster.UnitName) (string, int, error) {
+	return fmt.Sprintf("%s on %s\n", unit, f.host), 3, nil
+}
+
+func (f fakeSystemd) Journal(ctx context.Context, unit cluster.UnitName, o api.JournalOptions, w io.Writer) error {
+	if o.Output == "json" {
+		return fmt.Errorf("journalctl: no entries")
+	}
+	fmt.Fprintf(w, "%s on %s, last %d\n", unit, f.host, o.Lines)
+	if o.Output == "cat" {
+		return fmt.Errorf("journalctl: bad\nentry")
+	}
+	if o.Follow {
+		<-ctx.Done()
+	}
+	return ctx.Err()
+}
+
+// pki issues certificates of one authority.
+type pki struct {
+	*testing.T
+	dir       string
+	authority *authority.Authority
+}
+
+func newPKI(t *testing.T) pki {
+	dir := t.TempDir()
+	a, err := authority.Create(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "it.crt"), a.Certificate(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return pki{t, dir, a}
+}
+
+// issue makes certificate and key, and returns the paths that TLS is loaded from.
+func (p pki) issue(name string, use authority.Use) (ca, cert, key string) {
+	p.Helper()
+	certPEM, keyPEM, err := p.authority.Issue(name, []string{"127.0.0.1"}, use)
+	if err != nil {
+		p.Fatal(err)
+	}
+	cert, key = filepath.Join(p.dir, name+".crt"), filepath.Join(p.dir, name+".key")
+	for path, content := range map[string][]byte{cert: certPEM, key: keyPEM} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			p.Fatal(err)
+		}
+	}
+	return filepath.Join(p.dir, "it.crt"), cert, key
+}
+
+// serve runs an API on listeners until the test ends.
+func serve(t *testing.T, a *API, listeners ...net.Listener) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Serve(ctx, listeners...) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+}
+
+// onSocket serves the API on a unix socket and returns a client of it.
+func onSocket(t *testing.T, a *API) *http.Client {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, a, l)
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// ask sends one request and returns the whole answer.
+func ask(t *testing.T, c *http.Client, method, url, body string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if method == http.MethodPut {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(text)
+}
+
+func me(t *testing.T) string {
+	t.Helper()
+	u, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Username
+}

@@ -1,0 +1,58 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"argosy/core/api"
+)
+
+// FuzzRequest gives the handler what strangers may send. It must answer, with
+// no error of its own, and write nothing that could not be stored.
+func FuzzRequest(f *testing.F) {
+	for _, seed := range [][4]string{
+		{"GET", "/units/web.service", "minRevision=1", ""},
+		{"PUT", "/units/web.service", "", `{"text":"[Unit]\n","desired":"launched"}`},
+		{"DELETE", "/units/a@b.service", "", ""},
+		{"GET", "/units", "unit=a.service&unit=b.service", ""},
+		{"GET", "/units/web.service/journal", "lines=1&output=short", ""},
+		{"GET", "/states", "machine=148a18ff6e954cd892dac9de9bb90d5a", ""},
+		{"GET", "/../units//x", "a=%zz", "\xff"},
+	} {
+		f.Add(seed[0], seed[1], seed[2], seed[3])
+	}
+	f.Fuzz(func(t *testing.T, method, path, query, body string) {
+		registry := &fakeRegistry{}
+		ctx := context.WithValue(t.Context(), peerKey{}, "core")
+		r := (&http.Request{
+			Method: method, URL: &url.URL{Path: api.Base + path, RawQuery: query}, Body: http.NoBody,
+			Header: http.Header{"Content-Type": {"application/json"}}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		}).WithContext(ctx)
+		r.Body = &readCloser{strings.NewReader(body)}
+		if strings.Contains(path, "watch") || strings.Contains(query, "follow") {
+			ended, end := context.WithCancel(ctx)
+			end()
+			r = r.WithContext(ended)
+		}
+		w := httptest.NewRecorder()
+		member(registry).ServeHTTP(w, r)
+		// 502 is the far machine of the fake, 500 its journal.
+		if w.Code == http.StatusInternalServerError && !strings.Contains(w.Body.String(), "journalctl") {
+			t.Errorf("%s %s?%s: %d %s", method, path, query, w.Code, w.Body)
+		}
+		for _, change := range registry.changes {
+			if change.Text != nil && !utf8.ValidString(*change.Text) {
+				t.Errorf("stored what is not UTF-8: %q", *change.Text)
+			}
+		}
+	})
+}
+
+type readCloser struct{ *strings.Reader }
+
+func (readCloser) Close() error { return nil }

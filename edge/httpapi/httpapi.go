@@ -1,0 +1,171 @@
+// Package httpapi serves the API of core/api over HTTP, on a unix socket and on
+// TCP with mutual TLS. On a member of the cluster it answers from the registry;
+// on other machines it passes every request on to a member. What concerns one
+// machine's systemd (status, journal) it passes on to that machine.
+package httpapi
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"argosy/core/api"
+	"argosy/core/cluster"
+)
+
+// Registry knows the cluster. role/registry is one.
+type Registry interface {
+	Lists
+	Finder
+	Watcher
+	Writer
+}
+
+// Lists are the reads whose answers are sent as they are. least is the revision
+// of the store that the answer must hold.
+type Lists interface {
+	Machines(ctx context.Context, least int64) (api.Machines, error)
+	Units(ctx context.Context, least int64, only []cluster.UnitName) (api.Units, error)
+	States(ctx context.Context, least int64, machine cluster.MachineID) (api.States, error)
+}
+
+// Finder looks one thing up: cluster.ErrNotFound where there is none.
+type Finder interface {
+	Unit(ctx context.Context, least int64, name cluster.UnitName) (api.UnitAnswer, error)
+	Machine(ctx context.Context, id cluster.MachineID) (cluster.Machine, error)
+}
+
+// Watcher tells of changes, and how current what it knows is.
+type Watcher interface {
+	Watch(ctx context.Context, least int64, names []cluster.UnitName, send func(api.WatchLine) error) error
+	Freshness() (api.Freshness, error)
+}
+
+// Writer stores what is wanted.
+type Writer interface {
+	SetUnit(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error)
+	Destroy(ctx context.Context, by string, name cluster.UnitName) (api.Written, error)
+}
+
+// Local asks this machine's systemd.
+type Local interface {
+	// Status is what systemctl status prints, and its exit code.
+	Status(ctx context.Context, unit cluster.UnitName) (text string, exitCode int, err error)
+	// Journal writes to w until the journal's end, or with Follow until ctx ends.
+	Journal(ctx context.Context, unit cluster.UnitName, options api.JournalOptions, w io.Writer) error
+}
+
+// Config is what an API is made of.
+type Config struct {
+	Registry Registry // nil where this machine is no member
+	Local    Local
+	Self     cluster.MachineID
+	Host     string      // this machine's hostname, for the record of who asked
+	Members  []string    // HOST:PORT of the members' APIs, used where Registry is nil
+	TLS      *tls.Config // towards other machines, with this machine's certificate
+	Version  string
+	Metrics  *prometheus.Registry // shared with other parts; nil for one of its own
+	Checks   []Check              // what else /readyz asks
+}
+
+// Check is one line of /readyz.
+type Check struct {
+	Name string
+	Run  func(context.Context) error
+}
+
+// API is the handler.
+type API struct {
+	config    Config
+	routes    *http.ServeMux
+	peers     *http.Transport
+	preferred atomic.Int64 // index in Members of the one that answered last
+	streams   chan struct{}
+	measures  measures
+}
+
+// maxStreams bounds the watches and journals under way at a time.
+const maxStreams = 1024
+
+// New makes the handler.
+func New(c Config) *API {
+	if c.Metrics == nil {
+		c.Metrics = prometheus.NewRegistry()
+	}
+	a := &API{
+		config:  c,
+		streams: make(chan struct{}, maxStreams),
+		peers: &http.Transport{
+			TLSClientConfig:       c.TLS,
+			DialContext:           (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 5 * time.Second}).DialContext,
+			TLSHandshakeTimeout:   3 * time.Second,
+			ResponseHeaderTimeout: 20 * time.Second, // above the registry's own wait for a revision
+			MaxIdleConnsPerHost:   16,
+			IdleConnTimeout:       time.Minute,
+		},
+	}
+	a.measures = newMeasures(c.Metrics, a)
+	a.routes = a.route()
+	return a
+}
+
+// ServeHTTP answers one request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Server", "fleetd/"+a.config.Version)
+	a.routes.ServeHTTP(w, r)
+}
+
+// Serve answers on all listeners until ctx ends, and returns when all is closed.
+// A TCP listener must be one of crypto/tls that verifies its clients.
+func (a *API) Serve(ctx context.Context, listeners ...net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	base := context.WithValue(context.WithoutCancel(ctx), closingKey{}, ctx)
+	server := &http.Server{
+		Handler:           a,
+		ConnContext:       withPeer,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    1 << 20, // a watch names its units in the query
+	}
+	ended := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() {
+			err := server.Serve(l)
+			cancel()
+			ended <- fmt.Errorf("serve the API on %s: %w", l.Addr(), err)
+		}()
+	}
+	<-ctx.Done()
+	err := shutDown(server)
+	for range listeners {
+		if e := <-ended; !errors.Is(e, http.ErrServerClosed) {
+			err = errors.Join(err, e)
+		}
+	}
+	a.peers.CloseIdleConnections()
+	return err
+}
+
+// closingKey finds the context that ends when the server begins to close. Streams
+// end with it; other requests are let finish.
+type closingKey struct{}
+
+// shutDown lets requests under way finish for a moment.
+func shutDown(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return server.Close()
+	}
+	return nil
+}

@@ -1,0 +1,193 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"argosy/core/api"
+	"argosy/core/cluster"
+	"argosy/core/unitfile"
+)
+
+// maxBodyBytes lets a text of the largest size through when each of its bytes
+// is a line end or a quote, which JSON writes as two.
+const maxBodyBytes = 2*unitfile.MaxTextBytes + 64<<10
+
+// bodyTime is how long a client may take to send a body.
+const bodyTime = 30 * time.Second
+
+// maxNames bounds the units that one request may name.
+const maxNames = 5000
+
+// query is the parameters of a request, each of a name that is known.
+type query struct{ values url.Values }
+
+func parseQuery(raw string, known ...string) (query, error) {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return query{}, api.Invalid("the query does not parse: "+err.Error(), "")
+	}
+	for name, given := range values {
+		if !slices.Contains(known, name) {
+			return query{}, api.Invalid(fmt.Sprintf("parameter %q is not known here", name), expected(known))
+		}
+		if len(given) > 1 && name != "unit" {
+			return query{}, api.Invalid(fmt.Sprintf("parameter %q is given %d times", name, len(given)), "give it once")
+		}
+	}
+	return query{values}, nil
+}
+
+func expected(words []string) string {
+	if len(words) == 0 {
+		return "there are no parameters here"
+	}
+	return "expected " + strings.Join(words, ", ")
+}
+
+// number is the parameter as a number from least to most; instead where it is absent.
+func (q query) number(name string, instead, least, most int64) (int64, error) {
+	text := q.values.Get(name)
+	if text == "" {
+		return instead, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < least || n > most {
+		return 0, api.Invalid(fmt.Sprintf("%s=%q", name, text), fmt.Sprintf("expected a number from %d to %d", least, most))
+	}
+	return n, nil
+}
+
+// least is the revision that an answer must hold.
+func (q query) least() (int64, error) {
+	return q.number("minRevision", 0, 0, 1<<62)
+}
+
+func (q query) truth(name string) (bool, error) {
+	text := q.values.Get(name)
+	if text == "" {
+		return false, nil
+	}
+	truth, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, api.Invalid(fmt.Sprintf("%s=%q", name, text), "expected true or false")
+	}
+	return truth, nil
+}
+
+// machine is the machine asked about; empty where none is named.
+func (q query) machine() (cluster.MachineID, error) {
+	text := q.values.Get("machine")
+	if text == "" {
+		return "", nil
+	}
+	id, err := cluster.ParseMachineID(text)
+	if err != nil {
+		return "", api.Invalid(err.Error(), "")
+	}
+	return id, nil
+}
+
+// units are the units named; nil where none is.
+func (q query) units() ([]cluster.UnitName, error) {
+	texts := q.values["unit"]
+	if len(texts) > maxNames {
+		return nil, api.Invalid(fmt.Sprintf("%d units in one request", len(texts)), fmt.Sprintf("name at most %d", maxNames))
+	}
+	var names []cluster.UnitName
+	seen := map[cluster.UnitName]bool{}
+	for _, text := range texts {
+		name, err := cluster.ParseUnitName(text)
+		if err != nil {
+			return nil, api.Invalid(err.Error(), "")
+		}
+		if !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+func (q query) journal() (options api.JournalOptions, err error) {
+	lines, err := q.number("lines", api.DefaultLines, 0, api.MostLines)
+	if err != nil {
+		return options, err
+	}
+	follow, err := q.truth("follow")
+	if err != nil {
+		return options, err
+	}
+	options = api.JournalOptions{Lines: int(lines), Follow: follow, Output: q.values.Get("output")}
+	return options, options.Valid()
+}
+
+// unitName is the unit in a request's path.
+func unitName(r *http.Request) (cluster.UnitName, error) {
+	name, err := cluster.ParseUnitName(r.PathValue("name"))
+	if err != nil {
+		return "", api.Invalid(err.Error(), "")
+	}
+	return name, nil
+}
+
+// readBody takes the whole body in, within size and time.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTime))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
+	_ = control.SetReadDeadline(time.Time{})
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, &api.Error{
+			Code: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("the body is larger than %d bytes", maxBodyBytes),
+			Hint: fmt.Sprintf("a unit file may have %d bytes", unitfile.MaxTextBytes),
+		}
+	case err != nil:
+		return nil, api.Invalid("reading the body: "+err.Error(), "")
+	}
+	return body, nil
+}
+
+// checkType refuses a body that does not call itself JSON.
+func checkType(r *http.Request) error {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" {
+		return &api.Error{
+			Code: http.StatusUnsupportedMediaType, Message: fmt.Sprintf("Content-Type is %q", r.Header.Get("Content-Type")),
+			Hint: "send application/json",
+		}
+	}
+	return nil
+}
+
+// parseChange reads the body of PUT units/NAME.
+func parseChange(body []byte) (change api.UnitChange, err error) {
+	if !utf8.Valid(body) {
+		return change, api.Invalid("the body is not UTF-8", "")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&change); err != nil {
+		return change, api.Invalid("the body is not as expected: "+err.Error(), `expected {"text": "...", "desired": "launched"}`)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return change, api.Invalid("the body goes on behind its end", "send one JSON object")
+	}
+	if !printable(change.By, maxByBytes/2) {
+		return change, api.Invalid("by is not a line of at most 128 printable bytes", "")
+	}
+	return change, nil
+}

@@ -1,0 +1,64 @@
+package httpapi
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"argosy/core/api"
+)
+
+// handler answers a request of a known caller, or returns why not.
+type handler func(w http.ResponseWriter, r *http.Request, by caller) error
+
+// route lists every path with its methods.
+func (a *API) route() *http.ServeMux {
+	mux := http.NewServeMux()
+	paths := map[string]map[string]handler{
+		"/machines":             {"GET": a.machines},
+		"/states":               {"GET": a.states},
+		"/units":                {"GET": a.units},
+		"/units/{name}":         {"GET": a.unit, "PUT": a.setUnit, "DELETE": a.destroy},
+		"/units/{name}/status":  {"GET": a.status},
+		"/units/{name}/journal": {"GET": a.journal},
+		"/watch":                {"GET": a.watch},
+	}
+	for path, methods := range paths {
+		mux.Handle(api.Base+path, a.endpoint(api.Base+path, methods))
+	}
+	mux.Handle("/healthz", a.endpoint("/healthz", map[string]handler{"GET": a.healthz}))
+	mux.Handle("/readyz", a.endpoint("/readyz", map[string]handler{"GET": a.readyz}))
+	mux.Handle("/metrics", a.endpoint("/metrics", map[string]handler{"GET": a.metrics}))
+	mux.Handle("/", a.endpoint("other", nil))
+	return mux
+}
+
+// endpoint answers one path: it finds out who asks, chooses by method, counts,
+// and turns errors into answers.
+func (a *API) endpoint(path string, methods map[string]handler) http.Handler {
+	allow := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent := &sender{ResponseWriter: w}
+		defer a.measures.count(path, r.Method, sent)()
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		by, err := a.caller(r)
+		handle, known := methods[method]
+		switch {
+		case err != nil:
+		case methods == nil:
+			err = &api.Error{Code: http.StatusNotFound, Message: r.URL.Path + ": no such path", Hint: "the API is below " + api.Base}
+		case !known:
+			w.Header().Set("Allow", allow)
+			err = &api.Error{Code: http.StatusMethodNotAllowed, Message: r.Method + " is not for " + r.URL.Path, Hint: "it takes " + allow}
+		default:
+			err = handle(sent, r, by)
+		}
+		if err != nil {
+			sendError(sent, err)
+		}
+	})
+}

@@ -1,0 +1,174 @@
+// Package memstore is the store in memory, for tests and the simulator: the same
+// promises as edge/store, kept by the same contract suite, without a network. It
+// can be made to fail: put away, made to lose its history, its leases ended.
+//
+// It is a plain state machine under one lock. Leases end by the clock it is
+// given, which in a testing/synctest bubble is the bubble's.
+package memstore
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"argosy/core/cluster"
+)
+
+// Store is one store in memory. The zero value is of no use; see New.
+type Store struct {
+	confirmEvery time.Duration
+
+	mu       sync.Mutex
+	revision int64
+	facts    map[key]fact
+	history  []past
+	forgot   int64 // the revision up to which the history is gone
+	leases   map[int64]*lease
+	lastID   int64
+	away     bool
+	writes   int           // how many transactions have changed something
+	news     chan struct{} // closed and replaced at each change of any of the above
+}
+
+// fact is a fact as it stands: the event of its last write.
+type fact struct {
+	changed  cluster.Event
+	revision int64
+	lease    int64
+}
+
+// past is one change of the past, for followers.
+type past struct {
+	revision int64
+	key      key
+	event    cluster.Event
+}
+
+type lease struct {
+	ttl  time.Duration
+	ends *time.Timer
+}
+
+// New returns an empty store. Followers of an idle store are told once a second
+// that nothing has changed.
+func New() *Store {
+	return &Store{
+		confirmEvery: time.Second,
+		revision:     1,
+		facts:        map[key]fact{},
+		leases:       map[int64]*lease{},
+		news:         make(chan struct{}),
+	}
+}
+
+// SetAway takes the store out of reach, or brings it back. Leases go on ending.
+func (s *Store) SetAway(away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away = away
+	s.wake()
+}
+
+// Compact forgets the history, so that a follower that has not read it must
+// begin again.
+func (s *Store) Compact() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.history, s.forgot = nil, s.revision
+	s.wake()
+}
+
+// Writes is how many transactions have changed something so far.
+func (s *Store) Writes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writes
+}
+
+// EndLease ends a lease as if its time had come.
+func (s *Store) EndLease(id int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end(id)
+}
+
+// Close ends nothing: a store in memory has no connection.
+func (s *Store) Close() error { return nil }
+
+// enter locks the store for a call, unless it is away or the caller has gone.
+func (s *Store) enter(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	s.mu.Lock()
+	if s.away {
+		s.mu.Unlock()
+		return cluster.ErrUnavailable
+	}
+	return nil
+}
+
+// wake tells followers to look again.
+func (s *Store) wake() {
+	close(s.news)
+	s.news = make(chan struct{})
+}
+
+// change is one write of a transaction: a fact's new state, or its end.
+type change struct {
+	key     key
+	changed cluster.Event
+	lease   int64         // that a changed fact is bound to; 0 for none
+	gone    cluster.Event // set instead of changed
+}
+
+// write does a transaction and returns its revision. One that changes nothing
+// has no revision of its own, as in etcd.
+func (s *Store) write(changes ...change) int64 {
+	next, before := s.revision+1, len(s.history)
+	for _, c := range changes {
+		if c.gone == nil {
+			stamped := stamp(c.changed, next)
+			s.facts[c.key] = fact{changed: stamped, revision: next, lease: c.lease}
+			s.history = append(s.history, past{next, c.key, stamped})
+		} else if _, there := s.facts[c.key]; there {
+			delete(s.facts, c.key)
+			s.history = append(s.history, past{next, c.key, c.gone})
+		}
+	}
+	if len(s.history) > before {
+		s.revision = next
+		s.writes++
+		s.wake()
+	}
+	return s.revision
+}
+
+// stamp gives the fact of an event its revision and cuts its ties to the caller.
+func stamp(event cluster.Event, revision int64) cluster.Event {
+	switch e := event.(type) {
+	case cluster.UnitChanged:
+		e.Unit.Revision = revision
+		return e
+	case cluster.MachineChanged:
+		e.Machine.Revision = revision
+		e.Machine.Metadata = maps.Clone(e.Machine.Metadata)
+		e.Machine.Versions = maps.Clone(e.Machine.Versions)
+		return e
+	case cluster.PlacementChanged:
+		e.Placement.Revision = revision
+		return e
+	case cluster.StateChanged:
+		e.State.Revision = revision
+		return e
+	case cluster.UnplacedChanged:
+		e.Unplaced.Revision = revision
+		return e
+	case cluster.LeaderChanged:
+		e.Leader.Revision = revision
+		return e
+	default: // a ContentChanged has no revision
+		return event
+	}
+}

@@ -1,0 +1,161 @@
+package store
+
+import (
+	"fmt"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"argosy/core/cluster"
+	"argosy/core/schedule"
+)
+
+// write is one decision in etcd's words. It speaks protocol buffers and not
+// clientv3's Op and Cmp, which cost a quarter of a commit's time in copies.
+type write struct {
+	change  schedule.Change
+	unit    cluster.UnitName
+	machine string        // key of a machine that must be as it was decided for; "" for none
+	guards  []*pb.Compare // without the machine's, which neighbours share
+	guard   *pb.Compare   // the machine's
+	ops     []*pb.RequestOp
+	bytes   int // of the values written
+}
+
+// subject is whom a decision concerns.
+func subject(change schedule.Change) (cluster.MachineID, cluster.UnitName) {
+	switch c := change.(type) {
+	case schedule.Place:
+		return c.Placement.Machine, c.Placement.Unit
+	case schedule.Evict:
+		return c.From, c.Unit
+	case schedule.Refuse:
+		return c.From, c.Unplaced.Unit
+	case schedule.Absolve:
+		return "", c.Unit
+	default:
+		return "", ""
+	}
+}
+
+// spot is a fact that a decision writes or ends: a placement, or why a unit has
+// none where the machine is empty.
+type spot struct {
+	machine cluster.MachineID
+	unit    cluster.UnitName
+}
+
+// touched lists the facts that a decision writes or ends.
+func touched(change schedule.Change) []spot {
+	machine, unit := subject(change)
+	spots := []spot{{machine, unit}}
+	switch c := change.(type) {
+	case schedule.Place:
+		if moves(c) {
+			spots = append(spots, spot{c.From, unit})
+		}
+		if c.WasUnplaced {
+			spots = append(spots, spot{"", unit})
+		}
+	case schedule.Refuse:
+		if machine != "" {
+			spots = append(spots, spot{"", unit})
+		}
+	case schedule.Evict, schedule.Absolve:
+	}
+	return spots
+}
+
+// moves says that a placement takes the place of one on another machine.
+func moves(c schedule.Place) bool { return c.From != "" && c.From != c.Placement.Machine }
+
+// asWrite says a decision in etcd's words.
+func asWrite(change schedule.Change) (write, error) {
+	machine, unit := subject(change)
+	w := write{change: change, unit: unit}
+	_, err := cluster.ParseUnitName(string(unit))
+	if err == nil && machine != "" {
+		_, err = cluster.ParseMachineID(string(machine))
+	}
+	if err != nil {
+		return w, err
+	}
+	switch c := change.(type) {
+	case schedule.Place:
+		w.machine = machineKey(machine)
+		w.guard = hasRevision(w.machine, c.MachineRevision)
+		w.guards = []*pb.Compare{hasRevision(unitKey(unit), c.UnitRevision)}
+		err = w.put(placementKey(machine, unit), c.Placement)
+		if moves(c) {
+			w.delete(placementKey(c.From, unit))
+		}
+		if c.WasUnplaced {
+			w.delete(unplacedKey(unit))
+		}
+	case schedule.Evict:
+		w.guards = []*pb.Compare{hasRevision(unitKey(unit), c.UnitRevision)}
+		w.delete(placementKey(machine, unit))
+	case schedule.Refuse:
+		w.guards = []*pb.Compare{hasRevision(unitKey(unit), c.UnitRevision)}
+		err = w.put(unplacedKey(unit), c.Unplaced)
+		if machine != "" {
+			w.delete(placementKey(machine, unit))
+		}
+	case schedule.Absolve:
+		w.delete(unplacedKey(unit))
+	default:
+		err = fmt.Errorf("the store knows no change of type %T", change)
+	}
+	return w, err
+}
+
+// madeKnown adds to events what a written change makes known.
+func madeKnown(events []cluster.Event, change schedule.Change, revision int64) []cluster.Event {
+	switch c := change.(type) {
+	case schedule.Place:
+		if moves(c) {
+			events = append(events, cluster.PlacementGone{Machine: c.From, Unit: c.Placement.Unit})
+		}
+		if c.WasUnplaced {
+			events = append(events, cluster.UnplacedGone{Unit: c.Placement.Unit})
+		}
+		c.Placement.Revision = revision
+		return append(events, cluster.PlacementChanged{Placement: c.Placement})
+	case schedule.Evict:
+		return append(events, cluster.PlacementGone{Machine: c.From, Unit: c.Unit})
+	case schedule.Refuse:
+		if c.From != "" {
+			events = append(events, cluster.PlacementGone{Machine: c.From, Unit: c.Unplaced.Unit})
+		}
+		c.Unplaced.Revision = revision
+		return append(events, cluster.UnplacedChanged{Unplaced: c.Unplaced})
+	case schedule.Absolve:
+		return append(events, cluster.UnplacedGone{Unit: c.Unit})
+	default:
+		return events
+	}
+}
+
+// hasRevision holds while the key was last written at revision; 0 stands for
+// a key that is not there.
+func hasRevision(key string, revision int64) *pb.Compare {
+	return &pb.Compare{
+		Key: []byte(key), Target: pb.Compare_MOD, Result: pb.Compare_EQUAL,
+		TargetUnion: &pb.Compare_ModRevision{ModRevision: revision},
+	}
+}
+
+func (w *write) put(key string, fact any) error {
+	value, err := encode(fact)
+	if err != nil {
+		return fmt.Errorf("value of %s: %w", key, err)
+	}
+	w.bytes += len(value)
+	put := &pb.PutRequest{Key: []byte(key), Value: value}
+	w.ops = append(w.ops, &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: put}})
+	return nil
+}
+
+func (w *write) delete(key string) {
+	gone := &pb.DeleteRangeRequest{Key: []byte(key)}
+	w.ops = append(w.ops, &pb.RequestOp{Request: &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: gone}})
+}

@@ -1,0 +1,106 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+
+	"argosy/core/cluster"
+)
+
+// root is the folder of all our keys; its number changes when the layout does.
+const root = "/argosy/v1/"
+
+const leaderKey = root + "leader"
+
+func unitKey(name cluster.UnitName) string     { return root + "units/" + string(name) }
+func contentKey(hash cluster.Hash) string      { return root + "contents/" + string(hash) }
+func machineKey(id cluster.MachineID) string   { return root + "machines/" + string(id) }
+func unplacedKey(unit cluster.UnitName) string { return root + "unplaced/" + string(unit) }
+
+func placementKey(machine cluster.MachineID, unit cluster.UnitName) string {
+	return placementsPrefix(machine) + string(unit)
+}
+
+func placementsPrefix(machine cluster.MachineID) string {
+	return root + "placements/" + string(machine) + "/"
+}
+
+func stateKey(machine cluster.MachineID, unit cluster.UnitName) string {
+	return root + "states/" + string(machine) + "/" + string(unit)
+}
+
+// family is the folder that a kind of fact lives in.
+type family string
+
+const (
+	contents   family = "contents"
+	units      family = "units"
+	machines   family = "machines"
+	placements family = "placements"
+	states     family = "states"
+	unplaced   family = "unplaced"
+	leader     family = "leader"
+)
+
+// address is a key taken apart. Which fields are set depends on the family.
+type address struct {
+	family  family
+	hash    cluster.Hash
+	machine cluster.MachineID
+	unit    cluster.UnitName
+}
+
+// parseKey takes a key apart. The family is empty for a folder that this
+// version does not know: a later one may, so that it is no fault.
+func parseKey(key string) (address, error) {
+	name, ours := strings.CutPrefix(key, root)
+	if !ours {
+		return address{}, fmt.Errorf("key %q is not below %s", key, root)
+	}
+	folder, name, nested := strings.Cut(name, "/")
+	at := address{family: family(folder)}
+	var err error
+	switch at.family {
+	case leader:
+		if nested {
+			err = fmt.Errorf("expected nothing below %s", leaderKey)
+		}
+	case contents:
+		at.hash, err = parseHash(name)
+	case units, unplaced:
+		at.unit, err = cluster.ParseUnitName(name)
+	case machines:
+		at.machine, err = cluster.ParseMachineID(name)
+	case placements, states:
+		machine, unit, _ := strings.Cut(name, "/")
+		if at.machine, err = cluster.ParseMachineID(machine); err == nil {
+			at.unit, err = cluster.ParseUnitName(unit)
+		}
+	default:
+		return address{}, nil
+	}
+	if err != nil {
+		return address{}, fmt.Errorf("key %q: %w", key, err)
+	}
+	return at, nil
+}
+
+func parseHash(s string) (cluster.Hash, error) {
+	if s == "" || strings.Trim(s, "0123456789abcdef") != "" {
+		return "", fmt.Errorf("%q is no hash: expected lower-case hexadecimal digits", s)
+	}
+	return cluster.Hash(s), nil
+}
+
+// checkNames refuses a name that could not be read back.
+func checkNames(machine cluster.MachineID, unitNames ...cluster.UnitName) error {
+	if _, err := cluster.ParseMachineID(string(machine)); err != nil {
+		return err
+	}
+	for _, name := range unitNames {
+		if _, err := cluster.ParseUnitName(string(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

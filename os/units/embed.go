@@ -1,0 +1,9 @@
+// Package units carries the systemd units that a machine of the cluster runs.
+package units
+
+import "embed"
+
+// Files holds them, by their names.
+//
+//go:embed *.service *.socket
+var Files embed.FS

@@ -1,0 +1,40 @@
+package units
+
+import (
+	"strings"
+	"testing"
+)
+
+func text(t *testing.T, name string) string {
+	t.Helper()
+	text, err := Files.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Law 1: nothing that is done to the store stops fleet, and with it units.
+func TestFleetIsNotBoundToTheStore(t *testing.T) {
+	for line := range strings.Lines(text(t, "fleet.service") + text(t, "fleet.socket")) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		switch key {
+		case "Requires", "Requisite", "BindsTo", "PartOf", "Upholds", "PropagatesStopTo":
+			if strings.Contains(value, "etcd") {
+				t.Errorf("fleet is bound to the store: %s", line)
+			}
+		}
+	}
+}
+
+func TestStoppedFleetStaysStopped(t *testing.T) {
+	if !strings.Contains(text(t, "fleet.socket"), "\nPartOf=fleet.service\n") {
+		t.Error("fleet.socket would start a stopped fleetd again")
+	}
+}
+
+func TestRelayCannotReadTheMachinesKey(t *testing.T) {
+	if !strings.Contains(text(t, "etcd-endpoint.service"), "\nUser=argosy-endpoint\n") {
+		t.Error("the relay, which serves everybody, does not run as a user of its own")
+	}
+}

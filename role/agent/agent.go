@@ -1,0 +1,191 @@
+// Package agent makes one machine's systemd match the machine's placements, and
+// keeps the cluster told of the machine and of what systemd says there.
+//
+// When fleetd ends, however it ends, the agent leaves every unit as it is; only
+// Leave stops them. When the store is away it carries on with what it knows.
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"argosy/core/cluster"
+	"argosy/core/converge"
+)
+
+// Leases keeps the machine known to be there.
+type Leases interface {
+	GrantLease(ctx context.Context, ttl time.Duration) (int64, error)
+	KeepAlive(ctx context.Context, lease int64) error
+	RevokeLease(ctx context.Context, lease int64) error
+}
+
+// Machines holds the machine's own record.
+type Machines interface {
+	Machine(ctx context.Context, id cluster.MachineID) (cluster.Machine, error)
+	PutMachine(ctx context.Context, m cluster.Machine) (cluster.Machine, error)
+}
+
+// Placements tells what the machine must run.
+type Placements interface {
+	Follow(ctx context.Context, scope cluster.Scope, deliver func(cluster.Batch) error) error
+	Content(ctx context.Context, hash cluster.Hash) (string, error)
+}
+
+// States takes what systemd says.
+type States interface {
+	States(ctx context.Context, machine cluster.MachineID) ([]cluster.UnitState, error)
+	PutStates(ctx context.Context, lease int64, machine cluster.MachineID, changed []cluster.UnitState, gone []cluster.UnitName) error
+}
+
+// Store is the cluster's store.
+type Store interface {
+	Leases
+	Machines
+	Placements
+	States
+}
+
+// Systemd is this machine's systemd.
+type Systemd interface {
+	Follow(ctx context.Context, deliver func(converge.Observation) error) error
+	Enqueue(ctx context.Context, kind converge.Job, unit cluster.UnitName) (<-chan converge.Outcome, error)
+	Reload(ctx context.Context) error
+	ResetFailed(ctx context.Context, unit cluster.UnitName) error
+}
+
+// Texts are the units' texts where systemd finds them.
+type Texts interface {
+	Write(unit cluster.UnitName, text string) error
+	Remove(unit cluster.UnitName) error
+	List() (map[cluster.UnitName]cluster.Hash, error)
+}
+
+// Starts are the records of what was started in this boot.
+type Starts interface {
+	Record(r converge.Record) error
+	Forget(unit cluster.UnitName) error
+	Records() ([]converge.Record, error)
+}
+
+// LeaseFile keeps the machine's lease for the next life of fleetd in this boot.
+type LeaseFile interface {
+	SaveLease(lease int64) error
+	Lease() (int64, error)
+	ForgetLease() error
+}
+
+// Disk is fleet's own part of this machine's disk.
+type Disk interface {
+	Texts
+	Starts
+	LeaseFile
+}
+
+// Config is what the agent is told of its machine.
+type Config struct {
+	// Machine is the machine's own account of itself. The agent fills in Lease,
+	// Revision and Since.
+	Machine cluster.Machine
+	// TTL is how long the machine counts as there after its last sign of life.
+	TTL time.Duration
+	Log *slog.Logger
+}
+
+// Bounds of what goes on at a time, and how often.
+const (
+	// parallel jobs keep PID 1 busy without making it slow for others.
+	parallel = 16
+	// slowJob is when a job that has not ended gives its place to the next:
+	// a unit that pulls an image for minutes holds up no other.
+	slowJob = time.Second
+	// fetches at a time.
+	fetches = 16
+	// firstRetry doubles with each failure of a unit's steps up to lastRetry.
+	firstRetry, lastRetry = time.Second, time.Minute
+	// diskPass is how often the disk is compared with what is known of it.
+	diskPass = time.Minute
+)
+
+// Agent is one machine's agent; see New.
+type Agent struct {
+	config  Config
+	store   Store
+	systemd Systemd
+	disk    Disk
+	log     *slog.Logger
+
+	placements chan cluster.Batch
+	observed   chan converge.Observation
+	texts      chan fetched
+	results    chan result
+	batches    chan struct{} // a batch has come past its reload
+	leases     chan registration
+	published  chan publication
+	leaving    chan departure
+	doubt      chan struct{} // the lease may be gone; capacity 1
+
+	slots chan struct{} // for jobs
+	gates chan struct{} // for fetches
+	tasks sync.WaitGroup
+
+	presence    presence
+	endPresence context.CancelFunc // set by Run before it takes a departure
+	ended       chan struct{}      // closed when Run returns
+	health      health
+}
+
+// New returns an agent that does nothing until Run.
+func New(config Config, store Store, systemd Systemd, disk Disk) *Agent {
+	return &Agent{
+		config: config, store: store, systemd: systemd, disk: disk, log: config.Log,
+		placements: make(chan cluster.Batch), observed: make(chan converge.Observation),
+		texts: make(chan fetched), results: make(chan result), batches: make(chan struct{}),
+		leases: make(chan registration), published: make(chan publication), leaving: make(chan departure),
+		doubt: make(chan struct{}, 1),
+		slots: make(chan struct{}, parallel), gates: make(chan struct{}, fetches),
+		presence: presence{ended: make(chan struct{})}, ended: make(chan struct{}),
+	}
+}
+
+// Run keeps the machine right until ctx ends. It may be called once. It leaves
+// units, lease and record as they are when it returns.
+func (a *Agent) Run(ctx context.Context) error {
+	defer close(a.ended)
+	d, err := newDesk(a)
+	if err != nil {
+		return err
+	}
+	var parts sync.WaitGroup
+	present, endPresence := context.WithCancel(ctx)
+	a.endPresence = endPresence
+	defer endPresence()
+	parts.Go(func() { a.stayPresent(present) })
+	parts.Go(func() {
+		_ = a.store.Follow(ctx, cluster.Assigned(a.config.Machine.ID), func(b cluster.Batch) error { // ends with ctx
+			a.health.contact()
+			return send(ctx, a.placements, b)
+		})
+	})
+	parts.Go(func() {
+		_ = a.systemd.Follow(ctx, func(o converge.Observation) error { // ends with ctx
+			return send(ctx, a.observed, o)
+		})
+	})
+	d.run(ctx)
+	parts.Wait()
+	a.tasks.Wait()
+	return ctx.Err()
+}
+
+// send gives a value to who waits for it, unless ctx ends first.
+func send[T any](ctx context.Context, to chan<- T, value T) error {
+	select {
+	case to <- value:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,149 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"argosy/core/cluster"
+)
+
+// leaveTries is how often a unit that cannot be stopped is tried when the
+// machine leaves.
+const leaveTries = 3
+
+// departure is a machine that leaves.
+type departure struct {
+	done chan<- []cluster.UnitName // gets those that could not be stopped; has room for one
+	told bool
+}
+
+// Leave ends this machine's part in the cluster: its units are stopped and
+// removed, at most 16 at a time, and then its lease is revoked, so that the
+// leader places them elsewhere. Where the store cannot be reached it touches
+// nothing and says so. When ctx ends before all have stopped, the lease is
+// revoked all the same: the machine is about to go. Run must be running; it
+// starts nothing from then on.
+func (a *Agent) Leave(ctx context.Context) error {
+	if err := a.storeAnswers(ctx); err != nil {
+		return fmt.Errorf("leave the cluster: nothing was touched: %w", err)
+	}
+	done := make(chan []cluster.UnitName, 1)
+	select {
+	case a.leaving <- departure{done: done}:
+	case <-a.ended:
+		return fmt.Errorf("leave the cluster: %w", errEnded)
+	case <-ctx.Done():
+		return fmt.Errorf("leave the cluster: %w", ctx.Err())
+	}
+	err := a.awaitStopped(ctx, done)
+	revoke, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
+	defer cancel()
+	if err := errors.Join(err, a.bow(revoke)); err != nil {
+		return fmt.Errorf("leave the cluster: %w", err)
+	}
+	return nil
+}
+
+var errEnded = errors.New("the agent has ended")
+
+// awaitStopped waits for the desk, which stops all units.
+func (a *Agent) awaitStopped(ctx context.Context, done <-chan []cluster.UnitName) error {
+	select {
+	case left := <-done:
+		if len(left) > 0 {
+			return fmt.Errorf("left running here: %s", join(left))
+		}
+		return nil
+	case <-a.ended:
+		return errEnded
+	case <-ctx.Done():
+		return fmt.Errorf("not all units have stopped: %w", ctx.Err())
+	}
+}
+
+func join(names []cluster.UnitName) string {
+	words := make([]string, len(names))
+	for i, name := range names {
+		words[i] = string(name)
+	}
+	return strings.Join(words, ", ")
+}
+
+func (a *Agent) storeAnswers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	_, _, err := a.record(ctx)
+	return err
+}
+
+// bow takes the machine's leave of the store: with the lease go its record and
+// its units' states.
+func (a *Agent) bow(ctx context.Context) error {
+	a.endPresence()
+	select {
+	case <-a.presence.ended:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := a.disk.ForgetLease()
+	if lease := a.presence.lease; lease != 0 {
+		revoked := a.store.RevokeLease(ctx, lease)
+		if errors.Is(revoked, cluster.ErrLeaseGone) {
+			revoked = nil
+		}
+		err = errors.Join(err, revoked)
+	}
+	a.log.Info("left the cluster", "machine", a.config.Machine.ID)
+	return err
+}
+
+// beginLeaving has every unit of ours planned as one that has no business here.
+func (d *desk) beginLeaving(departure departure) {
+	if d.departure != nil {
+		departure.done <- nil // it leaves, or has left, already
+		return
+	}
+	d.log.Info("leaving the cluster", "units", len(d.units))
+	d.departure = &departure
+	for name, e := range d.units {
+		d.clear(name, e)
+		if e.interrupt != nil {
+			e.interrupt()
+		}
+		d.mark(name)
+	}
+}
+
+// checkLeft tells who asked for the leave once nothing more can be stopped.
+func (d *desk) checkLeft() {
+	if d.departure == nil || d.departure.told || !d.systemdRead {
+		return
+	}
+	var left []cluster.UnitName
+	for _, name := range slices.Sorted(maps.Keys(d.units)) {
+		e := d.units[name]
+		if !e.hasFile && e.record == nil && e.interrupt == nil {
+			continue
+		}
+		if e.failures < leaveTries {
+			return
+		}
+		left = append(left, name)
+	}
+	d.departure.told = true
+	d.board.renew(0, nil) // nothing is published from here on
+	d.departure.done <- left
+}
+
+// retryPause grows with the failures, but not while the machine leaves.
+func (d *desk) retryPause(failures int) time.Duration {
+	if d.departure != nil {
+		return firstRetry
+	}
+	return min(firstRetry<<min(failures, 10), lastRetry)
+}

@@ -1,0 +1,128 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"argosy/core/cluster"
+	"argosy/core/converge"
+)
+
+// unit is the entry as core/converge is told of it.
+func (d *desk) unit(name cluster.UnitName, e *entry) converge.Unit {
+	u := converge.Unit{Name: name, Want: e.want, HasFile: e.hasFile, File: e.file, Record: e.record, Status: d.seen[name]}
+	if d.departure != nil {
+		u.Want = nil // whatever the leader still places here goes with the lease
+	}
+	if u.Want != nil {
+		_, u.HasText = d.known[u.Want.Hash]
+	}
+	u.Status.NeedReload = u.Status.NeedReload || e.stale
+	return u
+}
+
+// plan decides what must be done for the units that something was learnt of,
+// and has it done. Nothing is before the placements were read once: a machine
+// that has just booted does not know what it may run.
+func (d *desk) plan(ctx context.Context) {
+	read := d.systemdRead && (d.placementsRead || d.departure != nil)
+	if !read || d.batchBusy || len(d.dirty) == 0 {
+		return
+	}
+	now := time.Now()
+	var units []converge.Unit
+	for name := range d.dirty {
+		e, there := d.units[name]
+		delete(d.dirty, name)
+		if there && e.interrupt == nil && !e.retryAt.After(now) {
+			units = append(units, d.unit(name, e))
+		}
+	}
+	steps := converge.Plan(d.config.Machine.BootID, units)
+	b := d.batch(ctx, steps)
+	for _, u := range units {
+		if _, busy := b.chains[u.Name]; !busy && !d.waitsForText(d.units[u.Name]) {
+			d.settled(u)
+		}
+	}
+	if len(b.chains) > 0 {
+		d.batchBusy = true
+		d.tasks.Go(func() { d.do(ctx, b) })
+	}
+}
+
+// batch sorts steps into one chain a unit. Texts are asked for on the way.
+func (d *desk) batch(ctx context.Context, steps []converge.Step) batch {
+	b := batch{chains: map[cluster.UnitName]*chain{}}
+	for _, step := range steps {
+		switch step := step.(type) {
+		case converge.Fetch:
+			d.fetch(ctx, step.Hash)
+			continue
+		case converge.Reload:
+			b.reload = &step
+			continue
+		}
+		name := converge.UnitOf(step)
+		c, there := b.chains[name]
+		if !there {
+			c = d.begin(ctx, name)
+			b.chains[name] = c
+		}
+		c.steps = append(c.steps, step)
+		if w, is := step.(converge.Write); is {
+			c.text = d.known[w.Hash]
+		}
+	}
+	return b
+}
+
+// begin makes a chain of what is known of the unit, which is the chain's until
+// its result comes back.
+func (d *desk) begin(ctx context.Context, name cluster.UnitName) *chain {
+	e := d.units[name]
+	c := &chain{unit: name, status: d.seen[name], hasFile: e.hasFile, file: e.file, record: e.record, stale: e.stale}
+	c.ctx, e.interrupt = context.WithCancel(ctx)
+	d.board.look(name)
+	return c
+}
+
+// settled: nothing is left to be done for the unit.
+func (d *desk) settled(u converge.Unit) {
+	e := d.units[u.Name]
+	d.clear(u.Name, e)
+	d.board.look(u.Name)
+	if !u.Ours() && e.want == nil {
+		delete(d.units, u.Name)
+		if !u.Status.InMemory {
+			delete(d.seen, u.Name)
+		}
+	}
+}
+
+func (d *desk) waitsForText(e *entry) bool {
+	return d.departure == nil && e.want != nil && d.asked[e.want.Hash] && !(e.hasFile && e.file == e.want.Hash)
+}
+
+// working says whether what the unit's placement asks is still being done.
+func (d *desk) working(name cluster.UnitName, e *entry) bool {
+	return e.interrupt != nil || e.problem == "" && (d.dirty[name] || d.waitsForText(e))
+}
+
+func (d *desk) learnResult(r result) {
+	e := d.units[r.unit]
+	e.interrupt()
+	e.interrupt = nil
+	e.hasFile, e.file, e.record, e.stale = r.hasFile, r.file, r.record, r.stale
+	if r.status.Unit == r.unit {
+		d.learnStatus(r.status)
+	}
+	switch {
+	case r.interrupted:
+	case r.err != nil:
+		d.fail(r.unit, e, r.err)
+	default:
+		d.clear(r.unit, e)
+	}
+	d.mark(r.unit)
+}

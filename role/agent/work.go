@@ -1,0 +1,246 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"argosy/core/cluster"
+	"argosy/core/converge"
+)
+
+// chain is the steps of one unit, and what is so after each of them.
+type chain struct {
+	ctx   context.Context // ends when what the steps lead to is wanted no more
+	unit  cluster.UnitName
+	steps []converge.Step
+	text  string // for Write
+
+	status  converge.Status
+	hasFile bool
+	file    cluster.Hash
+	record  *converge.Record
+	stale   bool
+}
+
+// result is how a chain ended.
+type result struct {
+	*chain
+	interrupted bool // given up because something else is wanted now
+	err         error
+}
+
+// batch is the chains of one plan, and the reload that some of them need.
+type batch struct {
+	chains map[cluster.UnitName]*chain
+	reload *converge.Reload
+}
+
+// do does a batch: what ends begins to end at once; texts are written, systemd
+// reads them, and what starts begins to start. It returns when all has begun.
+func (a *Agent) do(ctx context.Context, b batch) {
+	failed := map[cluster.UnitName]error{}
+	for name, c := range b.chains {
+		if w, is := c.steps[0].(converge.Write); is {
+			failed[name] = a.write(c, w)
+			c.steps = c.steps[1:]
+		}
+	}
+	if b.reload != nil {
+		a.reload(ctx, b, failed)
+	}
+	_ = send(ctx, a.batches, struct{}{}) // ends with ctx
+	for name, c := range b.chains {
+		a.tasks.Go(func() {
+			err := failed[name]
+			if err == nil {
+				err = a.run(ctx, c)
+			}
+			interrupted := errors.Is(err, context.Canceled) && c.ctx.Err() != nil
+			_ = send(ctx, a.results, result{chain: c, interrupted: interrupted, err: err}) // ends with ctx
+		})
+	}
+}
+
+func (a *Agent) write(c *chain, w converge.Write) error {
+	if err := a.disk.Write(c.unit, c.text); err != nil {
+		return err
+	}
+	c.hasFile, c.file, c.stale = true, w.Hash, c.stale || w.Stale
+	return nil
+}
+
+// reload has systemd read the texts. Those who need not wait for it go on when
+// it cannot.
+func (a *Agent) reload(ctx context.Context, b batch, failed map[cluster.UnitName]error) {
+	a.log.Info("systemd reads its files again", "reason", b.reload.Reason)
+	err := a.systemd.Reload(ctx)
+	for name, c := range b.chains {
+		switch {
+		case err == nil:
+			c.stale, c.status.NeedReload = false, false
+		case slices.Contains(b.reload.Units, name):
+			failed[name] = errors.Join(failed[name], err)
+		}
+	}
+}
+
+// run does a chain's steps until one fails.
+func (a *Agent) run(ctx context.Context, c *chain) error {
+	for _, step := range c.steps {
+		var err error
+		switch step := step.(type) {
+		case converge.Stop:
+			err = a.stop(ctx, c, step)
+		case converge.Forget:
+			if err = a.disk.Forget(c.unit); err == nil {
+				c.record = nil
+			}
+		case converge.Remove:
+			err = a.remove(ctx, c, step)
+		case converge.Adopt:
+			err = a.note(c, func(r *converge.Record) { r.Begun = true })
+		case converge.Start:
+			err = a.start(c, converge.StartJob, step.Generation, step.Hash, step.Reason)
+		case converge.Restart:
+			err = a.start(c, converge.RestartJob, step.Generation, step.Hash, step.Reason)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// note changes the unit's record.
+func (a *Agent) note(c *chain, change func(*converge.Record)) error {
+	r := *c.record
+	change(&r)
+	if err := a.disk.Record(r); err != nil {
+		return err
+	}
+	c.record = &r
+	return nil
+}
+
+// stop is seen through once it has begun, whatever is wanted meanwhile: that
+// comes after it.
+func (a *Agent) stop(ctx context.Context, c *chain, step converge.Stop) error {
+	a.log.Info("stop", "unit", c.unit, "reason", step.Reason)
+	if c.record != nil {
+		if err := a.note(c, func(r *converge.Record) { r.Stopping = true }); err != nil {
+			return err
+		}
+	}
+	outcome, err := a.job(ctx, c, converge.StopJob)
+	if err != nil {
+		return err
+	}
+	if outcome.Result != "done" {
+		return fmt.Errorf("stop %s: systemd says %q of its job", c.unit, outcome.Result)
+	}
+	return nil
+}
+
+func (a *Agent) remove(ctx context.Context, c *chain, step converge.Remove) error {
+	a.log.Info("remove", "unit", c.unit, "reason", step.Reason)
+	if err := a.disk.Remove(c.unit); err != nil {
+		return err
+	}
+	c.hasFile, c.file, c.record, c.stale = false, "", nil, false
+	return a.systemd.ResetFailed(ctx, c.unit)
+}
+
+// start records that the unit is being started, and starts it. In this order a
+// fleetd that ends in between neither loses the start nor does it twice.
+func (a *Agent) start(c *chain, kind converge.Job, generation int64, hash cluster.Hash, reason string) error {
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	a.log.Info(string(kind), "unit", c.unit, "reason", reason)
+	c.record = &converge.Record{Unit: c.unit, Generation: generation, Hash: hash,
+		Boot: a.config.Machine.BootID, Before: c.status.Invocation}
+	if err := a.disk.Record(*c.record); err != nil {
+		return err
+	}
+	outcome, err := a.job(c.ctx, c, kind)
+	switch {
+	case errors.Is(err, errLost):
+		return nil // it was begun, and the next list of units tells how it ended
+	case err == nil && outcome.Result != "done":
+		return a.note(c, func(r *converge.Record) { r.Outcome = outcome.Result })
+	}
+	return err
+}
+
+// errLost says that the end of a job was not heard of.
+var errLost = errors.New("the connection to systemd was lost before the job ended")
+
+// job has systemd do a job and waits for its end, or until ctx ends. It holds
+// one of the places for jobs, but not for longer than slowJob.
+func (a *Agent) job(ctx context.Context, c *chain, kind converge.Job) (converge.Outcome, error) {
+	if err := send(ctx, a.slots, struct{}{}); err != nil {
+		return converge.Outcome{}, err
+	}
+	held := true
+	release := func() {
+		if held {
+			held = false
+			<-a.slots
+		}
+	}
+	defer release()
+	ended, err := a.systemd.Enqueue(ctx, kind, c.unit)
+	if err != nil {
+		return converge.Outcome{}, err
+	}
+	if kind != converge.StopJob {
+		if err := a.note(c, func(r *converge.Record) { r.Begun = true }); err != nil {
+			return converge.Outcome{}, err
+		}
+	}
+	slow := time.NewTimer(slowJob)
+	defer slow.Stop()
+	for {
+		select {
+		case outcome, heard := <-ended:
+			if !heard {
+				return converge.Outcome{}, fmt.Errorf("%s %s: %w", kind, c.unit, errLost)
+			}
+			c.status = outcome.Status
+			return outcome, nil
+		case <-slow.C:
+			release()
+		case <-ctx.Done():
+			return converge.Outcome{}, ctx.Err()
+		}
+	}
+}
+
+// fetched is a text, or why there is none.
+type fetched struct {
+	hash cluster.Hash
+	text string
+	err  error
+}
+
+// fetch gets a text from the store, once however many units want it.
+func (d *desk) fetch(ctx context.Context, hash cluster.Hash) {
+	if d.asked[hash] {
+		return
+	}
+	d.asked[hash] = true
+	d.tasks.Go(func() {
+		if send(ctx, d.gates, struct{}{}) != nil {
+			return
+		}
+		text, err := d.store.Content(ctx, hash)
+		<-d.gates
+		if err == nil && cluster.HashOf(text) != hash {
+			err = fmt.Errorf("the text stored as %s has the hash %s", hash, cluster.HashOf(text))
+		}
+		_ = send(ctx, d.texts, fetched{hash, text, err}) // ends with ctx
+	})
+}

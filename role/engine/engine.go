@@ -1,0 +1,173 @@
+// Package engine places units on machines. Every member runs one; they follow
+// all facts, and the one that holds the leader's record writes decisions. It
+// keeps no clock but for patience, reads nothing twice and writes nothing while
+// nothing changes. What is decided is core/schedule's; when to lead and when a
+// picture may be trusted is decided here, and nothing else.
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"argosy/core/cluster"
+	"argosy/core/schedule"
+)
+
+// Store is what an engine needs of the store.
+type Store interface {
+	Follow(ctx context.Context, scope cluster.Scope, deliver func(cluster.Batch) error) error
+	TakeLead(ctx context.Context, l cluster.Leader) (cluster.Leader, error)
+	Resign(ctx context.Context, l cluster.Leader) error
+	Commit(ctx context.Context, term cluster.Leader, changes []schedule.Change) ([]cluster.Event, error)
+}
+
+// Planner is the picture that decisions are made from; core/schedule's Picture.
+type Planner interface {
+	Learn(events ...cluster.Event)
+	Forget()
+	Plan(now time.Time, limit int) []schedule.Change
+	Retry(changes ...schedule.Change)
+}
+
+// Config is what an engine is given.
+type Config struct {
+	Machine cluster.MachineID // that it runs on
+	Run     string            // differs with each start of the engine
+	Store   Store
+	Planner Planner
+	Log     *slog.Logger
+}
+
+const (
+	// planLimit bounds how long news wait for a commit: some 50 ms.
+	planLimit = 4000
+	// queued is how many batches may wait during a commit; the follower holds
+	// the rest.
+	queued = 64
+	// silentAfter outlasts an etcd election. A store that confirms about once a
+	// second and is silent for this long is away.
+	silentAfter = 5 * time.Second
+	// resignWithin is what a leader that ends waits for its last word to arrive.
+	resignWithin = 2 * time.Second
+)
+
+// Engine is one member's engine.
+type Engine struct {
+	config   Config
+	campaign campaign
+	known    int64          // the revision up to which everything is known; 0 before the first batch
+	heard    time.Time      // when the store last said anything
+	silent   bool           // that it is away has been said
+	term     cluster.Leader // that this engine may commit in; its Revision is 0 on standby
+	// unsettled are changes of terms past whose outcome is not known. They are
+	// decided again once everything up to a new term is known.
+	unsettled []schedule.Change
+	troubled  bool // the last call to the store did not reach it
+}
+
+// New returns an engine that does nothing before Run.
+func New(config Config) *Engine {
+	return &Engine{config: config, campaign: campaign{self: config.Machine, run: config.Run}}
+}
+
+// Run follows the store, and leads when it should, until ctx ends; a leader
+// resigns then, so that a standby takes over at once. It returns nil when ctx
+// ends.
+func (e *Engine) Run(ctx context.Context) error {
+	following, stop := context.WithCancel(ctx)
+	batches := make(chan cluster.Batch, queued)
+	var ended error
+	var follower sync.WaitGroup
+	follower.Go(func() {
+		defer close(batches)
+		ended = e.config.Store.Follow(following, cluster.Everything, func(batch cluster.Batch) error {
+			select {
+			case batches <- batch:
+				return nil
+			case <-following.Done():
+				return following.Err()
+			}
+		})
+	})
+	e.heard = time.Now()
+	e.loop(ctx, batches)
+	e.resign(ctx)
+	stop()
+	follower.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return ended
+}
+
+// loop takes news in and acts on them. It acts again without news while there
+// is more to do, or when a patience ends.
+func (e *Engine) loop(ctx context.Context, batches <-chan cluster.Batch) {
+	timer := time.NewTimer(silentAfter)
+	defer timer.Stop()
+	more := false
+	for ctx.Err() == nil {
+		if !more {
+			select {
+			case <-ctx.Done():
+				return
+			case batch, open := <-batches:
+				if !open {
+					return
+				}
+				e.take(batch)
+			case <-timer.C:
+			}
+		}
+		e.takeWaiting(batches)
+		var wait time.Duration
+		more, wait = e.act(ctx, time.Now())
+		timer.Reset(wait)
+	}
+}
+
+// takeWaiting takes in what has come meanwhile, so that one plan answers it all.
+func (e *Engine) takeWaiting(batches <-chan cluster.Batch) {
+	for {
+		select {
+		case batch, open := <-batches:
+			if !open {
+				return
+			}
+			e.take(batch)
+		default:
+			return
+		}
+	}
+}
+
+// take learns one batch.
+func (e *Engine) take(batch cluster.Batch) {
+	now := time.Now()
+	if e.silent {
+		e.config.Log.Info("the store answers again", "silent", now.Sub(e.heard).Round(time.Millisecond), "revision", batch.Revision)
+		e.silent = false
+	}
+	e.heard = now
+	if batch.Reset {
+		e.config.Planner.Forget()
+	}
+	e.config.Planner.Learn(batch.Events...)
+	e.campaign.learn(batch, now)
+	e.known = batch.Revision
+	if e.term.Revision == 0 {
+		return
+	}
+	switch leader := e.campaign.leader; {
+	case leader.Revision != e.term.Revision:
+		e.config.Log.Warn("deposed", "term", e.term.Revision, "leader", leader.Machine, "since", leader.Since)
+		e.term = cluster.Leader{}
+	case batch.Reset:
+		// A picture read before the last commits were written would have them
+		// decided again. A new term is later than all of them.
+		e.config.Log.Info("the picture was read anew and needs a new term", "term", e.term.Revision)
+		e.term = cluster.Leader{}
+	}
+}

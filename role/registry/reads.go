@@ -1,0 +1,84 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"argosy/core/api"
+	"argosy/core/cluster"
+)
+
+// Each read takes the least revision of the store that its answer must hold; 0
+// is content with what is known.
+
+// Machines lists the machines that are there.
+func (r *Registry) Machines(ctx context.Context, least int64) (answer api.Machines, err error) {
+	err = r.read(ctx, least, func(v *api.View, fresh api.Freshness) {
+		answer = api.Machines{Freshness: fresh, Machines: v.Machines()}
+	})
+	return answer, err
+}
+
+// Machine looks a machine up: cluster.ErrNotFound where it is not there.
+func (r *Registry) Machine(ctx context.Context, id cluster.MachineID) (m cluster.Machine, err error) {
+	there := false
+	err = r.read(ctx, 0, func(v *api.View, _ api.Freshness) { m, there = v.Machine(id) })
+	if err == nil && !there {
+		err = fmt.Errorf("machine %s: %w", id, cluster.ErrNotFound)
+	}
+	return m, err
+}
+
+// Units lists all units, or those of only that there are.
+func (r *Registry) Units(ctx context.Context, least int64, only []cluster.UnitName) (answer api.Units, err error) {
+	err = r.read(ctx, least, func(v *api.View, fresh api.Freshness) {
+		answer = api.Units{Freshness: fresh, Units: v.Units(only)}
+	})
+	return answer, err
+}
+
+// Unit tells all about one unit, with its text.
+func (r *Registry) Unit(ctx context.Context, least int64, name cluster.UnitName) (answer api.UnitAnswer, err error) {
+	there, text := false, false
+	err = r.read(ctx, least, func(v *api.View, fresh api.Freshness) {
+		if _, there = v.Known(name); there {
+			answer = api.UnitAnswer{Freshness: fresh, Unit: v.Unit(name)}
+			answer.Unit.Text, text = v.Text(answer.Unit.Hash)
+		}
+	})
+	switch {
+	case err != nil:
+		return answer, err
+	case !there:
+		return answer, r.notFound(name)
+	case !text:
+		answer.Unit.Text, err = r.store.Content(ctx, answer.Unit.Hash)
+	}
+	return answer, err
+}
+
+// States lists what systemd says on all machines, or on one.
+func (r *Registry) States(ctx context.Context, least int64, machine cluster.MachineID) (answer api.States, err error) {
+	err = r.read(ctx, least, func(v *api.View, fresh api.Freshness) {
+		answer = api.States{Freshness: fresh, States: v.States(machine)}
+	})
+	return answer, err
+}
+
+// notFound says that there is no such unit, and which ones may have been meant.
+func (r *Registry) notFound(name cluster.UnitName) error {
+	r.mu.Lock()
+	names := r.view.UnitNames()
+	r.mu.Unlock()
+	near := api.Near(name, names)
+	e := api.AsError(fmt.Errorf("unit %s: %w", name, cluster.ErrNotFound))
+	if len(near) > 0 {
+		words := make([]string, len(near))
+		for i, n := range near {
+			words[i] = string(n)
+		}
+		e.Hint = "did you mean " + strings.Join(words, ", ") + "?"
+	}
+	return e
+}

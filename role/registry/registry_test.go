@@ -1,0 +1,258 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"argosy/core/api"
+	"argosy/core/cluster"
+	"argosy/edge/memstore"
+)
+
+const text = "[Service]\nExecStart=/bin/sleep 1\n"
+
+func ptr(s string) *string { return &s }
+
+// bubble runs a test with a registry that follows a store, in virtual time.
+func bubble(t *testing.T, test func(ctx context.Context, s *memstore.Store, r *Registry)) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := memstore.New()
+		r := New(s, slog.New(slog.DiscardHandler))
+		ended := make(chan error, 1)
+		go func() { ended <- r.Run(ctx) }()
+		synctest.Wait()
+		test(ctx, s, r)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+}
+
+func (r *Registry) mustSet(t *testing.T, name cluster.UnitName, text *string, desired cluster.Desired) api.Written {
+	t.Helper()
+	w, err := r.SetUnit(t.Context(), "user core on core-01", name, api.UnitChange{Text: text, Desired: desired})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func TestReadsTellTheirAge(t *testing.T) {
+	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
+		written := r.mustSet(t, "web.service", ptr(text), cluster.Inactive)
+		synctest.Wait()
+		s.SetAway(true)
+		time.Sleep(time.Minute)
+		answer, err := r.Unit(ctx, written.Revision, "web.service")
+		if err != nil || answer.Unit.Text != text {
+			t.Errorf("while the store is away: %+v, %v", answer, err)
+		}
+		if age := answer.Age(); age < 58*time.Second || age > time.Minute {
+			t.Errorf("age %s, want about a minute", age)
+		}
+		if _, err := r.SetUnit(ctx, "me", "web.service", api.UnitChange{Desired: cluster.Launched}); !errors.Is(err, cluster.ErrUnavailable) {
+			t.Errorf("a write while the store is away: %v", err)
+		}
+		s.SetAway(false)
+		time.Sleep(5 * time.Second)
+		if fresh, err := r.Freshness(); err != nil || fresh.Age() > api.Stale {
+			t.Errorf("when the store is back: %+v, %v", fresh, err)
+		}
+	})
+}
+
+func TestNothingIsKnownYet(t *testing.T) {
+	r := New(memstore.New(), slog.New(slog.DiscardHandler))
+	_, err := r.Machines(t.Context(), 0)
+	_, freshErr := r.Freshness()
+	watchErr := r.Watch(t.Context(), 0, []cluster.UnitName{"a.service"}, func(api.WatchLine) error { return nil })
+	for _, err := range []error{err, freshErr, watchErr} {
+		if !errors.Is(err, cluster.ErrUnavailable) {
+			t.Errorf("%v, want ErrUnavailable", err)
+		}
+	}
+}
+
+func TestReadsWaitForARevision(t *testing.T) {
+	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
+		now, _ := r.Freshness()
+		seen := make(chan int, 1)
+		go func() {
+			answer, err := r.Units(ctx, now.Revision+1, nil)
+			if err != nil {
+				t.Error(err)
+			}
+			seen <- len(answer.Units)
+		}()
+		synctest.Wait()
+		r.mustSet(t, "web.service", ptr(text), cluster.Inactive)
+		if n := <-seen; n != 1 {
+			t.Errorf("a read that waits for the write shows %d units", n)
+		}
+		began := time.Now()
+		if _, err := r.Units(ctx, now.Revision+100, nil); !errors.Is(err, cluster.ErrUnavailable) || time.Since(began) != catchUp {
+			t.Errorf("a revision that never comes: %v after %s", err, time.Since(began))
+		}
+	})
+}
+
+func TestSetUnit(t *testing.T) {
+	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
+		first := r.mustSet(t, "web.service", ptr(text), cluster.Loaded)
+		if !first.Created || !first.Changed || first.Generation == 0 || first.Hash != cluster.HashOf(text) {
+			t.Errorf("created: %+v", first)
+		}
+		writes := s.Writes()
+		if same := r.mustSet(t, "web.service", ptr(text), cluster.Loaded); same.Changed || same.Revision != first.Revision || s.Writes() != writes {
+			t.Errorf("set to what it is: %+v, %d writes", same, s.Writes()-writes)
+		}
+		launched := r.mustSet(t, "web.service", nil, cluster.Launched)
+		if launched.Created || launched.Generation != first.Generation+1 || launched.Hash != first.Hash {
+			t.Errorf("launched: %+v after %+v", launched, first)
+		}
+		global := r.mustSet(t, "web.service", ptr("[X-Fleet]\nGlobal=true\nGlob=1\n"), cluster.Launched)
+		if global.Generation != launched.Generation+1 || !global.Global || len(global.Warnings) == 0 {
+			t.Errorf("another text: %+v", global)
+		}
+		if again := r.mustSet(t, "web.service", nil, cluster.Launched); !again.Global {
+			t.Errorf("a global unit set without its text: %+v", again)
+		}
+		synctest.Wait()
+		if u, _ := r.Unit(ctx, 0, "web.service"); u.Unit.By != "user core on core-01" || u.Unit.At.IsZero() {
+			t.Errorf("who and when are not kept: %+v", u.Unit)
+		}
+	})
+}
+
+func TestRefusedWrites(t *testing.T) {
+	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
+		r.mustSet(t, "hello.service", ptr(text), cluster.Inactive)
+		r.mustSet(t, "web@.service", ptr(text), cluster.Inactive)
+		synctest.Wait()
+		writes := s.Writes()
+		for name, c := range map[string]struct {
+			unit   cluster.UnitName
+			change api.UnitChange
+			code   int
+			says   string
+		}{
+			"no such unit":         {"helo.service", api.UnitChange{Desired: cluster.Launched}, 404, "did you mean hello.service"},
+			"no desired state":     {"hello.service", api.UnitChange{}, 400, "expected inactive, loaded or launched"},
+			"unknown state":        {"hello.service", api.UnitChange{Desired: "running"}, 400, "expected inactive, loaded or launched"},
+			"a template launched":  {"web@.service", api.UnitChange{Desired: cluster.Launched}, 400, "web@1.service"},
+			"no unit file":         {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr("hello")}, 400, "hello.service:1"},
+			"not UTF-8":            {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[Unit]\nDescription=\xff\n")}, 400, "hello.service"},
+			"too large":            {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[Unit]\n" + strings.Repeat("#\n", 1<<20))}, 400, "hello.service"},
+			"contradicting fleet":  {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[X-Fleet]\nGlobal=true\nMachineOf=a.service\n")}, 400, "hello.service:"},
+			"a new unit, bad text": {"new.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[")}, 400, "new.service:1"},
+		} {
+			_, err := r.SetUnit(ctx, "me", c.unit, c.change)
+			e := api.AsError(err)
+			if e.Code != c.code || !strings.Contains(e.Message+e.Hint, c.says) {
+				t.Errorf("%s: %d %s; %s, want %d with %q", name, e.Code, e.Message, e.Hint, c.code, c.says)
+			}
+		}
+		if _, err := r.Destroy(ctx, "me", "helo.service"); !errors.Is(err, cluster.ErrNotFound) {
+			t.Errorf("destroy nothing: %v", err)
+		}
+		if s.Writes() != writes {
+			t.Errorf("%d refused writes were done", s.Writes()-writes)
+		}
+	})
+}
+
+// TestNewLifeNewGenerations: a unit that is destroyed and made again must be
+// started again, so it may repeat no generation.
+func TestNewLifeNewGenerations(t *testing.T) {
+	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
+		used := map[int64]bool{}
+		for range 5 {
+			for _, desired := range []cluster.Desired{cluster.Launched, cluster.Loaded, cluster.Inactive, cluster.Launched} {
+				w := r.mustSet(t, "web.service", ptr(text), desired)
+				if used[w.Generation] {
+					t.Errorf("generation %d a second time", w.Generation)
+				}
+				used[w.Generation] = true
+			}
+			// The view lags behind: the next life begins before it knows of this one's end.
+			if _, err := r.Destroy(ctx, "me", "web.service"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestWritersAtOnce(t *testing.T) {
+	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
+		first := r.mustSet(t, "web.service", ptr(text), cluster.Inactive)
+		var all sync.WaitGroup
+		var mu sync.Mutex
+		changed := map[int64]bool{}
+		for i := range 20 {
+			all.Go(func() {
+				desired := []cluster.Desired{cluster.Loaded, cluster.Launched}[i%2]
+				w, err := r.SetUnit(ctx, fmt.Sprint(i), "web.service", api.UnitChange{Desired: desired})
+				if err != nil && !errors.Is(err, cluster.ErrConflict) {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if w.Changed && changed[w.Generation] {
+					t.Errorf("generation %d was given twice", w.Generation)
+				}
+				changed[w.Generation] = changed[w.Generation] || w.Changed
+			})
+		}
+		all.Wait()
+		last, _, err := s.Unit(ctx, "web.service")
+		delete(changed, 0)
+		if err != nil || last.Generation <= first.Generation || !changed[last.Generation] {
+			t.Errorf("%+v, %v after %v", last, err, changed)
+		}
+	})
+}
+
+// rival is a store in which someone else always writes first, some times over.
+type rival struct {
+	*memstore.Store
+	times int
+}
+
+func (s *rival) PutUnit(ctx context.Context, u cluster.Unit, text string) (cluster.Unit, error) {
+	if s.times > 0 {
+		s.times--
+		now, _, err := s.Unit(ctx, u.Name)
+		if err != nil {
+			return u, err
+		}
+		now.Generation++
+		if _, err := s.Store.PutUnit(ctx, now, text); err != nil {
+			return u, err
+		}
+	}
+	return s.Store.PutUnit(ctx, u, text)
+}
+
+func TestLostGuards(t *testing.T) {
+	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
+		first := r.mustSet(t, "web.service", ptr(text), cluster.Inactive)
+		synctest.Wait()
+		r.store = &rival{s, attempts - 1}
+		if w := r.mustSet(t, "web.service", nil, cluster.Loaded); w.Generation != first.Generation+attempts {
+			t.Errorf("%+v after %+v: want it decided anew each time", w, first)
+		}
+		r.store = &rival{s, attempts}
+		if _, err := r.SetUnit(ctx, "me", "web.service", api.UnitChange{Desired: cluster.Launched}); !errors.Is(err, cluster.ErrConflict) {
+			t.Errorf("lost every time: %v", err)
+		}
+	})
+}

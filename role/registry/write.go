@@ -1,0 +1,151 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"argosy/core/api"
+	"argosy/core/cluster"
+)
+
+// attempts bounds how often a write that lost its guard is decided anew. Each
+// loss means that another one's write won.
+const attempts = 8
+
+// SetUnit stores what by wants of the unit: change.Desired, and change.Text
+// unless it is nil. What is so already is not written.
+func (r *Registry) SetUnit(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error) {
+	reading, err := check(name, change)
+	if err != nil {
+		return api.Written{}, err
+	}
+	for range attempts {
+		written, err := r.setOnce(ctx, by, name, change)
+		if errors.Is(err, cluster.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return api.Written{}, err
+		}
+		if change.Text == nil {
+			reading = r.readingOf(ctx, written)
+		}
+		written.Warnings, written.Global = reading.Warnings, reading.Global
+		if written.Changed {
+			r.log.Info("unit written", "unit", name, "desired", written.Desired, "hash", written.Hash,
+				"generation", written.Generation, "by", by)
+		}
+		return written, nil
+	}
+	return api.Written{}, fmt.Errorf("set unit %s: lost to others %d times: %w", name, attempts, cluster.ErrConflict)
+}
+
+// check refuses what can't be right whatever is stored.
+func check(name cluster.UnitName, change api.UnitChange) (reading api.Reading, err error) {
+	if !change.Desired.Valid() {
+		return reading, api.Invalid(fmt.Sprintf("desired is %q", change.Desired),
+			"expected inactive, loaded or launched")
+	}
+	if name.IsTemplate() && change.Desired != cluster.Inactive {
+		return reading, api.Invalid(fmt.Sprintf("%s is a template: it can only be inactive", name),
+			fmt.Sprintf("name an instance, such as %s@1%s", name.Prefix(), name.Suffix()))
+	}
+	if change.Text == nil {
+		return reading, nil
+	}
+	return api.Read(name, *change.Text)
+}
+
+func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error) {
+	stored, asOf, err := r.store.Unit(ctx, name)
+	created := errors.Is(err, cluster.ErrNotFound)
+	switch {
+	case created && change.Text == nil:
+		return api.Written{}, r.notFound(name)
+	case created:
+		// A unit that is destroyed and made again must not repeat a generation
+		// that a machine has acted on, or it would not be started. A generation
+		// never exceeds the revision of the write that it came with, so counting
+		// from the store's own revision is above all earlier ones.
+		stored = cluster.Unit{Name: name, Generation: asOf}
+	case err != nil:
+		return api.Written{}, fmt.Errorf("set unit %s: %w", name, err)
+	}
+	next := stored
+	next.Desired = change.Desired
+	if change.Text != nil {
+		next.Hash = cluster.HashOf(*change.Text)
+	}
+	if next == stored {
+		return written(stored, false, false), nil
+	}
+	next.Generation, next.By, next.At = stored.Generation+1, by, time.Now().UTC()
+	text, err := r.text(ctx, next.Hash, change.Text)
+	if err == nil {
+		next, err = r.store.PutUnit(ctx, next, text)
+	}
+	if err != nil {
+		return api.Written{}, fmt.Errorf("set unit %s: %w", name, err)
+	}
+	return written(next, created, true), nil
+}
+
+func written(u cluster.Unit, created, changed bool) api.Written {
+	return api.Written{
+		Name: u.Name, Revision: u.Revision, Generation: u.Generation, Hash: u.Hash, Desired: u.Desired,
+		Created: created, Changed: changed,
+	}
+}
+
+// text is given, or what the store holds under hash.
+func (r *Registry) text(ctx context.Context, hash cluster.Hash, given *string) (string, error) {
+	if given != nil {
+		return *given, nil
+	}
+	r.mu.Lock()
+	text, known := r.view.Text(hash)
+	r.mu.Unlock()
+	if known {
+		return text, nil
+	}
+	return r.store.Content(ctx, hash)
+}
+
+// readingOf is what the text of a unit says that has been written without it. It
+// may be too new for the view.
+func (r *Registry) readingOf(ctx context.Context, w api.Written) api.Reading {
+	text, err := r.text(ctx, w.Hash, nil)
+	if err != nil {
+		return api.Reading{}
+	}
+	reading, _ := api.Read(w.Name, text) // it was checked when it was stored
+	reading.Warnings = nil               // and told of
+	return reading
+}
+
+// Destroy takes the unit out of the cluster; the leader then takes it off its
+// machines.
+func (r *Registry) Destroy(ctx context.Context, by string, name cluster.UnitName) (api.Written, error) {
+	for range attempts {
+		stored, _, err := r.store.Unit(ctx, name)
+		if errors.Is(err, cluster.ErrNotFound) {
+			return api.Written{}, r.notFound(name)
+		}
+		if err == nil {
+			err = r.store.DeleteUnit(ctx, name, stored.Revision)
+		}
+		switch {
+		case err == nil:
+			r.log.Info("unit destroyed", "unit", name, "by", by)
+			// A unit of that name with this generation or a later one is a new unit.
+			return api.Written{Name: name, Revision: stored.Revision, Generation: stored.Generation + 1, Changed: true}, nil
+		case errors.Is(err, cluster.ErrConflict), errors.Is(err, cluster.ErrNotFound):
+			continue // the next look tells which
+		default:
+			return api.Written{}, fmt.Errorf("destroy unit %s: %w", name, err)
+		}
+	}
+	return api.Written{}, fmt.Errorf("destroy unit %s: lost to others %d times: %w", name, attempts, cluster.ErrConflict)
+}
