@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,19 +31,26 @@ func drawQuery(t *rapid.T, s *stage) Query {
 	maybe("ttl", "0", "3", "9")
 	maybe("dir", "true")
 	maybe("recursive", "true")
-	maybe("refresh", "true")
+	if form["ttl"] != nil && form["value"] == nil {
+		maybe("refresh", "true")
+	}
 	method := rapid.SampledFrom([]string{"PUT", "PUT", "POST", "DELETE"}).Draw(t, "method")
 	key := CleanKey(rapid.SampledFrom(someKeys).Draw(t, "key"))
 	query, err := Parse(method, key, form, s.now)
 	if err != nil {
-		t.Skip("a form that is refused")
+		t.Fatalf("%v: %v", form, err)
 	}
 	return query
 }
 
 func (s *stage) everything() string {
 	listing := s.tree.root.list(true, s.now)
-	return string(Event{Action: ActionGet, Node: listing}.AppendJSON(nil)) + fmt.Sprint(s.tree.index, len(s.tree.expiring))
+	all := string(Event{Action: ActionGet, Node: listing}.AppendJSON(nil))
+	for _, key := range someKeys { // the hidden ones, too
+		node, _ := s.tree.Stored(CleanKey(key))
+		all += fmt.Sprintln(string(Event{Node: &node}.AppendJSON(nil)))
+	}
+	return all + fmt.Sprint(s.tree.index, len(s.tree.expiring))
 }
 
 // TestOneStepAChange: what is refused leaves no trace; what is done takes
@@ -129,6 +138,48 @@ func checkTree(t *rapid.T, tree *Tree) {
 	if ending != len(tree.expiring) {
 		t.Fatalf("%d nodes expire and %d are known to", ending, len(tree.expiring))
 	}
+}
+
+// TestReplayFollows: a tree that is told of every event, and one restored from
+// what was kept after each change, are the tree that decided.
+func TestReplayFollows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, follower, kept := newStage(), New(0), map[Key]Node{}
+		for range rapid.IntRange(1, 60).Draw(t, "writes") {
+			changes := s.tree.Expire(s.now, 2)
+			if change, err := s.tree.Apply(drawQuery(t, s).Request.(Write), s.now); err == nil {
+				changes = append(changes, change)
+			}
+			s.now = s.now.Add(time.Second)
+			for _, change := range changes {
+				replayed, err := follower.Replay(change.Event, change.Silent)
+				if err != nil || fmt.Sprint(replayed) != fmt.Sprint(change) {
+					t.Fatalf("%+v was replayed as %+v: %v", change, replayed, err)
+				}
+				for _, key := range change.Touched() {
+					delete(kept, key)
+					if node, there := s.tree.Stored(key); there {
+						kept[key] = node
+					}
+				}
+			}
+		}
+		var nodes []Node
+		for _, key := range slices.Sorted(maps.Keys(kept)) {
+			nodes = append(nodes, kept[key])
+		}
+		restored, err := Restore(s.tree.Index(), nodes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := s.everything()
+		for name, tree := range map[string]*Tree{"follower": follower, "restored": restored} {
+			if got := (&stage{now: s.now, tree: tree}).everything(); got != want {
+				t.Fatalf("the %s has\n%s and not\n%s", name, got, want)
+			}
+			checkTree(t, tree)
+		}
+	})
 }
 
 func TestHistoryReachesBackAThousandEvents(t *testing.T) {
