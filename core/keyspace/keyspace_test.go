@@ -83,7 +83,7 @@ func TestOneStepAChange(t *testing.T) {
 					index++
 					checkChange(t, s, change, index, stream)
 				}
-				if next, some := s.tree.NextExpiry(); some && !next.After(s.now) {
+				if _, next, some := s.tree.NextExpiry(); some && !next.After(s.now) {
 					t.Fatalf("at %v something still ends at %v", s.now, next)
 				}
 			},

@@ -64,12 +64,12 @@ func (t *Tree) Expire(now time.Time, limit int) []Change {
 	return changes
 }
 
-// NextExpiry is when Expire will next have something to do.
-func (t *Tree) NextExpiry() (time.Time, bool) {
+// NextExpiry is what Expire will take next, and when; false if nothing.
+func (t *Tree) NextExpiry() (Key, time.Time, bool) {
 	if len(t.expiring) == 0 {
-		return time.Time{}, false
+		return "", time.Time{}, false
 	}
-	return t.expiring[0].expires, true
+	return t.expiring[0].key, t.expiring[0].expires, true
 }
 
 func (t *Tree) refuse(code Code, cause string) error {

@@ -45,6 +45,15 @@ func (r *replica) tell(changes ...keyspace.Change) {
 	}
 }
 
+// replace puts another tree in place of one that has missed too much, and lets
+// go of all who wait, for they have missed it, too. The caller holds mu.
+func (r *replica) replace(tree *keyspace.Tree, history *keyspace.History) {
+	for _, w := range r.waiting {
+		r.drop(w)
+	}
+	r.tree, r.history = tree, history
+}
+
 // drop forgets a waiter and ends its events. The caller holds mu.
 func (r *replica) drop(w *waiter) {
 	if r.waiting[w.id] != w {
