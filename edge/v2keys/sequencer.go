@@ -64,7 +64,7 @@ func (c *Cluster) send(ctx context.Context) error {
 		}
 		here := c.term.Load()
 		if here == nil {
-			c.mail(ctx, gathered)
+			c.mail(ctx, c.gather(gathered))
 			gathered = nil
 			continue
 		}
@@ -79,6 +79,19 @@ func (c *Cluster) send(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// gather adds the orders that wait already, so that one transaction carries them.
+func (c *Cluster) gather(gathered []order) []order {
+	for len(gathered) < together {
+		select {
+		case o := <-c.outbox:
+			gathered = append(gathered, o)
+		default:
+			return gathered
+		}
+	}
+	return gathered
 }
 
 // mail leaves orders in etcd. They are not sent again: an order whose sending
