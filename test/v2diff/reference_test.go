@@ -10,9 +10,15 @@ import (
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"argosy/core/keyspace"
+	"argosy/edge/etcdnode/etcdtest"
 	"argosy/edge/v2keys"
 )
 
@@ -78,11 +84,65 @@ func waitHealthy(t *testing.T, reference side) {
 	}
 }
 
-// startOurs serves the keys from memory, beginning at the reference's index.
-func startOurs(t *testing.T, index uint64) (side, *v2keys.Memory) {
-	t.Helper()
+// keeper makes ours, beginning at the reference's index.
+type keeper func(t *testing.T, index uint64) v2keys.Keys
+
+// inMemory keeps the keys in a Memory that looks for what has expired as often
+// as etcd does.
+func inMemory(t *testing.T, index uint64) v2keys.Keys {
 	memory := v2keys.NewMemory(index, time.Now)
-	server := httptest.NewServer(&v2keys.Handler{Keys: memory, ClusterID: "cafe", Now: time.Now})
+	running(t, func(ctx context.Context) {
+		for tick := time.NewTicker(500 * time.Millisecond); ; {
+			select {
+			case <-tick.C:
+				memory.Expire()
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return memory
+}
+
+// inEtcd keeps the keys in etcd v3; what is asked is a gateway beside the sequencer.
+func inEtcd(t *testing.T, index uint64) v2keys.Keys {
+	client, err := clientv3.New(clientv3.Config{Endpoints: etcdtest.Start(t), Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	var gateway *v2keys.Cluster
+	for _, asked := range []bool{false, true} {
+		cluster := v2keys.NewCluster(v2keys.ClusterConfig{
+			Client: client, Now: time.Now, Gateway: asked,
+			Raft:   func() v2keys.Raft { return v2keys.Raft{} },
+			Report: func(err error) { t.Log(err) },
+		})
+		running(t, func(ctx context.Context) { _ = cluster.Run(ctx) })
+		gateway = cluster
+	}
+	answer, err := gateway.Read(t.Context(), keyspace.Get{Key: keyspace.Root})
+	if err != nil || answer.Index != index {
+		t.Fatalf("ours begins at %d and the reference at %d: %v", answer.Index, index, err)
+	}
+	return gateway
+}
+
+// running runs something until the test ends.
+func running(t *testing.T, part func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var parts sync.WaitGroup
+	parts.Go(func() { part(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		parts.Wait()
+	})
+}
+
+// startOurs serves the keys.
+func startOurs(t *testing.T, keys v2keys.Keys) side {
+	t.Helper()
+	server := httptest.NewServer(&v2keys.Handler{Keys: keys, ClusterID: "cafe", Now: time.Now})
 	t.Cleanup(func() {
 		server.CloseClientConnections() // waits would keep it for ever
 		server.Close()
@@ -90,7 +150,7 @@ func startOurs(t *testing.T, index uint64) (side, *v2keys.Memory) {
 	address := server.Listener.Addr()
 	return side{name: "argosy", base: "http://client", client: newClient(func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, address.Network(), address.String())
-	})}, memory
+	})}
 }
 
 // newClient shows redirects instead of following them.

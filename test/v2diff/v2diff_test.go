@@ -2,7 +2,8 @@
 
 // Package v2diff compares our etcd v2 keys API with etcd's own, request by
 // request. The reference is Debian's etcd-server 3.4 with --enable-v2=true;
-// ours is edge/v2keys over core/keyspace in memory, begun at the same index.
+// ours is edge/v2keys over core/keyspace, in memory and in etcd v3, begun at the
+// same index.
 // Requests are drawn from a seed; a difference prints the seed, the request and
 // those before it. To draw others: go test -tags store ./test/v2diff -seed 7
 //
@@ -35,8 +36,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"argosy/edge/v2keys"
 )
 
 var (
@@ -52,7 +51,6 @@ const (
 // run is both sides and what was asked so far.
 type run struct {
 	reference, ours side
-	memory          *v2keys.Memory
 	generator       *generator
 	asked, waits    int
 	recent          []string // the latest questions, for who must find out
@@ -61,7 +59,7 @@ type run struct {
 	met             map[string]int  // answers, by status and error code
 }
 
-func begin(t *testing.T) *run {
+func begin(t *testing.T, ours keeper) *run {
 	t.Helper()
 	reference := startReference(t)
 	first, err := reference.send(question{method: "GET", target: "/v2/keys"})
@@ -73,17 +71,19 @@ func begin(t *testing.T) *run {
 	if err != nil {
 		t.Fatalf("the reference's index: %v", err)
 	}
-	ours, memory := startOurs(t, index)
 	return &run{
-		reference: reference, ours: ours, memory: memory,
+		reference: reference, ours: startOurs(t, ours(t, index)),
 		tops: map[string]bool{}, met: map[string]int{},
 		generator: &generator{Rand: rand.New(rand.NewPCG(*seed, 0)), index: index, modified: map[string]uint64{}},
 	}
 }
 
-func TestAnswersAsEtcd(t *testing.T) {
-	r := begin(t)
-	for range *rounds {
+func TestMemoryAnswersAsEtcd(t *testing.T)  { answersAsEtcd(t, inMemory, *rounds) }
+func TestClusterAnswersAsEtcd(t *testing.T) { answersAsEtcd(t, inEtcd, *rounds/4) }
+
+func answersAsEtcd(t *testing.T, ours keeper, rounds int) {
+	r := begin(t, ours)
+	for range rounds {
 		for range perRound {
 			q := r.generator.question()
 			for q.wait && len(r.open) == openAtOnce {
@@ -107,10 +107,13 @@ var kinds = strings.Split("status 200,status 201,status 301,status 404,status 40
 	"error 104,error 105,error 107,error 108,error 201,error 202,error 203,error 209,error 210,error 211,error 212,"+
 	"error 401", ",")
 
-// TestExpiresAsEtcd compares what watchers are told when keys end. Each side
+func TestMemoryExpiresAsEtcd(t *testing.T)  { expiresAsEtcd(t, inMemory) }
+func TestClusterExpiresAsEtcd(t *testing.T) { expiresAsEtcd(t, inEtcd) }
+
+// expiresAsEtcd compares what watchers are told when keys end. Each side
 // expires by its own clock, so keys end while nothing else is asked.
-func TestExpiresAsEtcd(t *testing.T) {
-	r := begin(t)
+func expiresAsEtcd(t *testing.T, ours keeper) {
+	r := begin(t, ours)
 	for _, target := range []string{"/a?ttl=1&value=1", "/dir?ttl=1&dir=true", "/dir/below?value=1", "/dir/_hidden/x?value=1&ttl=1", "/b/c?value=2&ttl=1", "/_h?value=3&ttl=1"} {
 		r.ask(t, question{method: "PUT", target: "/v2/keys" + target})
 	}
@@ -119,8 +122,8 @@ func TestExpiresAsEtcd(t *testing.T) {
 	for _, target := range []string{"/a?wait=true", "/dir?wait=true&stream=true", "/dir/below?wait=true", "/dir/_hidden/x?wait=true", "/dir/none?wait=true", "/?wait=true&recursive=true", "/b?wait=true&recursive=true&stream=true", "/_h?wait=true"} {
 		r.ask(t, question{method: "GET", target: "/v2/keys" + target, wait: true})
 	}
-	r.awaitIndex(t, begun+ending)
-	r.memory.Expire()
+	awaitIndex(t, r.reference, begun+ending)
+	awaitIndex(t, r.ours, begun+ending)
 	for index := begun + 1; index <= begun+ending; index++ {
 		r.ask(t, question{method: "GET", target: fmt.Sprintf("/v2/keys/?wait=true&recursive=true&waitIndex=%d", index)})
 	}
@@ -130,12 +133,12 @@ func TestExpiresAsEtcd(t *testing.T) {
 	r.settle(t)
 }
 
-// awaitIndex waits until the reference has expired what it must.
-func (r *run) awaitIndex(t *testing.T, index uint64) {
+// awaitIndex waits until one side has expired what it must.
+func awaitIndex(t *testing.T, s side, index uint64) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for tick := time.NewTicker(50 * time.Millisecond); ; <-tick.C {
-		response, err := r.reference.send(question{method: "GET", target: "/v2/keys"})
+		response, err := s.send(question{method: "GET", target: "/v2/keys"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +148,7 @@ func (r *run) awaitIndex(t *testing.T, index uint64) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the reference's index is %s and not %d", last, index)
+			t.Fatalf("the index of %s is %s and not %d", s.name, last, index)
 		}
 	}
 }
