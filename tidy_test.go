@@ -18,6 +18,8 @@ import (
 // not here fails the test, so the map in ARCHITECTURE.md cannot go stale.
 var layers = map[string]string{
 	"cli":                       "cli",
+	"cli/fleetd":                "cli",
+	"role/daemon":               "daemon",
 	"cli/etcd":                  "cli",
 	"cli/fleetctl":              "cli",
 	"cli/local":                 "cli",
@@ -27,6 +29,7 @@ var layers = map[string]string{
 	"core/cluster":              "core",
 	"core/converge":             "core",
 	"core/keyspace":             "core",
+	"core/fleetv1":              "core",
 	"core/schedule":             "core",
 	"core/unitfile":             "core",
 	"edge/authority":            "edge",
@@ -38,6 +41,7 @@ var layers = map[string]string{
 	"edge/etcdnode/etcdtest":    "edge",
 	"edge/fakesystemd":          "edge",
 	"edge/fleetconf":            "edge",
+	"edge/fleetv1":              "edge",
 	"edge/host":                 "edge",
 	"edge/httpapi":              "edge",
 	"edge/localnet":             "edge",
@@ -53,6 +57,7 @@ var layers = map[string]string{
 	"role/agent":                "role",
 	"role/engine":               "role",
 	"role/registry":             "role",
+	"test/bench":                "test",
 	"test/e2e":                  "test",
 	"test/v2diff":               "test",
 }

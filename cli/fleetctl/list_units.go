@@ -1,6 +1,8 @@
 package fleetctl
 
 import (
+	"cmp"
+
 	"github.com/spf13/cobra"
 
 	"argosy/core/api"
@@ -19,7 +21,7 @@ var unitColumns = []column[api.State]{
 	{"sub", func(s api.State, _ bool) string { return dash(s.Sub) }},
 	{"hash", func(s api.State, full bool) string { return hash(s.Hash, full) }},
 	{"result", func(s api.State, _ bool) string { return dash(s.Result) }},
-	{"problem", func(s api.State, _ bool) string { return dash(s.Problem) }},
+	{"problem", func(s api.State, _ bool) string { return dash(cmp.Or(s.Problem, s.Note)) }},
 }
 
 func listUnits(s *session) *cobra.Command {

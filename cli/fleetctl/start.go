@@ -87,6 +87,11 @@ func (s *session) brought(c *change, unit api.Unit) (failed bool) {
 	if at := at(unit); at != "" && !unit.Global {
 		fmt.Fprintf(s.out, "Unit %s %s%s\n", c.name, unit.Desired, at)
 	}
+	for _, on := range unit.On {
+		if on.State != nil && on.State.Note != "" {
+			s.warn("%s on %s: %s", c.name, on.Called(), on.State.Note)
+		}
+	}
 	switch unit.Outcome {
 	case api.OutcomeDone:
 		fmt.Fprintf(s.err, "Unit %s has ended: %s\n", c.name, unit.Reason)

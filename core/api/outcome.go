@@ -93,10 +93,10 @@ func judgeOn(unit cluster.Unit, on Presence) (Outcome, string) {
 		return OutcomeWorking, "waiting for " + on.Called()
 	case state.Problem != "":
 		return OutcomeFailed, fmt.Sprintf("on %s: %s", on.Called(), state.Problem)
-	case state.Load != "" && state.Load != "loaded":
-		return OutcomeFailed, fmt.Sprintf("on %s: systemd says the unit's file is %s", on.Called(), state.Load)
 	case state.Phase != cluster.Settled:
 		return OutcomeWorking, fmt.Sprintf("on %s: %s", on.Called(), Said(*state))
+	case state.Load != "" && state.Load != "loaded":
+		return OutcomeFailed, fmt.Sprintf("on %s: systemd says the unit's file is %s", on.Called(), state.Load)
 	case unit.Desired == cluster.Loaded:
 		return OutcomeLoaded, ""
 	}

@@ -60,6 +60,7 @@ func TestJudge(t *testing.T) {
 		"a state of a later systemd":   {situation{unit: launched, on: []Presence{on(one, 7, 7, "pondering", "hm", "")}}, OutcomeFailed, "on core-01: pondering (hm)"},
 		"masked":                       {situation{unit: launched, on: []Presence{alter(on(one, 7, 7, "inactive", "dead", ""), func(s *cluster.UnitState) { s.Load = "masked" })}}, OutcomeFailed, "on core-01: systemd says the unit's file is masked"},
 		"agent could not":              {situation{unit: launched, on: []Presence{alter(on(one, 7, 7, "inactive", "dead", ""), func(s *cluster.UnitState) { s.Problem = "disk is full" })}}, OutcomeFailed, "on core-01: disk is full"},
+		"the old text still runs":      {situation{unit: launched, on: []Presence{alter(on(one, 7, 7, "active", "running", ""), func(s *cluster.UnitState) { s.Problem = "disk is full" })}}, OutcomeFailed, "on core-01: disk is full"},
 		"machine without a name":       {situation{unit: launched, on: []Presence{{Machine: one, Placed: running.Placed}}}, OutcomeWorking, "waiting for 148a18ff..."},
 		"refused":                      {situation{unit: launched, unplaced: refusal(7)}, OutcomeUnplaced, "no machine is up"},
 		"refused of old":               {situation{unit: launched, unplaced: refusal(6)}, OutcomeWorking, "waiting for a machine to be chosen"},

@@ -117,6 +117,7 @@ type State struct {
 	Result  string            `json:"result,omitempty"`
 	Phase   cluster.Phase     `json:"phase"`
 	Problem string            `json:"problem,omitempty"`
+	Note    string            `json:"note,omitempty"`
 }
 
 // States answers GET states, sorted by unit, then machine id.

@@ -90,6 +90,8 @@ type UnitState struct {
 	Phase  Phase  `json:"phase"`
 	// Problem says what the agent could not do, for people; empty when all is well.
 	Problem string `json:"problem,omitempty"`
+	// Note says what a user should know of the unit though nothing is wrong.
+	Note string `json:"note,omitempty"`
 }
 
 // Phase tells whether a machine has done what its placement asks.

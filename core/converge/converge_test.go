@@ -167,6 +167,8 @@ func TestState(t *testing.T) {
 			"4 aa loaded inactive dead success settled "},
 		{"failed", Unit{Want: placed(4, "aa", cluster.Launched), HasFile: true, File: "aa", Record: begun(4), Status: failed}, false, "",
 			"4 aa loaded failed failed exit-code settled "},
+		{"its text is on the way", Unit{Want: placed(4, "aa", cluster.Launched)}, true, "",
+			"4  stub inactive dead  working "},
 		{"no text", Unit{Want: placed(4, "aa", cluster.Launched)}, false, "its text is not in the store",
 			"4  not-found inactive dead  settled its text is not in the store"},
 		{"dependency", Unit{Want: placed(4, "aa", cluster.Launched), HasFile: true, File: "aa",
@@ -174,15 +176,22 @@ func TestState(t *testing.T) {
 			"4 aa loaded inactive dead success settled not started: a unit that it requires did not start"},
 		{"shadowed", Unit{Want: placed(4, "aa", cluster.Launched), HasFile: true, File: "aa", Record: begun(4),
 			Status: Status{InMemory: true, Load: "loaded", Active: "active", Sub: "running", Shadow: "/etc/systemd/system/web.service"}}, false, "",
-			"4 aa loaded active running success settled /etc/systemd/system/web.service shadows fleet's text of this unit: systemd runs that file"},
+			"4 aa loaded active running success settled NOTE /etc/systemd/system/web.service shadows fleet's text of this unit: systemd runs that file"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s := State("m1", test.unit, test.working, test.problem)
-			got := fmt.Sprintf("%d %s %s %s %s %s %s %s", s.Generation, s.Hash, s.Load, s.Active, s.Sub, s.Result, s.Phase, s.Problem)
+			got := fmt.Sprintf("%d %s %s %s %s %s %s %s%s", s.Generation, s.Hash, s.Load, s.Active, s.Sub, s.Result, s.Phase, s.Problem, noted(s))
 			if got != test.want {
 				t.Errorf("state %q, expected %q", got, test.want)
 			}
 		})
 	}
+}
+
+func noted(s cluster.UnitState) string {
+	if s.Note == "" {
+		return ""
+	}
+	return "NOTE " + s.Note
 }

@@ -23,25 +23,29 @@ func State(machine cluster.MachineID, u Unit, working bool, problem string) clus
 		s.Active, s.Sub = "inactive", "dead"
 	}
 	if s.Load == "" {
-		s.Load = "not-found"
-		if u.HasFile {
+		switch {
+		case u.HasFile:
 			s.Load = "loaded" // it is read when it is asked for
+		case working:
+			s.Load = "stub" // systemd's word for one that is yet to be read
+		default:
+			s.Load = "not-found"
 		}
 	}
 	if s.Result == "" && u.Record != nil && u.Record.Begun && s.Active != "activating" {
 		s.Result = "success" // what ended otherwise stays in systemd's memory
 	}
 	if s.Problem == "" {
-		s.Problem = u.remark()
+		s.Problem = u.unstarted()
+	}
+	if u.Status.Shadow != "" {
+		s.Note = fmt.Sprintf("%s shadows fleet's text of this unit: systemd runs that file", u.Status.Shadow)
 	}
 	return s
 }
 
-// remark says what a user should know though nothing has to be done.
-func (u Unit) remark() string {
-	if u.Status.Shadow != "" {
-		return fmt.Sprintf("%s shadows fleet's text of this unit: systemd runs that file", u.Status.Shadow)
-	}
+// unstarted says why systemd did not start the unit, where its state does not tell.
+func (u Unit) unstarted() string {
 	if u.Record == nil {
 		return ""
 	}

@@ -100,7 +100,7 @@ const (
 	parallel = 16
 	// slowJob is when a job that has not ended gives its place to the next:
 	// a unit that pulls an image for minutes holds up no other.
-	slowJob = time.Second
+	slowJob = 250 * time.Millisecond
 	// fetches at a time.
 	fetches = 16
 	// firstRetry doubles with each failure of a unit's steps up to lastRetry.

@@ -321,8 +321,8 @@ func TestAShadowedUnitIsStartedAndSaysSo(t *testing.T) {
 		w.run()
 		w.launch("web.service", sleeps, 1)
 		w.settle()
-		if s := w.is("web.service", "1 active running settled"); !strings.Contains(s.Problem, path) {
-			t.Errorf("its problem is %q, expected that it names %s", s.Problem, path)
+		if s := w.is("web.service", "1 active running settled"); s.Problem != "" || !strings.Contains(s.Note, path) {
+			t.Errorf("its note is %q and its problem %q, expected a note that names %s", s.Note, s.Problem, path)
 		}
 	})
 }

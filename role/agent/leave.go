@@ -98,7 +98,6 @@ func (a *Agent) bow(ctx context.Context) error {
 		}
 		err = errors.Join(err, revoked)
 	}
-	a.log.Info("left the cluster", "machine", a.config.Machine.ID)
 	return err
 }
 
@@ -108,7 +107,6 @@ func (d *desk) beginLeaving(departure departure) {
 		departure.done <- nil // it leaves, or has left, already
 		return
 	}
-	d.log.Info("leaving the cluster", "units", len(d.units))
 	d.departure = &departure
 	for name, e := range d.units {
 		d.clear(name, e)

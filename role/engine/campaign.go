@@ -12,10 +12,10 @@ const (
 	// the cold start of a whole cluster machines register within a second or two
 	// of one another, and the lead need not change hands twice meanwhile.
 	grace = 3 * time.Second
-	// settle is how long after this machine's own return, where units are placed
-	// already, the others are waited for: what took its record away (a store out
-	// of reach for longer than a lease) took theirs too, and agents that ask about
-	// every three seconds need this long to come back.
+	// settle is how long, after all machines were gone and this one is back, the
+	// others are waited for where units are placed already: what took their
+	// records away was a store out of reach for longer than a lease, or a power
+	// cut, and agents that ask about every three seconds need this long to return.
 	settle = 5 * time.Second
 
 	forever = time.Duration(math.MaxInt64)
@@ -27,20 +27,20 @@ type campaign struct {
 	self cluster.MachineID
 	run  string
 
-	known    bool           // the first batch has been learned
 	leader   cluster.Leader // Revision is 0 where nobody leads
 	unsure   bool           // leader is out of date, and news of it are on their way
 	machines map[cluster.MachineID]bool
 	placed   bool // some unit has a machine
+	emptied  bool // no machine was there at all, and this one is not back since
 
 	seen     bool      // the leader's machine has been there in its time as leader
 	absent   time.Time // since when it is known not to be there; zero while it is
-	returned time.Time // when this machine last came back; zero if it was there from the start
+	returned time.Time // when this machine last came back after that; zero if it never did
 }
 
 // learn takes a batch in.
 func (c *campaign) learn(batch cluster.Batch, now time.Time) {
-	wasHere, leader := c.machines[c.self], c.leader
+	leader := c.leader
 	if batch.Reset {
 		c.machines, c.placed, leader = map[cluster.MachineID]bool{}, false, cluster.Leader{}
 	}
@@ -68,10 +68,15 @@ func (c *campaign) learn(batch cluster.Batch, now time.Time) {
 	case c.absent.IsZero():
 		c.absent = now
 	}
-	if c.known && !wasHere && c.machines[c.self] && c.placed {
-		c.returned = now
+	if len(c.machines) == 0 {
+		c.emptied = true
 	}
-	c.known = true
+	if c.emptied && c.machines[c.self] {
+		c.emptied = false
+		if c.placed {
+			c.returned = now
+		}
+	}
 }
 
 // lead notes who leads now.

@@ -21,7 +21,7 @@ const text = "[Service]\nExecStart=/bin/sleep 1\n"
 func ptr(s string) *string { return &s }
 
 // bubble runs a test with a registry that follows a store, in virtual time.
-func bubble(t *testing.T, test func(ctx context.Context, s *memstore.Store, r *Registry)) {
+func bubble(t *testing.T, test func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry)) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		s := memstore.New()
@@ -29,7 +29,7 @@ func bubble(t *testing.T, test func(ctx context.Context, s *memstore.Store, r *R
 		ended := make(chan error, 1)
 		go func() { ended <- r.Run(ctx) }()
 		synctest.Wait()
-		test(ctx, s, r)
+		test(ctx, t, s, r)
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("run: %v", err)
@@ -37,9 +37,9 @@ func bubble(t *testing.T, test func(ctx context.Context, s *memstore.Store, r *R
 	})
 }
 
-func (r *Registry) mustSet(t *testing.T, name cluster.UnitName, text *string, desired cluster.Desired) api.Written {
+func (r *Registry) mustSet(ctx context.Context, t *testing.T, name cluster.UnitName, text *string, desired cluster.Desired) api.Written {
 	t.Helper()
-	w, err := r.SetUnit(t.Context(), "user core on core-01", name, api.UnitChange{Text: text, Desired: desired})
+	w, err := r.SetUnit(ctx, "user core on core-01", name, api.UnitChange{Text: text, Desired: desired})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,8 +47,8 @@ func (r *Registry) mustSet(t *testing.T, name cluster.UnitName, text *string, de
 }
 
 func TestReadsTellTheirAge(t *testing.T) {
-	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
-		written := r.mustSet(t, "web.service", ptr(text), cluster.Inactive)
+	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
+		written := r.mustSet(ctx, t, "web.service", ptr(text), cluster.Inactive)
 		synctest.Wait()
 		s.SetAway(true)
 		time.Sleep(time.Minute)
@@ -83,7 +83,7 @@ func TestNothingIsKnownYet(t *testing.T) {
 }
 
 func TestReadsWaitForARevision(t *testing.T) {
-	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
+	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
 		now, _ := r.Freshness()
 		seen := make(chan int, 1)
 		go func() {
@@ -94,7 +94,7 @@ func TestReadsWaitForARevision(t *testing.T) {
 			seen <- len(answer.Units)
 		}()
 		synctest.Wait()
-		r.mustSet(t, "web.service", ptr(text), cluster.Inactive)
+		r.mustSet(ctx, t, "web.service", ptr(text), cluster.Inactive)
 		if n := <-seen; n != 1 {
 			t.Errorf("a read that waits for the write shows %d units", n)
 		}
@@ -106,24 +106,24 @@ func TestReadsWaitForARevision(t *testing.T) {
 }
 
 func TestSetUnit(t *testing.T) {
-	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
-		first := r.mustSet(t, "web.service", ptr(text), cluster.Loaded)
+	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
+		first := r.mustSet(ctx, t, "web.service", ptr(text), cluster.Loaded)
 		if !first.Created || !first.Changed || first.Generation == 0 || first.Hash != cluster.HashOf(text) {
 			t.Errorf("created: %+v", first)
 		}
 		writes := s.Writes()
-		if same := r.mustSet(t, "web.service", ptr(text), cluster.Loaded); same.Changed || same.Revision != first.Revision || s.Writes() != writes {
+		if same := r.mustSet(ctx, t, "web.service", ptr(text), cluster.Loaded); same.Changed || same.Revision != first.Revision || s.Writes() != writes {
 			t.Errorf("set to what it is: %+v, %d writes", same, s.Writes()-writes)
 		}
-		launched := r.mustSet(t, "web.service", nil, cluster.Launched)
+		launched := r.mustSet(ctx, t, "web.service", nil, cluster.Launched)
 		if launched.Created || launched.Generation != first.Generation+1 || launched.Hash != first.Hash {
 			t.Errorf("launched: %+v after %+v", launched, first)
 		}
-		global := r.mustSet(t, "web.service", ptr("[X-Fleet]\nGlobal=true\nGlob=1\n"), cluster.Launched)
+		global := r.mustSet(ctx, t, "web.service", ptr("[X-Fleet]\nGlobal=true\nGlob=1\n"), cluster.Launched)
 		if global.Generation != launched.Generation+1 || !global.Global || len(global.Warnings) == 0 {
 			t.Errorf("another text: %+v", global)
 		}
-		if again := r.mustSet(t, "web.service", nil, cluster.Launched); !again.Global {
+		if again := r.mustSet(ctx, t, "web.service", nil, cluster.Launched); !again.Global {
 			t.Errorf("a global unit set without its text: %+v", again)
 		}
 		synctest.Wait()
@@ -134,9 +134,9 @@ func TestSetUnit(t *testing.T) {
 }
 
 func TestRefusedWrites(t *testing.T) {
-	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
-		r.mustSet(t, "hello.service", ptr(text), cluster.Inactive)
-		r.mustSet(t, "web@.service", ptr(text), cluster.Inactive)
+	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
+		r.mustSet(ctx, t, "hello.service", ptr(text), cluster.Inactive)
+		r.mustSet(ctx, t, "web@.service", ptr(text), cluster.Inactive)
 		synctest.Wait()
 		writes := s.Writes()
 		for name, c := range map[string]struct {
@@ -173,17 +173,18 @@ func TestRefusedWrites(t *testing.T) {
 // TestNewLifeNewGenerations: a unit that is destroyed and made again must be
 // started again, so it may repeat no generation.
 func TestNewLifeNewGenerations(t *testing.T) {
-	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
+	synctest.Test(t, func(t *testing.T) {
+		s, ctx := memstore.New(), t.Context()
+		r := New(s, slog.New(slog.DiscardHandler)) // whose view knows of nothing, as one that lags
 		used := map[int64]bool{}
 		for range 5 {
 			for _, desired := range []cluster.Desired{cluster.Launched, cluster.Loaded, cluster.Inactive, cluster.Launched} {
-				w := r.mustSet(t, "web.service", ptr(text), desired)
+				w := r.mustSet(ctx, t, "web.service", ptr(text), desired)
 				if used[w.Generation] {
 					t.Errorf("generation %d a second time", w.Generation)
 				}
 				used[w.Generation] = true
 			}
-			// The view lags behind: the next life begins before it knows of this one's end.
 			if _, err := r.Destroy(ctx, "me", "web.service"); err != nil {
 				t.Fatal(err)
 			}
@@ -192,8 +193,8 @@ func TestNewLifeNewGenerations(t *testing.T) {
 }
 
 func TestWritersAtOnce(t *testing.T) {
-	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
-		first := r.mustSet(t, "web.service", ptr(text), cluster.Inactive)
+	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
+		first := r.mustSet(ctx, t, "web.service", ptr(text), cluster.Inactive)
 		var all sync.WaitGroup
 		var mu sync.Mutex
 		changed := map[int64]bool{}
@@ -243,11 +244,11 @@ func (s *rival) PutUnit(ctx context.Context, u cluster.Unit, text string) (clust
 }
 
 func TestLostGuards(t *testing.T) {
-	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
-		first := r.mustSet(t, "web.service", ptr(text), cluster.Inactive)
+	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
+		first := r.mustSet(ctx, t, "web.service", ptr(text), cluster.Inactive)
 		synctest.Wait()
 		r.store = &rival{s, attempts - 1}
-		if w := r.mustSet(t, "web.service", nil, cluster.Loaded); w.Generation != first.Generation+attempts {
+		if w := r.mustSet(ctx, t, "web.service", nil, cluster.Loaded); w.Generation != first.Generation+attempts {
 			t.Errorf("%+v after %+v: want it decided anew each time", w, first)
 		}
 		r.store = &rival{s, attempts}

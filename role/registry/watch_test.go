@@ -46,19 +46,19 @@ func (w *watching) news() []api.Unit {
 }
 
 func TestWatchTellsWhatChanges(t *testing.T) {
-	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
-		r.mustSet(t, "web.service", ptr(text), cluster.Inactive)
+	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
+		r.mustSet(ctx, t, "web.service", ptr(text), cluster.Inactive)
 		synctest.Wait()
 		w := watch(ctx, r, 0, "web.service", "later.service")
 		first := w.news()
 		if len(first) != 2 || first[0].Outcome != api.OutcomeInactive || first[1].Outcome != api.OutcomeGone {
 			t.Fatalf("at first: %+v", first)
 		}
-		r.mustSet(t, "other.service", ptr(text), cluster.Launched)
+		r.mustSet(ctx, t, "other.service", ptr(text), cluster.Launched)
 		if news := w.news(); len(news) != 0 {
 			t.Errorf("told of another unit: %+v", news)
 		}
-		r.mustSet(t, "later.service", ptr(text), cluster.Launched)
+		r.mustSet(ctx, t, "later.service", ptr(text), cluster.Launched)
 		if news := w.news(); len(news) != 1 || news[0].Name != "later.service" || news[0].Outcome != api.OutcomeWorking {
 			t.Errorf("told %+v, want later.service alone", news)
 		}
@@ -78,7 +78,7 @@ func TestWatchTellsWhatChanges(t *testing.T) {
 }
 
 func TestWatchSeesNothingOlder(t *testing.T) {
-	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
+	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
 		written, err := s.PutUnit(ctx, cluster.Unit{Name: "web.service", Hash: cluster.HashOf(text), Desired: cluster.Loaded, Generation: 1}, text)
 		if err != nil {
 			t.Fatal(err)
@@ -94,8 +94,8 @@ func TestWatchSeesNothingOlder(t *testing.T) {
 
 // TestSlowReader: changes that nobody could read in time are told as one.
 func TestSlowReader(t *testing.T) {
-	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
-		r.mustSet(t, "web.service", ptr(text), cluster.Inactive)
+	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
+		r.mustSet(ctx, t, "web.service", ptr(text), cluster.Inactive)
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(ctx)
 		read, ended := make(chan api.Unit), make(chan error, 1)
@@ -110,8 +110,8 @@ func TestSlowReader(t *testing.T) {
 		synctest.Wait()
 		var last api.Written
 		for range 10 {
-			r.mustSet(t, "web.service", nil, cluster.Loaded)
-			last = r.mustSet(t, "web.service", nil, cluster.Launched)
+			r.mustSet(ctx, t, "web.service", nil, cluster.Loaded)
+			last = r.mustSet(ctx, t, "web.service", nil, cluster.Launched)
 		}
 		synctest.Wait()
 		<-read // as it was at first
@@ -126,8 +126,8 @@ func TestSlowReader(t *testing.T) {
 }
 
 func TestWatchAfterAGap(t *testing.T) {
-	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
-		r.mustSet(t, "web.service", ptr(text), cluster.Loaded)
+	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
+		r.mustSet(ctx, t, "web.service", ptr(text), cluster.Loaded)
 		w := watch(ctx, r, 0, "web.service")
 		w.news()
 		s.SetAway(true)
@@ -152,7 +152,7 @@ func TestWatchAfterAGap(t *testing.T) {
 }
 
 func TestWatchEndsWithItsReader(t *testing.T) {
-	bubble(t, func(ctx context.Context, s *memstore.Store, r *Registry) {
+	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
 		full := errors.New("no room")
 		if err := r.Watch(ctx, 0, []cluster.UnitName{"a.service"}, func(api.WatchLine) error { return full }); !errors.Is(err, full) {
 			t.Errorf("%v, want the reader's own error", err)

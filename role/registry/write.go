@@ -34,6 +34,7 @@ func (r *Registry) SetUnit(ctx context.Context, by string, name cluster.UnitName
 		}
 		written.Warnings, written.Global = reading.Warnings, reading.Global
 		if written.Changed {
+			r.awaitView(ctx, name, func(known cluster.Unit, _ bool) bool { return known.Revision >= written.Revision })
 			r.log.Info("unit written", "unit", name, "desired", written.Desired, "hash", written.Hash,
 				"generation", written.Generation, "by", by)
 		}
@@ -138,6 +139,7 @@ func (r *Registry) Destroy(ctx context.Context, by string, name cluster.UnitName
 		}
 		switch {
 		case err == nil:
+			r.awaitView(ctx, name, func(known cluster.Unit, there bool) bool { return !there || known.Revision > stored.Revision })
 			r.log.Info("unit destroyed", "unit", name, "by", by)
 			// A unit of that name with this generation or a later one is a new unit.
 			return api.Written{Name: name, Revision: stored.Revision, Generation: stored.Generation + 1, Changed: true}, nil
@@ -148,4 +150,29 @@ func (r *Registry) Destroy(ctx context.Context, by string, name cluster.UnitName
 		}
 	}
 	return api.Written{}, fmt.Errorf("destroy unit %s: lost to others %d times: %w", name, attempts, cluster.ErrConflict)
+}
+
+// ownView is how long a write waits for the view to have it.
+const ownView = 2 * time.Second
+
+// awaitView waits until the view shows what has just been written, so that the
+// next read here does, whoever asks. It takes a millisecond; a view that is late
+// changes nothing about the write.
+func (r *Registry) awaitView(ctx context.Context, name cluster.UnitName, shown func(known cluster.Unit, there bool) bool) {
+	ctx, cancel := context.WithTimeout(ctx, ownView)
+	defer cancel()
+	for {
+		r.mu.Lock()
+		done := shown(r.view.Known(name))
+		advanced := r.advanced
+		r.mu.Unlock()
+		if done {
+			return
+		}
+		select {
+		case <-advanced:
+		case <-ctx.Done():
+			return
+		}
+	}
 }

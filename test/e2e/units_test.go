@@ -81,13 +81,7 @@ var allMachines = []string{"core-01", "core-02", "core-03"}
 // whole waits until every machine is back and every unit of prefix runs exactly once.
 func (c local) whole(t *testing.T, prefix string, units int) {
 	t.Helper()
-	eventually(t, time.Minute, func() error {
-		out := c.shell(t, "core-01", "fleetctl list-machines --no-legend | wc -l")
-		if strings.TrimSpace(out.stdout) != "3" {
-			return fmt.Errorf("list-machines counts %s machines, expected 3 (%s)", out.stdout, out.stderr)
-		}
-		return nil
-	})
+	eventually(t, time.Minute, func() error { return c.counts(t, "core-01", "list-machines", len(allMachines)) })
 	eventually(t, time.Minute, func() error {
 		pids := c.mainPIDs(t, prefix)
 		names := map[string]int{}
@@ -102,12 +96,15 @@ func (c local) whole(t *testing.T, prefix string, units int) {
 	})
 }
 
-// quiet watches the store for a while and fails if anything is written to it:
-// a cluster in which nothing happens writes nothing.
+// quiet waits until nothing is written to the store for a while: a cluster in
+// which nothing happens writes nothing.
 func (c local) quiet(t *testing.T) {
 	t.Helper()
-	out := c.shell(t, "core-01", "timeout 8 etcdctl watch --prefix /argosy/v1/")
-	if out.code != 124 || out.stdout != "" {
-		t.Errorf("an idle cluster was written to (exit %d):\n%s%s", out.code, out.stdout, out.stderr)
-	}
+	eventually(t, 40*time.Second, func() error {
+		out := c.shell(t, "core-01", "timeout 8 etcdctl watch --prefix /argosy/v1/")
+		if out.code != 124 || out.stdout != "" {
+			return fmt.Errorf("an idle cluster was written to (exit %d):\n%s%s", out.code, out.stdout, out.stderr)
+		}
+		return nil
+	})
 }
