@@ -28,6 +28,7 @@ var layers = map[string]string{
 	"core/api":                  "core",
 	"core/cluster":              "core",
 	"core/converge":             "core",
+	"core/keyspace":             "core",
 	"core/fleetv1":              "core",
 	"core/schedule":             "core",
 	"core/unitfile":             "core",
@@ -50,6 +51,7 @@ var layers = map[string]string{
 	"edge/store/storetest":      "edge",
 	"edge/systemd":              "edge",
 	"edge/systemd/systemdtest":  "edge",
+	"edge/v2keys":               "edge",
 	"examples":                  "files",
 	"os/units":                  "files",
 	"role/agent":                "role",
@@ -57,6 +59,7 @@ var layers = map[string]string{
 	"role/registry":             "role",
 	"test/bench":                "test",
 	"test/e2e":                  "test",
+	"test/v2diff":               "test",
 }
 
 // below says which layers a layer may import.
