@@ -124,7 +124,7 @@ func TestGuideReader(t *testing.T) {
 func TestTutorial(t *testing.T) {
 	serveMongo(t)
 	t.Cleanup(func() {
-		cluster.shell(t, "core-01", "fleetctl destroy mongo.service mongo@{1,2,3,4}.service; etcdctl del message; sudo systemctl disable mongo.service; "+
+		cluster.shell(t, "core-01", "fleetctl destroy mongo.service mongo@{1,2,3,4}.service; etcdctl del message; curl -s -XDELETE http://127.0.0.1:2379/v2/keys/message; sudo systemctl disable mongo.service; "+
 			"sudo rm -f /etc/systemd/system/mongo.service mongo@.service; sudo systemctl daemon-reload")
 		for _, machine := range allMachines {
 			cluster.shell(t, machine, "docker rm -f mongo-db; docker rmi -f mongo")
