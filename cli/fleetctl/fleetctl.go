@@ -38,7 +38,12 @@ command on the unit's machine.`,
 			}
 			return unknownCommand(cmd, args[0])
 		},
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return s.open(cmd) },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Parent() != nil && cmd.Parent().Name() == "completion" || cmd.Name() == cobra.ShellCompRequestCmd {
+				return nil // scripts ask nobody, and a completion opens the session itself
+			}
+			return s.open(cmd)
+		},
 		PersistentPostRun: func(*cobra.Command, []string) { s.close() },
 	}
 	root.SetVersionTemplate("fleetctl version {{.Version}}\n")
@@ -47,12 +52,13 @@ command on the unit's machine.`,
 	})
 	s.flags(root.PersistentFlags())
 	for _, verb := range []*cobra.Command{
-		submit(s), load(s), start(s), stop(s), unload(s), destroy(s),
-		cat(s), status(s), journal(s),
-		listUnits(s), listUnitFiles(s), listMachines(s), version(),
+		submit(s), load(s), start(s), stop(s), unload(s), restart(s), destroy(s),
+		cat(s), status(s), journal(s), logs(s),
+		listUnits(s), listUnitFiles(s), listMachines(s), version(), verify(),
 	} {
 		root.AddCommand(verb)
 	}
+	offer(root, "driver", words("API"))
 	root.SetHelpCommand(help(root))
 	root.InitDefaultHelpCmd()
 	return root

@@ -44,6 +44,7 @@ func (s *session) flags(flags *pflag.FlagSet) {
 		ignored(flags, name, "", "no ssh is needed")
 	}
 	ignored(flags, "strict-host-key-checking", "true", "no ssh is needed")
+	s.legacy(flags)
 }
 
 // environment is the variable that stands for a global flag.
@@ -57,8 +58,16 @@ func (s *session) open(cmd *cobra.Command) error {
 	var fault error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		value := os.Getenv(environment(f.Name))
-		if f.Changed || value == "" || cmd.LocalNonPersistentFlags().Lookup(f.Name) != nil {
+		switch {
+		case f.Changed:
+			s.remark(f.Name)
 			return
+		case value == "" || cmd.LocalNonPersistentFlags().Lookup(f.Name) != nil || f.Name == "h" || f.Name == "help":
+			return
+		}
+		s.remark(f.Name)
+		if now := cmd.Flag(renamed[f.Name]); now != nil && (now.Changed || os.Getenv(environment(now.Name)) != "") {
+			return // the option of today wins
 		}
 		if err := f.Value.Set(value); err != nil && fault == nil {
 			fault = fmt.Errorf("%s=%q: %w", environment(f.Name), value, err)
