@@ -112,6 +112,7 @@ func (p *Picture) keep(u *unit, stay *slot, slots []*slot) {
 			p.evict(s, fmt.Sprintf("it already runs on %s", stay.machine.title()))
 		}
 	}
+	p.touchRivals(stay)
 	if stay.stale() {
 		p.place(u, stay.machine, nil, whyRenewed(stay))
 		return
@@ -138,8 +139,11 @@ func (p *Picture) decideGlobal(u *unit) {
 		case objection != "":
 			p.evict(s, objection)
 			u.again = true // what keeps it away may be gone by then
-		case s.stale():
-			p.place(u, s.machine, nil, whyRenewed(s))
+		default:
+			p.touchRivals(s)
+			if s.stale() {
+				p.place(u, s.machine, nil, whyRenewed(s))
+			}
 		}
 	}
 	for number := range open.all {
@@ -225,6 +229,19 @@ func (p *Picture) seniorConflict(s *slot) *slot {
 		}
 	}
 	return first
+}
+
+// touchRivals has Plan look at what conflicts with a placement that stays: it
+// must give way, and may have been looked at last when that was not so yet.
+func (p *Picture) touchRivals(s *slot) {
+	if !p.conflicted(s) {
+		return
+	}
+	for other := range conflicting(s) {
+		if other.pending != ending {
+			p.touch(other.unit)
+		}
+	}
 }
 
 // conflicted says whether any other placement on the machine conflicts with s.

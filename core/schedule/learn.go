@@ -261,24 +261,21 @@ func (p *Picture) machineTouched(m *machine) {
 func (p *Picture) placementChanged(fact cluster.Placement) {
 	u, m := p.unit(fact.Unit), p.machine(fact.Machine)
 	s := u.on(m)
-	switch {
-	case s == nil:
+	if s == nil {
 		s = p.addSlot(u, m)
-		p.touch(u)
-	case fact.Revision <= s.revision:
+	} else if fact.Revision <= s.revision {
 		return
-	case s.pending != placing:
-		p.touch(u)
 	}
 	s.revision, s.hash, s.desired, s.generation = fact.Revision, fact.Hash, fact.Desired, fact.Generation
 	if s.hash == u.hash {
 		s.hash = u.hash // the same letters, and one string in memory
 	}
-	if s.pending == placing {
+	if s.awaits(fact) {
 		p.settle(s)
-	} else {
-		p.touchFollowers(u)
+		return
 	}
+	p.touch(u)
+	p.touchFollowers(u)
 }
 
 func (p *Picture) placementGone(id cluster.MachineID, name cluster.UnitName) {
@@ -293,8 +290,12 @@ func (p *Picture) placementGone(id cluster.MachineID, name cluster.UnitName) {
 	if s.pending != ending || !u.wanted() {
 		p.touch(u)
 	}
-	p.settle(s)
-	p.removeSlot(s)
+	if s.pending == placing {
+		s.revision = 0 // what is on its way there still is
+	} else {
+		p.settle(s)
+		p.removeSlot(s)
+	}
 	p.touchFollowers(u)
 }
 

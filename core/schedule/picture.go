@@ -17,8 +17,9 @@ import (
 //   - What Plan hands out is pending: it counts as done where that is the more
 //     careful reading, and its unit is left alone until the store's news of the
 //     change is learned, or news that breaks one of the change's guards, or
-//     until Retry. What a commit has written may be learned at once, before the
-//     follower brings it, and need not be.
+//     until Retry. A placement's own news is told by its At from what somebody
+//     else may write in the same place. What a commit has written may be learned
+//     at once, before the follower brings it, and need not be.
 //   - Retry is for changes that are surely not written: those that lost a guard.
 //     After a commit whose outcome is unknown, begin a new term and Forget.
 type Picture struct {

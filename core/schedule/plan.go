@@ -74,7 +74,7 @@ func (p *Picture) place(u *unit, m *machine, from *slot, reason string) {
 	if s == nil {
 		s = p.addSlot(u, m)
 	}
-	s.pending = placing
+	s.pending, s.decided = placing, p.plan.now.UnixNano()
 	u.pending++
 	change := Place{
 		Placement: cluster.Placement{

@@ -24,9 +24,12 @@ var update = flag.Bool("update", false, "rewrite the expected plans in testdata"
 //	text NAME DESIRED TEXT           a text as it is, "\n" for a new line
 //	destroy NAME
 //	foreign NAME on core-01          a placement that someone else wrote
+//	evict NAME from core-01          and its end, by someone else
 //	new-leader                       another leader that reads everything anew
 //	limit N                          at most N changes in this step
 //	lost NAME...                     the changes of these units lose their guards once
+//	meanwhile                        what follows happens after the plan, which knows nothing of
+//	                                 it, and before the commit; news alone says which guards broke
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -73,7 +76,8 @@ type scenario struct {
 
 func (s *scenario) step(commands string) (string, error) {
 	limit, lost := 0, map[cluster.UnitName]bool{}
-	for line := range strings.Lines(commands) {
+	before, after, late := strings.Cut(commands, "\nmeanwhile\n")
+	for line := range strings.Lines(before) {
 		words := strings.Fields(line)
 		if len(words) == 0 || words[0] == "#" {
 			continue
@@ -94,6 +98,9 @@ func (s *scenario) step(commands string) (string, error) {
 		}
 	}
 	s.world.inform(s.picture)
+	if late {
+		return s.late(after)
+	}
 	if limit == 0 && len(lost) == 0 {
 		done, err := s.world.settle(s.picture)
 		return s.world.show(done...), err
@@ -114,6 +121,26 @@ func (s *scenario) step(commands string) (string, error) {
 	return s.world.show(changes...), nil
 }
 
+// late plays a step in which something happens between a plan and its commit.
+func (s *scenario) late(commands string) (string, error) {
+	var played strings.Builder
+	changes := s.picture.Plan(at, 0)
+	for line := range strings.Lines(commands) {
+		if err := s.command(line, strings.Fields(line)); err != nil {
+			return "", err
+		}
+	}
+	for _, change := range changes {
+		if len(s.world.commit(change)) > 0 {
+			played.WriteString("lost: ")
+		}
+		played.WriteString(s.world.show(change))
+	}
+	done, err := s.world.settle(s.picture)
+	played.WriteString(s.world.show(done...))
+	return played.String(), err
+}
+
 func (s *scenario) command(line string, words []string) error {
 	w := s.world
 	switch words[0] {
@@ -130,6 +157,8 @@ func (s *scenario) command(line string, words []string) error {
 		w.destroy(cluster.UnitName(words[1]))
 	case "foreign":
 		w.foreign(cluster.UnitName(words[1]), machineID(words[3]))
+	case "evict":
+		w.end(cluster.UnitName(words[1]), machineID(words[3]))
 	case "new-leader":
 		s.picture.Forget()
 		w.news = [][]cluster.Event{w.facts()}
@@ -147,6 +176,12 @@ func (w *world) foreign(name cluster.UnitName, on cluster.MachineID) {
 		Hash: u.Hash, Desired: u.Desired, Generation: u.Generation}
 	w.placements[place{on, name}] = pl
 	w.tell(cluster.PlacementChanged{Placement: pl})
+}
+
+// end takes a placement away, as another leader might.
+func (w *world) end(name cluster.UnitName, on cluster.MachineID) {
+	w.revision++
+	w.displace(on, name)
 }
 
 func pairs(words []string) map[string]string {

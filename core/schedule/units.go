@@ -71,6 +71,7 @@ type slot struct {
 	desired    cluster.Desired
 	generation int64
 	pending    pending
+	decided    int64 // At of the placement that is on its way, in Unix nanoseconds
 }
 
 // pending is what was handed out for a slot and is not confirmed yet.
@@ -81,6 +82,12 @@ const (
 	placing         // it is being written, new or renewed
 	ending          // it is being taken away
 )
+
+// awaits says whether a placement is the one that is on its way, and not what
+// somebody else wrote in the same place meanwhile.
+func (s *slot) awaits(fact cluster.Placement) bool {
+	return s.pending == placing && s.decided == fact.At.UnixNano()
+}
 
 // stale says that the placement does not say what its unit does now.
 func (s *slot) stale() bool {
