@@ -76,7 +76,7 @@ store: $(REFERENCE) ## three real members: killed, stopped, restored; the v2 API
 .PHONY: machines
 machines: deps build ## real systemd, the real binary, real machines
 	$(SUDO) env "PATH=$$PATH" ARGOSY=$(abspath $(ARGOSY)) GOFLAGS=$(GOFLAGS) \
-	  $$(command -v go) test -tags machines -count=1 -timeout 30m -v $(MACHINE_TESTS) | tee build/machines.log | grep -vE '^=== '
+	  $$(command -v go) test -tags machines -count=1 -timeout 30m -v $(MACHINE_TESTS) | tee build/machines.log | grep --line-buffered -vE '^=== '
 
 .PHONY: bench
 bench: deps build ## the budgets of the design, measured, as a table
