@@ -88,6 +88,9 @@ func TestChaosRefusesWhatIsNotThere(t *testing.T) {
 		"argosy up --machines 4 --members 4 --name none":  "odd",
 		"argosy up --name 'no/name'":                      "no/name",
 		"argosy status --name nobody":                     "nobody",
+		// A host that lacks every program is told the packages, all at once.
+		"a=$(command -v argosy); PATH=/nowhere $a up --name none":  "systemd-container",
+		"a=$(command -v argosy); PATH=/nowhere $a up --name  none": "nftables",
 	} {
 		if out := cluster.shell(t, "you", line); out.code == 0 || !strings.Contains(out.stderr, says) {
 			t.Errorf("%s\nexit %d, expected a failure that speaks of %q\n%s%s", line, out.code, says, out.stdout, out.stderr)
