@@ -28,6 +28,8 @@ var layers = map[string]string{
 	"core/api":                  "core",
 	"core/cluster":              "core",
 	"core/converge":             "core",
+	"core/keyspace":             "core",
+	"core/fleetv1":              "core",
 	"core/schedule":             "core",
 	"core/unitfile":             "core",
 	"edge/authority":            "edge",
@@ -39,6 +41,7 @@ var layers = map[string]string{
 	"edge/etcdnode/etcdtest":    "edge",
 	"edge/fakesystemd":          "edge",
 	"edge/fleetconf":            "edge",
+	"edge/fleetv1":              "edge",
 	"edge/host":                 "edge",
 	"edge/httpapi":              "edge",
 	"edge/localnet":             "edge",
@@ -48,6 +51,7 @@ var layers = map[string]string{
 	"edge/store/storetest":      "edge",
 	"edge/systemd":              "edge",
 	"edge/systemd/systemdtest":  "edge",
+	"edge/v2keys":               "edge",
 	"examples":                  "files",
 	"os/units":                  "files",
 	"role/agent":                "role",
@@ -55,6 +59,7 @@ var layers = map[string]string{
 	"role/registry":             "role",
 	"test/bench":                "test",
 	"test/e2e":                  "test",
+	"test/v2diff":               "test",
 }
 
 // below says which layers a layer may import.
@@ -107,9 +112,16 @@ func TestLayers(t *testing.T) {
 			checkCore(t, fset, file)
 		}
 	})
+	page, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for pkg := range layers {
 		if !seen[pkg] {
 			t.Errorf("tidy_test.go lists %s, which has no Go file", pkg)
+		}
+		if !strings.Contains(string(page), "`"+pkg+"`") {
+			t.Errorf("ARCHITECTURE.md does not say what %s is for", pkg)
 		}
 	}
 }

@@ -4,6 +4,7 @@ package etcd
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"runtime"
 
@@ -13,6 +14,7 @@ import (
 
 	"argosy/cli"
 	"argosy/edge/etcdnode"
+	"argosy/edge/v2keys"
 )
 
 // Command is etcd, under its own name or as argosy's first word. It reads its
@@ -52,11 +54,17 @@ func Command() *cobra.Command {
 				fmt.Fprintf(command.ErrOrStderr(), "etcd: warning: %s\n", warning)
 			}
 			settings.Etcd.SetupGlobalLoggers()
-			return etcdnode.Run(command.Context(), etcdnode.Config{
+			config := etcdnode.Config{
 				Etcd:     settings.Etcd,
 				Ready:    func() { tell(daemon.SdNotifyReady) },
 				Stopping: func() { tell(daemon.SdNotifyStopping) },
-			})
+			}
+			if settings.KeysV2 {
+				var keys keysAPI
+				config.Handlers = map[string]http.Handler{v2keys.Prefix: &keys, v2keys.Prefix + "/": &keys}
+				config.Beside = keys.run(command.ErrOrStderr())
+			}
+			return etcdnode.Run(command.Context(), config)
 		},
 	}
 }

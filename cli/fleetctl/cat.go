@@ -7,7 +7,7 @@ import (
 )
 
 func cat(s *session) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "cat UNIT",
 		Short: "Print a unit's file as it was submitted",
 		Args:  oneUnit,
@@ -25,4 +25,6 @@ func cat(s *session) *cobra.Command {
 			return err
 		}),
 	}
+	s.complete(cmd, anyUnit)
+	return cmd
 }

@@ -41,9 +41,7 @@ func (s *session) each(changes []*change, ask func(*change) (api.Written, error)
 	all.Wait()
 	for _, c := range changes {
 		if c.err != nil {
-			err := explain(c.err)
-			fmt.Fprintln(s.err, err)
-			c.code = cli.Code(err)
+			c.code = s.tell(c.err)
 		}
 	}
 }

@@ -21,6 +21,7 @@ func destroy(s *session) *cobra.Command {
 		}),
 	}
 	w.flags(cmd)
+	s.complete(cmd, anyUnit)
 	return cmd
 }
 

@@ -45,3 +45,10 @@ func exitCode(err error) int {
 		return cli.Code(err)
 	}
 }
+
+// tell prints an error of one thing among several, and returns its exit code.
+func (s *session) tell(err error) int {
+	err = explain(err)
+	fmt.Fprintln(s.err, err)
+	return cli.Code(err)
+}

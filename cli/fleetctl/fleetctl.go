@@ -38,8 +38,12 @@ command on the unit's machine.`,
 			}
 			return unknownCommand(cmd, args[0])
 		},
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return s.open(cmd) },
-		PersistentPostRun: func(*cobra.Command, []string) { s.close() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Parent() != nil && cmd.Parent().Name() == "completion" || cmd.Name() == cobra.ShellCompRequestCmd {
+				return nil // scripts ask nobody, and a completion opens the session itself
+			}
+			return s.open(cmd)
+		},
 	}
 	root.SetVersionTemplate("fleetctl version {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -47,12 +51,13 @@ command on the unit's machine.`,
 	})
 	s.flags(root.PersistentFlags())
 	for _, verb := range []*cobra.Command{
-		submit(s), load(s), start(s), stop(s), unload(s), destroy(s),
-		cat(s), status(s), journal(s),
-		listUnits(s), listUnitFiles(s), listMachines(s), version(),
+		submit(s), load(s), start(s), stop(s), unload(s), restart(s), destroy(s),
+		cat(s), status(s), journal(s), logs(s), ssh(s), fdForward(),
+		listUnits(s), listUnitFiles(s), listMachines(s), version(), verify(),
 	} {
-		root.AddCommand(verb)
+		root.AddCommand(s.closing(verb))
 	}
+	offer(root, "driver", words("API"))
 	root.SetHelpCommand(help(root))
 	root.InitDefaultHelpCmd()
 	return root
@@ -72,10 +77,29 @@ func run(verb func(cmd *cobra.Command, args []string) error) func(*cobra.Command
 	return func(cmd *cobra.Command, args []string) error { return explain(verb(cmd, args)) }
 }
 
+// closing has a verb end the session with itself, however it goes.
+func (s *session) closing(verb *cobra.Command) *cobra.Command {
+	if work := verb.RunE; work != nil {
+		verb.RunE = func(cmd *cobra.Command, args []string) error {
+			defer s.close()
+			return work(cmd, args)
+		}
+	}
+	return verb
+}
+
 // oneUnit asks for exactly one argument.
 func oneUnit(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return cli.Coded(cli.ExitUsage, fmt.Errorf("one unit is expected, %d were given\nsee '%s --help'", len(args), cmd.CommandPath()))
+	}
+	return nil
+}
+
+// oneSocket asks for exactly one path.
+func oneSocket(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return cli.Coded(cli.ExitUsage, fmt.Errorf("one socket is expected, %d were given\nsee '%s --help'", len(args), cmd.CommandPath()))
 	}
 	return nil
 }

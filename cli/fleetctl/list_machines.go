@@ -50,7 +50,7 @@ func listMachines(s *session) *cobra.Command {
 			return show(s.out, l, machineColumns, answer.Machines, answer)
 		}),
 	}
-	l.flags(cmd, machineFields, machineFieldsWide)
+	l.flags(cmd, machineFields, machineFieldsWide, named(machineColumns))
 	l.short(cmd)
 	return cmd
 }

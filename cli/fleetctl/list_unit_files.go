@@ -44,6 +44,6 @@ func listUnitFiles(s *session) *cobra.Command {
 			return show(s.out, l, unitFileColumns, answer.Units, answer)
 		}),
 	}
-	l.flags(cmd, unitFileFields, unitFileFieldsWide)
+	l.flags(cmd, unitFileFields, unitFileFieldsWide, named(unitFileColumns))
 	return cmd
 }

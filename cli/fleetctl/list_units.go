@@ -42,7 +42,7 @@ func listUnits(s *session) *cobra.Command {
 			return show(s.out, l, unitColumns, answer.States, answer)
 		}),
 	}
-	l.flags(cmd, unitFields, unitFieldsWide)
+	l.flags(cmd, unitFields, unitFieldsWide, named(unitColumns))
 	l.short(cmd)
 	return cmd
 }

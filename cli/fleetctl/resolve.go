@@ -31,6 +31,7 @@ type resolver struct {
 	stored  map[cluster.UnitName]api.Unit
 	texts   map[cluster.UnitName]string // of templates in the cluster
 	files   map[string]*file
+	shown   map[[2]cluster.Hash]bool // differences that have been shown
 }
 
 // file is a unit file on this machine; text is nil where there is none.
@@ -59,6 +60,7 @@ func (s *session) resolve(ctx context.Context, args []string, desired cluster.De
 	r := resolver{
 		s: s, replace: replace, desired: desired,
 		stored: map[cluster.UnitName]api.Unit{}, texts: map[cluster.UnitName]string{}, files: map[string]*file{},
+		shown: map[[2]cluster.Hash]bool{},
 	}
 	for _, unit := range answer.Units {
 		r.stored[unit.Name] = unit
@@ -99,7 +101,8 @@ func (r *resolver) order(ctx context.Context, name cluster.UnitName, path string
 	o := order{name: name, path: path}
 	if stored, known := r.stored[name]; known {
 		o.stored = &stored
-		return o, r.compare(&o)
+		err := r.compare(ctx, &o)
+		return o, err
 	}
 	template, instance := name.Template()
 	beside := filepath.Join(filepath.Dir(path), string(template))
@@ -126,39 +129,6 @@ func (r *resolver) order(ctx context.Context, name cluster.UnitName, path string
 		err = fmt.Errorf("%w in the cluster, and there is no file %s", err, path)
 	}
 	return o, err
-}
-
-// compare looks whether a unit that is stored has a file here that differs.
-func (r *resolver) compare(o *order) error {
-	local, where := r.file(o.path), o.path
-	if template, instance := o.name.Template(); instance && local.text == nil && local.err == nil {
-		where = filepath.Join(filepath.Dir(o.path), string(template))
-		local = r.file(where)
-	}
-	if local.err != nil {
-		if r.replace {
-			return local.err
-		}
-		return nil // the stored one is what is asked for
-	}
-	if local.text == nil || cluster.HashOf(*local.text) == o.stored.Hash {
-		return nil
-	}
-	switch {
-	case !r.replace:
-		r.s.warn("Unit %s in registry differs from local unit file %s (--replace stores the file)", o.name, where)
-	case beyond(o.stored.Desired, r.desired):
-		r.s.warn("Unit %s is %s: it is not replaced (start --replace does it)", o.name, o.stored.Desired)
-	default:
-		o.text = local.text
-	}
-	return nil
-}
-
-// beyond says that a unit is further than a command is about.
-func beyond(stored, desired cluster.Desired) bool {
-	steps := map[cluster.Desired]int{cluster.Inactive: 0, cluster.Loaded: 1, cluster.Launched: 2}
-	return steps[stored] > steps[desired]
 }
 
 func (r *resolver) templateText(ctx context.Context, template cluster.UnitName) (string, error) {

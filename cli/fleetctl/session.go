@@ -26,8 +26,10 @@ type session struct {
 	certFile       string
 	keyFile        string
 	debug          bool
+	secure         secureShell
 
 	*client.Client
+	tunnel   *tunnel // nil where there is none
 	out, err io.Writer
 	told     bool // of stale answers: once is enough
 }
@@ -40,10 +42,8 @@ func (s *session) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.certFile, "cert-file", "", "certificate to show to an https endpoint")
 	flags.StringVar(&s.keyFile, "key-file", "", "key of that certificate")
 	flags.BoolVar(&s.debug, "debug", false, "tell of each request on stderr")
-	for _, name := range []string{"ssh-username", "ssh-timeout", "known-hosts-file"} {
-		ignored(flags, name, "", "no ssh is needed")
-	}
-	ignored(flags, "strict-host-key-checking", "true", "no ssh is needed")
+	s.secure.flags(flags)
+	s.legacy(flags)
 }
 
 // environment is the variable that stands for a global flag.
@@ -57,8 +57,16 @@ func (s *session) open(cmd *cobra.Command) error {
 	var fault error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		value := os.Getenv(environment(f.Name))
-		if f.Changed || value == "" || cmd.LocalNonPersistentFlags().Lookup(f.Name) != nil {
+		switch {
+		case f.Changed:
+			s.remark(f.Name)
 			return
+		case value == "" || cmd.LocalNonPersistentFlags().Lookup(f.Name) != nil || f.Name == "h" || f.Name == "help":
+			return
+		}
+		s.remark(f.Name)
+		if now := cmd.Flag(renamed[f.Name]); now != nil && (now.Changed || os.Getenv(environment(now.Name)) != "") {
+			return // the option of today wins
 		}
 		if err := f.Value.Set(value); err != nil && fault == nil {
 			fault = fmt.Errorf("%s=%q: %w", environment(f.Name), value, err)
@@ -87,6 +95,13 @@ func (s *session) connect() (err error) {
 	if config.TLS, err = s.tls(); err != nil {
 		return err
 	}
+	if s.secure.tunnel != "" {
+		if _, _, err := hostPort(s.secure.tunnel); err != nil {
+			return fmt.Errorf("--tunnel: %w", err)
+		}
+		s.tunnel = &tunnel{shell: s.secure, err: s.err}
+		config.Dial = s.tunnel.dial
+	}
 	s.Client, err = client.New(config)
 	return err
 }
@@ -111,6 +126,9 @@ func (s *session) tls() (*tls.Config, error) {
 func (s *session) close() {
 	if s.Client != nil {
 		s.Close()
+	}
+	if s.tunnel != nil {
+		s.tunnel.close()
 	}
 }
 

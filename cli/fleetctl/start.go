@@ -28,6 +28,8 @@ run it now (it starts as soon as one may), and with 5 when it takes longer than 
 	}
 	w.flags(cmd)
 	cmd.Flags().BoolVar(&replace, "replace", false, "store the local file where it differs from what is stored")
+	sign(cmd)
+	s.completeFiles(cmd, noTemplate)
 	return cmd
 }
 
@@ -54,19 +56,24 @@ func (s *session) bring(ctx context.Context, args []string, desired cluster.Desi
 	if w.noBlock {
 		return result(changes)
 	}
-	var failed []*change
-	err = s.wait(ctx, w, accepted(changes), func(c *change, unit api.Unit) {
-		if !s.overtaken(c, unit, desired) && s.brought(c, unit) {
-			failed = append(failed, c)
-		}
-	})
-	for _, c := range failed {
-		s.lastWords(ctx, c.name)
-	}
-	if err != nil {
+	if err := s.arrive(ctx, accepted(changes), desired, w); err != nil {
 		return err
 	}
 	return result(changes)
+}
+
+// arrive waits until units are as far as desired, and tells how they are then.
+func (s *session) arrive(ctx context.Context, changes []*change, desired cluster.Desired, w waiting) error {
+	var failed []api.Unit
+	err := s.wait(ctx, w, changes, func(c *change, unit api.Unit) {
+		if !s.overtaken(c, unit, desired) && s.brought(c, unit) {
+			failed = append(failed, unit)
+		}
+	})
+	for _, unit := range failed {
+		s.lastWords(ctx, unit)
+	}
+	return err
 }
 
 // triggered says that something has been asked for, in fleet's words: of global
@@ -106,10 +113,10 @@ func (s *session) brought(c *change, unit api.Unit) (failed bool) {
 	return false
 }
 
-// lastWords shows the end of a failed unit's journal.
-func (s *session) lastWords(ctx context.Context, name cluster.UnitName) {
-	fmt.Fprintf(s.err, "The last lines of the journal of %s:\n", name)
-	if _, err := s.Journal(ctx, name, "", api.JournalOptions{Lines: api.DefaultLines}, s.err); err != nil {
+// lastWords shows the end of a failed unit's journal, on a machine where it failed.
+func (s *session) lastWords(ctx context.Context, unit api.Unit) {
+	fmt.Fprintf(s.err, "The last lines of the journal of %s:\n", unit.Name)
+	if _, err := s.Journal(ctx, unit.Name, unit.Culprit(), api.JournalOptions{Lines: api.DefaultLines}, s.err); err != nil {
 		fmt.Fprintf(s.err, "(%v)\n", err)
 	}
 }

@@ -23,6 +23,7 @@ func stop(s *session) *cobra.Command {
 		}),
 	}
 	w.flags(cmd)
+	s.complete(cmd, wantedSomewhere)
 	return cmd
 }
 

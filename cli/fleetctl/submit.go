@@ -21,6 +21,8 @@ func submit(s *session) *cobra.Command {
 		}),
 	}
 	cmd.Flags().BoolVar(&replace, "replace", false, "store the local file where it differs, unless the unit is on a machine")
+	sign(cmd)
+	s.completeFiles(cmd, anyUnit)
 	return cmd
 }
 

@@ -28,19 +28,29 @@ type listing struct {
 	wide     string // the fields of -o wide
 }
 
-func (l *listing) flags(cmd *cobra.Command, fields, wide string) {
+func (l *listing) flags(cmd *cobra.Command, fields, wide string, all []string) {
 	l.wide = wide
 	flags := cmd.Flags()
 	flags.StringVar(&l.fields, "fields", fields, "columns to print, with commas")
 	flags.BoolVar(&l.full, "full", false, "do not shorten ids and hashes")
 	flags.BoolVar(&l.noLegend, "no-legend", false, "print no header")
 	flags.StringVarP(&l.output, "output", "o", "table", "table, wide, json or yaml")
+	offer(cmd, "output", words("table", "wide", "json", "yaml"))
+	offer(cmd, "fields", list(all))
 }
 
 // short adds fleet's second name of --full.
 func (l *listing) short(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&l.full, "l", false, "the same as --full")
 	_ = cmd.Flags().MarkHidden("l")
+}
+
+// named are the names of all columns.
+func named[T any](all []column[T]) (names []string) {
+	for _, c := range all {
+		names = append(names, c.name)
+	}
+	return names
 }
 
 // columns are those asked for, out of all there are.

@@ -18,6 +18,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// testdata is found also by a test that has left for another folder.
+var testdata, _ = filepath.Abs("testdata")
+
 var (
 	someMachines = []api.Machine{
 		{ID: worldIDs[0], Name: "core-01", IP: "10.10.1.1", Member: true, Metadata: map[string]string{"region": "eu", "disk": "ssd"}, Versions: map[string]string{"argosy": "0.2"}},
@@ -81,7 +84,7 @@ func parsed(t *testing.T, verb string, args []string) (l listing) {
 		"list-unit-files": {unitFileFields, unitFileFieldsWide},
 	}[verb]
 	cmd := &cobra.Command{}
-	l.flags(cmd, fields[0], fields[1])
+	l.flags(cmd, fields[0], fields[1], nil)
 	if err := cmd.ParseFlags(args); err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +109,15 @@ func golden(t *testing.T, path string, print func(*bytes.Buffer) error) {
 	if out.String() != string(want) {
 		t.Errorf("%s: got\n%s\nwant\n%s", path, out.String(), want)
 	}
+}
+
+// golden compares what was said with a file of testdata.
+func (w *world) golden(name, said string) {
+	w.Helper()
+	golden(w.T, filepath.Join(testdata, name), func(out *bytes.Buffer) error {
+		_, err := out.WriteString(said)
+		return err
+	})
 }
 
 func TestStaleAnswersSaySo(t *testing.T) {

@@ -17,5 +17,6 @@ func unload(s *session) *cobra.Command {
 		}),
 	}
 	w.flags(cmd)
+	s.complete(cmd, wantedSomewhere)
 	return cmd
 }

@@ -68,6 +68,45 @@ func TestStartTellsTheOutcome(t *testing.T) {
 	w.want(w.fleetctl("status", "fail", "done"), 3, "× fail.service\n\n● done.service\n", "")
 }
 
+func TestRestart(t *testing.T) {
+	w := newWorld(t)
+	files(t, "a.service", "b.service", "slow.service", "fail.service", "agent.service", "idle.service")
+	if err := os.WriteFile("agent.service", []byte(text+globally), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.want(w.fleetctl("start", "a", "b", "slow", "agent", "--no-block"), 0,
+		"Triggered unit a.service start\nTriggered unit b.service start\nTriggered unit slow.service start\nTriggered global unit agent.service start\n", "")
+	w.want(w.fleetctl("submit", "fail", "idle"), 0, "Unit fail.service inactive\nUnit idle.service inactive\n", "")
+	before := w.generation("a.service")
+	launched := func(name string) string {
+		return "Unit " + name + ".service launched on 148a18ff.../10.10.1.1\n"
+	}
+	w.want(w.fleetctl("restart", "a", "b", "a"), 0, launched("a")+launched("b"), "")
+	if after := w.generation("a.service"); after != before+1 {
+		t.Errorf("generation %d after %d, want one restart", after, before)
+	}
+	w.want(w.fleetctl("restart", "a", "--no-block"), 0, "Triggered unit a.service restart\n", "")
+	w.want(w.fleetctl("restart", "agent"), 0, "Triggered global unit agent.service restart\n", "")
+	w.want(w.fleetctl("restart", "idle"), 0, launched("idle"), "")
+	before = w.generation("b.service")
+	w.want(w.fleetctl("restart", "a", "slow", "b", "--timeout=50ms"), 5, launched("a"), "Not restarted: [b.service]\n")
+	w.want(w.fleetctl("restart", "fail", "b"), 1, launched("fail"), "Not restarted: [b.service]\n")
+	w.want(w.fleetctl("restart", "nothing", "b"), 3, "", "unit nothing.service: not found\nNot restarted: [b.service]\n")
+	if after := w.generation("b.service"); after != before {
+		t.Errorf("generation %d after %d: it was restarted behind one that failed", after, before)
+	}
+	w.want(w.fleetctl("restart"), 0, "", "No units given")
+}
+
+func (w *world) generation(name cluster.UnitName) int64 {
+	w.Helper()
+	stored, _, err := w.store.Unit(w.Context(), name)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return stored.Generation
+}
+
 func TestInstances(t *testing.T) {
 	w := newWorld(t)
 	files(t, "hello@.service", "other.service")
@@ -95,7 +134,7 @@ func TestAFileThatDiffers(t *testing.T) {
 	w := newWorld(t)
 	files(t, "web.service", "app@.service")
 	launched := "Unit web.service launched on 148a18ff.../10.10.1.1\n"
-	if got := w.fleetctl("start", "web", "app@1"); got.code != 0 {
+	if got := w.fleetctl("start", "web", "app@1", "app@2"); got.code != 0 {
 		t.Fatalf("%+v", got)
 	}
 	changed := strings.Replace(text, "sleep 1", "sleep 2", 1)
@@ -104,12 +143,38 @@ func TestAFileThatDiffers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.want(w.fleetctl("start", "web"), 0, launched, "WARNING: Unit web.service in registry differs from local unit file web.service")
-	w.want(w.fleetctl("start", "app@1", "--no-block"), 0, "Triggered unit app@1.service start\n", "differs from local unit file app@.service")
+	got := w.fleetctl("start", "web")
+	w.want(got, 0, launched, "WARNING: Unit web.service in registry differs from local unit file web.service")
+	w.golden("differs.start", got.err)
+	w.golden("differs.instances", w.fleetctl("start", "app@1", "app@2", "--no-block").err)
 	w.want(w.fleetctl("cat", "web"), 0, text, "")
 	w.want(w.fleetctl("submit", "--replace", "web"), 0, "", "Unit web.service is launched: it is not replaced")
 	w.want(w.fleetctl("start", "--replace", "web"), 0, launched, "")
 	w.want(w.fleetctl("cat", "web"), 0, changed, "")
+	w.want(w.fleetctl("start", "--replace", "app@1"), 0, "Unit app@1.service launched on 491586a6.../10.10.1.2\n", "")
+	w.want(w.fleetctl("cat", "app@1"), 0, changed, "")
+	w.want(w.fleetctl("cat", "app@2"), 0, text, "")
+}
+
+// TestATemplateThatChanged in the cluster is a newer text of its instances.
+func TestATemplateThatChanged(t *testing.T) {
+	w := newWorld(t)
+	files(t, "app@.service")
+	w.want(w.fleetctl("submit", "app@"), 0, "Unit app@.service inactive\n", "")
+	launched := "Unit app@1.service launched on 491586a6.../10.10.1.2\n"
+	w.want(w.fleetctl("start", "app@1"), 0, launched, "")
+	changed := text + "Restart=always\n"
+	if err := os.WriteFile("app@.service", []byte(changed), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.want(w.fleetctl("submit", "app@", "--replace"), 0, "Unit app@.service inactive\n", "")
+	t.Chdir(t.TempDir())
+	got := w.fleetctl("start", "app@1")
+	w.want(got, 0, launched, "differs from its template app@.service there")
+	w.golden("differs.template", got.err)
+	w.want(w.fleetctl("start", "app@1", "--replace"), 0, launched, "")
+	w.want(w.fleetctl("cat", "app@1"), 0, changed, "")
+	w.want(w.fleetctl("start", "app@1"), 0, launched, "")
 }
 
 func TestManyUnitsAtOnce(t *testing.T) {
@@ -173,6 +238,8 @@ func TestBadArguments(t *testing.T) {
 		{"list-units --fields=", 1, "Must define output format"},
 		{"list-units -o xml", 2, "expected table, wide, json or yaml"},
 		{"list-units --driver etcd", 2, "only API is there"},
+		{"verify hello", 2, "DEPRECATED and cannot be used"},
+		{"start --sign hello", 2, "DEPRECATED and cannot be used"},
 		{"list-units --ca-file x", 2, "give all three or none"},
 		{"list-units --endpoint ftp://x", 2, `the scheme "ftp" is not known`},
 		{"list-units --endpoint unix:///nowhere.sock", 1, "is fleet.service running there?"},

@@ -3,12 +3,16 @@ package fleetctl
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,21 +20,26 @@ import (
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/core/schedule"
+	"argosy/edge/authority"
 	"argosy/edge/httpapi"
 	"argosy/edge/memstore"
 	"argosy/role/registry"
 )
 
-// world is a cluster of one member and three machines of which only the API is
-// real. What happens to a unit is in its name: see stateOf.
+// world is a cluster of three machines, one of them a member, of which only the
+// APIs are real. What happens to a unit is in its name: see stateOf.
 type world struct {
 	*testing.T
 	store    *memstore.Store
 	machines []cluster.Machine
 	lease    int64
 	leader   cluster.Leader
-	view     *api.View
 	socket   string
+	says     map[string]chan string // what a machine's units log, by hostname
+
+	mu   sync.Mutex
+	view *api.View                              // guarded by mu
+	home map[cluster.UnitName]cluster.MachineID // where move has put a unit
 }
 
 var worldIDs = []cluster.MachineID{
@@ -38,24 +47,47 @@ var worldIDs = []cluster.MachineID{
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, store: memstore.New(), view: api.NewView(), socket: filepath.Join(t.TempDir(), "fleet.sock")}
-	ctx := t.Context()
+	w := &world{
+		T: t, store: memstore.New(), view: api.NewView(), socket: filepath.Join(t.TempDir(), "fleet.sock"),
+		says: map[string]chan string{}, home: map[cluster.UnitName]cluster.MachineID{},
+	}
+	ctx, keys := t.Context(), t.TempDir()
 	w.lease = must(w.store.GrantLease(ctx, time.Hour))(t)
 	t.Cleanup(func() { w.store.EndLease(w.lease) })
+	ours := must(authority.Create(keys))(t)
+	known := registry.New(w.store, slog.New(slog.DiscardHandler))
 	for i, id := range worldIDs {
+		host := fmt.Sprintf("core-%02d", i+1)
+		w.says[host] = make(chan string)
+		server, client := w.identify(ours, keys, host)
+		listeners := []net.Listener{tls.NewListener(must(net.Listen("tcp", "127.0.0.1:0"))(t), server)}
 		w.machines = append(w.machines, must(w.store.PutMachine(ctx, cluster.Machine{
-			ID: id, Name: fmt.Sprintf("core-%02d", i+1), Address: fmt.Sprintf("10.10.1.%d", i+1), Lease: w.lease, Member: true,
+			ID: id, Name: host, Address: fmt.Sprintf("10.10.1.%d", i+1), API: listeners[0].Addr().String(), Lease: w.lease, Member: true,
 		}))(t))
+		if i == 0 {
+			listeners = append(listeners, must(net.Listen("unix", w.socket))(t))
+		}
+		machine := httpapi.New(httpapi.Config{
+			Registry: known, Local: worldSystemd{host, w.says[host]}, Self: id, Host: host, TLS: client, Version: "1",
+		})
+		w.background(func(ctx context.Context) error { return machine.Serve(ctx, listeners...) })
 	}
 	w.leader = must(w.store.TakeLead(ctx, cluster.Leader{Machine: worldIDs[0], Run: "1"}))(t)
-
-	known := registry.New(w.store, slog.New(slog.DiscardHandler))
-	server := httpapi.New(httpapi.Config{Registry: known, Local: worldSystemd{}, Self: worldIDs[0], Host: "core-01", Version: "1"})
-	listener := must(net.Listen("unix", w.socket))(t)
 	w.background(func(ctx context.Context) error { return w.store.Follow(ctx, cluster.Everything, w.act) })
 	w.background(known.Run)
-	w.background(func(ctx context.Context) error { return server.Serve(ctx, listener) })
 	return w
+}
+
+// identify issues a machine's certificate, and returns both sides' use of it.
+func (w *world) identify(ours *authority.Authority, keys, host string) (server, client *tls.Config) {
+	w.Helper()
+	cert, key, err := ours.Issue(host, []string{"127.0.0.1"}, authority.ClientAndServer)
+	ca, certFile, keyFile := filepath.Join(keys, "it.crt"), filepath.Join(keys, host+".crt"), filepath.Join(keys, host+".key")
+	err = errors.Join(err, os.WriteFile(ca, ours.Certificate(), 0o600), os.WriteFile(certFile, cert, 0o600), os.WriteFile(keyFile, key, 0o600))
+	if err != nil {
+		w.Fatal(err)
+	}
+	return must(authority.LoadServer(ca, certFile, keyFile))(w.T), must(authority.LoadClient(ca, certFile, keyFile))(w.T)
 }
 
 func must[V any](value V, err error) func(*testing.T) V {
@@ -83,6 +115,8 @@ func (w *world) background(run func(context.Context) error) {
 
 // act is leader and agents in one: it brings every unit one step further.
 func (w *world) act(batch cluster.Batch) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.view.Learn(batch.Events...)
 	for _, event := range batch.Events {
 		if name, about := api.Touched(event); about {
@@ -94,43 +128,86 @@ func (w *world) act(batch cluster.Batch) error {
 	return nil
 }
 
+// move takes a unit to another machine.
+func (w *world) move(name cluster.UnitName, to cluster.MachineID) {
+	w.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.home[name] = to
+	if err := w.step(name, w.view.Unit(name)); err != nil {
+		w.Fatal(err)
+	}
+}
+
 func (w *world) step(name cluster.UnitName, u api.Unit) error {
 	stored, known := w.view.Known(name)
-	if !known || stored.Desired == cluster.Inactive {
-		return w.letGo(u, stored.Revision)
-	}
-	if strings.HasPrefix(string(name), "nowhere") {
-		if u.Outcome == api.OutcomeUnplaced {
-			return nil
+	wanted := map[cluster.MachineID]api.Presence{}
+	if known && stored.Desired != cluster.Inactive {
+		if strings.HasPrefix(string(name), "nowhere") {
+			return w.refuse(stored, u)
 		}
-		return w.commit(schedule.Refuse{UnitRevision: stored.Revision, Unplaced: cluster.Unplaced{
-			Unit: name, Generation: stored.Generation, Reason: "conflicts with mongo@1.service",
-		}})
+		for _, id := range w.homes(u) {
+			wanted[id] = api.Presence{Machine: id}
+		}
 	}
-	m := w.machines[0]
-	if name.Instance() != "" {
-		m = w.machines[len(name)%len(w.machines)]
+	for _, on := range u.On {
+		if _, stays := wanted[on.Machine]; stays {
+			wanted[on.Machine] = on
+		} else {
+			return w.letGo(name, on, stored.Revision)
+		}
 	}
-	if len(u.On) == 0 || u.On[0].Placed == nil || u.On[0].Placed.Generation != stored.Generation {
-		return w.commit(schedule.Place{UnitRevision: stored.Revision, MachineRevision: m.Revision, Placement: cluster.Placement{
-			Machine: m.ID, Unit: name, Hash: stored.Hash, Desired: stored.Desired, Generation: stored.Generation,
-		}})
+	for _, m := range w.machines {
+		if on, is := wanted[m.ID]; is && !w.there(stored, on) {
+			return w.bring(stored, on, m)
+		}
 	}
-	if state := u.On[0].State; state != nil && state.Generation == stored.Generation {
+	return nil
+}
+
+// homes are the machines where a unit belongs.
+func (w *world) homes(u api.Unit) []cluster.MachineID {
+	switch home, moved := w.home[u.Name]; {
+	case u.Global:
+		return worldIDs
+	case moved:
+		return []cluster.MachineID{home}
+	case u.Name.Instance() != "":
+		return worldIDs[len(u.Name)%len(worldIDs):][:1]
+	default:
+		return worldIDs[:1]
+	}
+}
+
+func (w *world) refuse(stored cluster.Unit, u api.Unit) error {
+	if u.Outcome == api.OutcomeUnplaced {
 		return nil
+	}
+	return w.commit(schedule.Refuse{UnitRevision: stored.Revision, Unplaced: cluster.Unplaced{
+		Unit: u.Name, Generation: stored.Generation, Reason: "conflicts with mongo@1.service",
+	}})
+}
+
+// there says that a machine has done what it has to for a unit.
+func (w *world) there(stored cluster.Unit, on api.Presence) bool {
+	return on.Placed != nil && on.Placed.Generation == stored.Generation &&
+		on.State != nil && on.State.Generation == stored.Generation
+}
+
+func (w *world) bring(stored cluster.Unit, on api.Presence, m cluster.Machine) error {
+	if on.Placed == nil || on.Placed.Generation != stored.Generation {
+		return w.commit(schedule.Place{UnitRevision: stored.Revision, MachineRevision: m.Revision, Placement: cluster.Placement{
+			Machine: m.ID, Unit: stored.Name, Hash: stored.Hash, Desired: stored.Desired, Generation: stored.Generation,
+		}})
 	}
 	return w.store.PutStates(w.Context(), w.lease, m.ID, []cluster.UnitState{stateOf(stored, m.ID)}, nil)
 }
 
-func (w *world) letGo(u api.Unit, revision int64) error {
-	switch {
-	case len(u.On) == 0:
-		return nil
-	case u.On[0].Placed != nil:
-		return w.commit(schedule.Evict{Unit: u.Name, From: u.On[0].Machine, UnitRevision: revision})
-	default:
-		return w.store.PutStates(w.Context(), w.lease, u.On[0].Machine, nil, []cluster.UnitName{u.Name})
+func (w *world) letGo(name cluster.UnitName, on api.Presence, revision int64) error {
+	if on.Placed != nil {
+		return w.commit(schedule.Evict{Unit: name, From: on.Machine, UnitRevision: revision})
 	}
+	return w.store.PutStates(w.Context(), w.lease, on.Machine, nil, []cluster.UnitName{name})
 }
 
 func (w *world) commit(change schedule.Change) error {
@@ -159,8 +236,14 @@ func stateOf(u cluster.Unit, m cluster.MachineID) cluster.UnitState {
 	return s
 }
 
-// worldSystemd is the systemd of every machine.
-type worldSystemd struct{}
+// breakOff is what a unit says for its journal to break off.
+const breakOff = "break off"
+
+// worldSystemd is the systemd of one machine.
+type worldSystemd struct {
+	host string
+	says <-chan string
+}
 
 func (worldSystemd) Status(_ context.Context, unit cluster.UnitName) (string, int, error) {
 	if strings.HasPrefix(string(unit), "fail") {
@@ -169,9 +252,20 @@ func (worldSystemd) Status(_ context.Context, unit cluster.UnitName) (string, in
 	return "● " + string(unit) + "\n", 0, nil
 }
 
-func (worldSystemd) Journal(_ context.Context, unit cluster.UnitName, o api.JournalOptions, out io.Writer) error {
+func (s worldSystemd) Journal(ctx context.Context, unit cluster.UnitName, o api.JournalOptions, out io.Writer) error {
 	for i := range o.Lines {
 		fmt.Fprintf(out, "%s says %d\n", unit, i+1)
+	}
+	for o.Follow {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case line := <-s.says:
+			if line == breakOff {
+				return errors.New("the journal is full")
+			}
+			fmt.Fprintln(out, line)
+		}
 	}
 	return nil
 }

@@ -2,6 +2,8 @@
 package local
 
 import (
+	"fmt"
+
 	"errors"
 	"os"
 
@@ -40,7 +42,7 @@ func coded(err error) error {
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return cli.Coded(cli.ExitUsage, err)
+			return cli.Coded(cli.ExitUsage, fmt.Errorf("%w: expected %s", err, cmd.UseLine()))
 		}
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"argosy/cli"
 	"argosy/cli/local/lab"
 )
 
@@ -32,6 +33,9 @@ ARGOSY_MIRROR names (` + defaultMirror + ` unless set).`,
 	cmd.Flags().IntVar(&options.Machines, "machines", 0, "how many machines (default 3)")
 	cmd.Flags().IntVar(&options.Members, "members", 0, "how many of them are members of etcd: an odd number (default at most 3)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed("machines") && options.Machines < 1 {
+			return cli.Coded(cli.ExitUsage, fmt.Errorf("--machines %d: a cluster has one machine or more", options.Machines))
+		}
 		options.Name = *name
 		options.Mirror = cmp.Or(os.Getenv("ARGOSY_MIRROR"), defaultMirror)
 		var err error

@@ -19,6 +19,9 @@ var outputs = []string{
 	"verbose", "export", "json", "json-pretty", "json-sse", "json-seq", "cat", "with-unit",
 }
 
+// JournalOutputs lists the journal's formats that may be asked for.
+func JournalOutputs() []string { return slices.Clone(outputs) }
+
 // JournalOptions says what of a unit's journal is wanted.
 type JournalOptions struct {
 	Lines  int    // the last ones; 0 for none, then only what follows

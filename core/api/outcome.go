@@ -52,6 +52,17 @@ func judge(s situation) (Outcome, string) {
 	return worst, reason
 }
 
+// Culprit is the first machine on which the unit's outcome came about; empty where
+// it is none's.
+func (u Unit) Culprit() cluster.MachineID {
+	for _, on := range u.On {
+		if outcome, _ := judgeOn(cluster.Unit{Generation: u.Generation, Desired: u.Desired}, on); outcome == u.Outcome {
+			return on.Machine
+		}
+	}
+	return ""
+}
+
 // refused says that the leader found no machine for this very generation.
 func (s situation) refused() bool {
 	return s.unplaced != nil && s.unplaced.Generation == s.unit.Generation &&

@@ -105,3 +105,16 @@ func TestCurrent(t *testing.T) {
 		}
 	}
 }
+
+func TestCulprit(t *testing.T) {
+	unit := Unit{Desired: cluster.Launched, Generation: 7, Outcome: OutcomeFailed, On: []Presence{
+		on(one, 7, 7, "active", "running", ""), on(two, 7, 7, "failed", "failed", "signal"),
+	}}
+	if got := unit.Culprit(); got != two {
+		t.Errorf("%s, want the machine where it failed", got)
+	}
+	unit.Outcome = OutcomeUnplaced
+	if got := unit.Culprit(); got != "" {
+		t.Errorf("%s, though no machine has refused it", got)
+	}
+}

@@ -124,11 +124,15 @@ func (v *View) States(machine cluster.MachineID) []State {
 			if cmp.Or(machine, s.Machine) != s.Machine {
 				continue
 			}
-			rows = append(rows, State{
-				Unit: s.Unit, Machine: s.Machine, IP: v.machines[s.Machine].Address, Hash: s.Hash,
-				Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, Phase: s.Phase, Problem: s.Problem, Note: s.Note,
-			})
+			rows = append(rows, v.state(s))
 		}
 	}
 	return rows
+}
+
+func (v *View) state(s cluster.UnitState) State {
+	return State{
+		Unit: s.Unit, Machine: s.Machine, IP: v.machines[s.Machine].Address, Hash: s.Hash,
+		Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, Phase: s.Phase, Problem: s.Problem, Note: s.Note,
+	}
 }

@@ -131,6 +131,11 @@ type UnitChange struct {
 	// Text is the unit file; absent to keep the one that is stored.
 	Text    *string         `json:"text,omitempty"`
 	Desired cluster.Desired `json:"desired"`
+	// Supersede asks for a generation later than this one even where text and
+	// desired state stay the same, and so for a new start of what is launched.
+	// It names the generation that is to end, not the act, so that asking twice
+	// restarts once. 0 for no such wish.
+	Supersede int64 `json:"supersede,omitempty"`
 	// By says on whose behalf, where the one who asks is a program. It is
 	// recorded behind the caller's own identity, never in its stead.
 	By string `json:"by,omitempty"`

@@ -28,8 +28,8 @@ type Unit struct {
 
 	Hash    Hash    `json:"hash"`
 	Desired Desired `json:"desired"`
-	// Generation grows by one with each change of Hash or Desired. A machine
-	// starts a unit once for each generation.
+	// Generation grows by one with each change of Hash or Desired, and with each
+	// restart. A machine starts a unit once for each generation.
 	Generation int64     `json:"generation"`
 	By         string    `json:"by,omitempty"` // who asked: a certificate's CN, or a local user
 	At         time.Time `json:"at"`

@@ -32,6 +32,9 @@ type Config struct {
 	Endpoints []string
 	TLS       *tls.Config   // for https
 	Timeout   time.Duration // of one request that is no stream; 0 for none
+	// Dial makes the connections, where it is not nil: network and address are as
+	// in net.Dialer, the address of a unix socket its path.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Trace is told of each request, where it is not nil.
 	Trace func(line string)
 }
@@ -60,7 +63,7 @@ func New(c Config) (*Client, error) {
 		return nil, errors.New("no endpoint is given")
 	}
 	for _, named := range c.Endpoints {
-		e, err := parseEndpoint(named, c.TLS)
+		e, err := parseEndpoint(named, c)
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +75,7 @@ func New(c Config) (*Client, error) {
 // dialTime bounds the wait for a connection.
 const dialTime = 5 * time.Second
 
-func parseEndpoint(named string, secrets *tls.Config) (endpoint, error) {
+func parseEndpoint(named string, c Config) (endpoint, error) {
 	bad := func(what string) (endpoint, error) {
 		return endpoint{}, fmt.Errorf("endpoint %q: %s; expected unix:///PATH or https://HOST:PORT", named, what)
 	}
@@ -80,9 +83,12 @@ func parseEndpoint(named string, secrets *tls.Config) (endpoint, error) {
 	if err != nil {
 		return bad("it is no URL")
 	}
-	dialer := &net.Dialer{Timeout: dialTime}
+	dial := c.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: dialTime}).DialContext
+	}
 	e := endpoint{named: named, transport: &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSClientConfig: secrets,
+		Proxy: http.ProxyFromEnvironment, DialContext: dial, TLSClientConfig: c.TLS,
 		TLSHandshakeTimeout: dialTime, MaxIdleConnsPerHost: 32, IdleConnTimeout: time.Minute,
 	}}
 	switch at.Scheme {
@@ -93,7 +99,7 @@ func parseEndpoint(named string, secrets *tls.Config) (endpoint, error) {
 		e.base = "http://fleet"
 		e.transport.Proxy = nil
 		e.transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", at.Path)
+			return dial(ctx, "unix", at.Path)
 		}
 	case "http", "https":
 		if at.Host == "" || at.Path != "" && at.Path != "/" {

@@ -14,8 +14,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"google.golang.org/grpc"
 )
 
@@ -30,9 +32,19 @@ type Config struct {
 	// Handlers are served on the client ports beside etcd's own paths, with
 	// which they may not clash (net/http panics on two handlers of one path).
 	Handlers map[string]http.Handler
+	// Beside runs from when this member has joined until it begins to stop, and is
+	// waited for while etcd still serves; may be nil.
+	Beside func(context.Context, Member)
 
 	Ready    func() // called once, when this member has joined and answers; may be nil
 	Stopping func() // called once, when it begins to stop; may be nil
+}
+
+// Member is this process's own etcd, for what runs beside it.
+type Member struct {
+	Client    *clientv3.Client // without a network between
+	ClusterID uint64
+	Raft      func() (index, term uint64) // how far it has applied
 }
 
 // Run starts etcd and serves until ctx ends, or until etcd stops by itself, which
@@ -50,7 +62,7 @@ func Run(ctx context.Context, config Config) error {
 	if err != nil {
 		return fmt.Errorf("start etcd %s: %w", etcd.Name, err)
 	}
-	err = serve(ctx, server, config.Ready)
+	err = serve(ctx, server, config)
 	closing.Store(true)
 	if config.Stopping != nil {
 		config.Stopping()
@@ -64,14 +76,21 @@ func Run(ctx context.Context, config Config) error {
 }
 
 // serve returns when ctx ends (nil), or with what ended etcd.
-func serve(ctx context.Context, server *embed.Etcd, ready func()) error {
+func serve(ctx context.Context, server *embed.Etcd, config Config) error {
+	beside, stop := context.WithCancel(ctx)
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	defer stop()
 	joined := server.Server.ReadyNotify()
 	for {
 		select {
 		case <-joined:
 			joined = nil
-			if ready != nil {
-				ready()
+			if config.Beside != nil {
+				parts.Go(func() { config.Beside(beside, memberOf(server.Server)) })
+			}
+			if config.Ready != nil {
+				config.Ready()
 			}
 		case <-ctx.Done():
 			return nil
@@ -80,6 +99,14 @@ func serve(ctx context.Context, server *embed.Etcd, ready func()) error {
 		case <-server.Server.StopNotify():
 			return errors.New("it stopped by itself, as it does when it was removed from its cluster; its log says why")
 		}
+	}
+}
+
+func memberOf(server *etcdserver.EtcdServer) Member {
+	return Member{
+		Client:    v3client.New(server),
+		ClusterID: uint64(server.Cluster().ID()),
+		Raft:      func() (index, term uint64) { return server.AppliedIndex(), server.Term() },
 	}
 }
 

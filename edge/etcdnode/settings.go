@@ -32,6 +32,7 @@ const (
 type Settings struct {
 	Help, Version bool          // print that and stop; Etcd is nil
 	Etcd          *embed.Config // checked, with the defaults above
+	KeysV2        bool          // serve etcd 2's keys API too
 	Warnings      []string      // what was ignored and why, a line each
 }
 
@@ -124,6 +125,7 @@ func newCommandLine(settings *Settings) *commandLine {
 		settings.Etcd.ClusterState = state
 		return nil
 	})
+	fs.BoolVar(&settings.KeysV2, "enable-v2", false, "Serve etcd 2's keys API (/v2/keys) on the client ports, as etcd 3.4 did with this flag.")
 	fs.BoolVar(&line.version, "version", false, "Print the version and exit.")
 	for _, name := range retired {
 		fs.Var(retiredFlag{name, settings}, name, "")

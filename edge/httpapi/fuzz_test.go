@@ -18,6 +18,7 @@ func FuzzRequest(f *testing.F) {
 	for _, seed := range [][4]string{
 		{"GET", "/units/web.service", "minRevision=1", ""},
 		{"PUT", "/units/web.service", "", `{"text":"[Unit]\n","desired":"launched"}`},
+		{"PUT", "/units/web.service", "", `{"desired":"launched","supersede":7}`},
 		{"DELETE", "/units/a@b.service", "", ""},
 		{"GET", "/units", "unit=a.service&unit=b.service", ""},
 		{"GET", "/units/web.service/journal", "lines=1&output=short", ""},

@@ -47,6 +47,7 @@ func TestBadInput(t *testing.T) {
 		{"body is no JSON", "PUT", "/units/web.service", "desired=launched", 400, "not as expected"},
 		{"body of another shape", "PUT", "/units/web.service", `["launched"]`, 400, "not as expected"},
 		{"unknown field", "PUT", "/units/web.service", `{"desiredState":"launched"}`, 400, "desiredState"},
+		{"supersede is no number", "PUT", "/units/web.service", `{"desired":"launched","supersede":"7"}`, 400, "supersede"},
 		{"two bodies", "PUT", "/units/web.service", `{"desired":"launched"}{}`, 400, "goes on behind its end"},
 		{"body is not UTF-8", "PUT", "/units/web.service", "{\"desired\":\"launched\",\"text\":\"\xff\"}", 400, "not UTF-8"},
 		{"by of two lines", "PUT", "/units/web.service", `{"desired":"launched","by":"a\nb"}`, 400, "by is not a line"},

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"argosy/core/api"
+	"argosy/core/fleetv1"
 )
 
 // maxHops is how often a request may be passed on: from a worker to a member,
@@ -99,7 +100,7 @@ func (a *API) ask(r *http.Request, by caller, to *url.URL, target string, hops i
 // sendBack copies an answer as it comes, with its trailers.
 func sendBack(w http.ResponseWriter, answer *http.Response) error {
 	defer answer.Body.Close()
-	for _, name := range []string{"Content-Type", "Allow", "Retry-After", "Content-Length"} {
+	for _, name := range []string{"Content-Type", "Allow", "Retry-After", "Content-Length", fleetv1.AgeHeader, fleetv1.StaleHeader} {
 		if value := answer.Header.Get(name); value != "" {
 			w.Header().Set(name, value)
 		}

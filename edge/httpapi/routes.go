@@ -27,6 +27,10 @@ func (a *API) route() *http.ServeMux {
 	for path, methods := range paths {
 		mux.Handle(api.Base+path, a.endpoint(api.Base+path, methods))
 	}
+	for base, other := range a.config.Beside {
+		mux.Handle(base, a.beside(base, other))
+		mux.Handle(base+"/", a.beside(base, other))
+	}
 	mux.Handle("/healthz", a.endpoint("/healthz", map[string]handler{"GET": a.healthz}))
 	mux.Handle("/readyz", a.endpoint("/readyz", map[string]handler{"GET": a.readyz}))
 	mux.Handle("/metrics", a.endpoint("/metrics", map[string]handler{"GET": a.metrics}))

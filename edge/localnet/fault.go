@@ -146,6 +146,9 @@ func (f Faults) script() string {
 	for _, s := range f.Slows {
 		if s.Loss > 0 {
 			lose := fmt.Sprintf(" numgen random mod 100 < %d drop", s.Loss)
+			if s.Loss == 100 { // which nft takes for out of range
+				lose = " drop"
+			}
 			across = append(across, path(s.Machine, "")+lose, path("", s.Machine)+lose)
 		}
 	}

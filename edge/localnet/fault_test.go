@@ -21,6 +21,7 @@ func TestScript(t *testing.T) {
 		"from one":  {Faults{Cuts: []Cut{{"core-01", "core-02", Both}}}, []string{`iifname "vb-core-01" oifname "vb-core-02" drop`, `iifname "vb-core-02" oifname "vb-core-01" drop`}},
 		"deaf once": {Faults{Cuts: []Cut{{"core-01", "core-02", In}}}, []string{`iifname "vb-core-02" oifname "vb-core-01" drop`}},
 		"lossy":     {Faults{Slows: []Slow{{Machine: "core-03", Loss: 30}}}, []string{`iifname "vb-core-03" numgen random mod 100 < 30 drop`, `oifname "vb-core-03" numgen random mod 100 < 30 drop`}},
+		"all lost":  {Faults{Slows: []Slow{{Machine: "core-03", Loss: 100}}}, []string{`iifname "vb-core-03" drop`, `oifname "vb-core-03" drop`}},
 		"only slow": {Faults{Slows: []Slow{{Machine: "core-03", Rate: 1e6}}}, nil},
 		"silent":    {Faults{Silent: []string{"core-02"}}, []string{`iifname "vb-core-02" drop`, `oifname "vb-core-02" drop`}},
 	} {

@@ -19,8 +19,8 @@ import (
 
 const (
 	benchMachines = 1000 // that the placements go to, each with a guard
-	benchUnits    = 20_000
-	benchPlan     = 4000 // decisions that the engine commits at a time
+	benchUnits    = 23_040
+	benchPlan     = 7680 // decisions that the engine commits at a time
 )
 
 // BenchmarkRaw128 is the floor: transactions of 128 unguarded puts of the same

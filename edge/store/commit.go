@@ -20,7 +20,7 @@ const (
 	// chunk is how many changes one transaction is made of: enough to share the
 	// cost of a disk's and a network's round trip, few enough to take only
 	// milliseconds of the store's time.
-	chunk = 240
+	chunk = 480
 	// inFlight is how many transactions of one Commit are under way at a time,
 	// so that the store's disk, network and processor need not wait for each other.
 	inFlight = 8
@@ -106,7 +106,7 @@ type outcome struct {
 
 // sum adds outcomes up. That the term has ended is the weightiest error.
 func sum(outcomes []outcome, left []cluster.UnitName) ([]cluster.Event, error) {
-	var events []cluster.Event
+	events := make([]cluster.Event, 0, chunk*len(outcomes))
 	var err error
 	for _, done := range outcomes {
 		events = append(events, done.events...)
@@ -131,7 +131,7 @@ func (s *Store) commitChunk(ctx context.Context, term cluster.Leader, changes []
 			return outcome{err: err}
 		}
 	}
-	var done outcome
+	done := outcome{events: make([]cluster.Event, 0, len(changes))}
 	fallen := s.commitGroups(ctx, term, together(writes), &done)
 	if done.err == nil && len(fallen) > 0 {
 		fallen = s.commitGroups(ctx, term, apart(fallen), &done)

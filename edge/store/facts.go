@@ -15,8 +15,8 @@ type keyValue = mvccpb.KeyValue
 // encode writes a fact as a value that people can read with etcdctl: JSON in
 // one line, its reasons without escapes for <, > and &.
 func encode(fact any) ([]byte, error) {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
+	text := bytes.NewBuffer(make([]byte, 0, 512)) // most facts fit
+	encoder := json.NewEncoder(text)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(fact); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 
@@ -16,9 +17,11 @@ import (
 
 	"argosy/core/api"
 	"argosy/core/cluster"
+	"argosy/core/fleetv1"
 	"argosy/core/schedule"
 	"argosy/edge/authority"
 	"argosy/edge/fleetconf"
+	fleetapi "argosy/edge/fleetv1"
 	"argosy/edge/host"
 	"argosy/edge/httpapi"
 	"argosy/edge/store"
@@ -82,6 +85,7 @@ func assemble(config fleetconf.Config, version string, log *slog.Logger) (*parts
 		Version: version,
 		Checks:  []httpapi.Check{{Name: "agent", Run: p.agentIsInTouch}},
 	}
+	var ownAPI http.Handler // fleet's own, which members answer and others pass on
 	if config.Member {
 		reg := registry.New(p.store, log)
 		p.loops["registry"] = reg.Run
@@ -89,9 +93,11 @@ func assemble(config fleetconf.Config, version string, log *slog.Logger) (*parts
 			Machine: facts.ID, Run: rand.Text(), Store: p.store, Planner: schedule.New(), Log: log,
 		}).Run
 		served.Registry = reg
+		ownAPI = fleetapi.New(fleetapi.Config{Registry: reg, By: httpapi.By, Version: version})
 	} else if served.Members, err = members(config); err != nil {
 		return nil, err
 	}
+	served.Beside = map[string]http.Handler{fleetv1.Base: ownAPI, fleetv1.AlphaBase: ownAPI}
 	p.api = httpapi.New(served)
 	return p, nil
 }

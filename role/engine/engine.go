@@ -41,8 +41,8 @@ type Config struct {
 }
 
 const (
-	// planLimit bounds how long news wait for a commit: some 50 ms.
-	planLimit = 4000
+	// planLimit bounds how long news wait for a commit: some 100 ms.
+	planLimit = 7680
 	// queued is how many batches may wait during a commit; the follower holds
 	// the rest.
 	queued = 64

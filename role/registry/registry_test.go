@@ -222,6 +222,31 @@ func TestWritersAtOnce(t *testing.T) {
 	})
 }
 
+func TestSupersede(t *testing.T) {
+	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
+		first := r.mustSet(ctx, t, "web.service", ptr(text), cluster.Launched)
+		restart := api.UnitChange{Desired: cluster.Launched, Supersede: first.Generation}
+		for _, changed := range []bool{true, false} { // asked twice, it is done once
+			w, err := r.SetUnit(ctx, "me", "web.service", restart)
+			if err != nil || w.Changed != changed || w.Generation != first.Generation+1 || w.Hash != first.Hash {
+				t.Errorf("%+v, %v after %+v", w, err, first)
+			}
+		}
+		for name, change := range map[string]api.UnitChange{
+			"a generation to come": {Desired: cluster.Launched, Supersede: first.Generation + 2},
+			"below 0":              {Desired: cluster.Launched, Supersede: -1},
+			"not launched":         {Desired: cluster.Loaded, Supersede: first.Generation + 1},
+		} {
+			if w, err := r.SetUnit(ctx, "me", "web.service", change); api.AsError(err).Code != 400 {
+				t.Errorf("%s: %+v, %v", name, w, err)
+			}
+		}
+		if w := r.mustSet(ctx, t, "web.service", nil, cluster.Launched); w.Changed || w.Generation != first.Generation+1 {
+			t.Errorf("%+v: what was refused has changed something", w)
+		}
+	})
+}
+
 // rival is a store in which someone else always writes first, some times over.
 type rival struct {
 	*memstore.Store

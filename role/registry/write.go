@@ -15,7 +15,8 @@ import (
 const attempts = 8
 
 // SetUnit stores what by wants of the unit: change.Desired, and change.Text
-// unless it is nil. What is so already is not written.
+// unless it is nil. What is so already is not written, unless it is to be
+// superseded.
 func (r *Registry) SetUnit(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error) {
 	reading, err := check(name, change)
 	if err != nil {
@@ -34,7 +35,7 @@ func (r *Registry) SetUnit(ctx context.Context, by string, name cluster.UnitName
 		}
 		written.Warnings, written.Global = reading.Warnings, reading.Global
 		if written.Changed {
-			r.awaitView(ctx, name, func(known cluster.Unit, _ bool) bool { return known.Revision >= written.Revision })
+			r.awaitView(ctx, name, written.Revision, func(cluster.Unit, bool) bool { return true })
 			r.log.Info("unit written", "unit", name, "desired", written.Desired, "hash", written.Hash,
 				"generation", written.Generation, "by", by)
 		}
@@ -52,6 +53,10 @@ func check(name cluster.UnitName, change api.UnitChange) (reading api.Reading, e
 	if name.IsTemplate() && change.Desired != cluster.Inactive {
 		return reading, api.Invalid(fmt.Sprintf("%s is a template: it can only be inactive", name),
 			fmt.Sprintf("name an instance, such as %s@1%s", name.Prefix(), name.Suffix()))
+	}
+	if change.Supersede < 0 || change.Supersede > 0 && change.Desired != cluster.Launched {
+		return reading, api.Invalid(fmt.Sprintf("supersede is %d and desired %s", change.Supersede, change.Desired),
+			"expected the generation of a unit that is to be launched again")
 	}
 	if change.Text == nil {
 		return reading, nil
@@ -79,7 +84,11 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 	if change.Text != nil {
 		next.Hash = cluster.HashOf(*change.Text)
 	}
-	if next == stored {
+	if change.Supersede > stored.Generation {
+		return api.Written{}, api.Invalid(fmt.Sprintf("unit %s: supersede is %d, but its generation is %d", name, change.Supersede, stored.Generation),
+			"read the unit anew")
+	}
+	if next == stored && change.Supersede != stored.Generation {
 		return written(stored, false, false), nil
 	}
 	next.Generation, next.By, next.At = stored.Generation+1, by, time.Now().UTC()
@@ -139,10 +148,10 @@ func (r *Registry) Destroy(ctx context.Context, by string, name cluster.UnitName
 		}
 		switch {
 		case err == nil:
-			r.awaitView(ctx, name, func(known cluster.Unit, there bool) bool { return !there || known.Revision > stored.Revision })
+			gone := r.awaitGone(ctx, stored)
 			r.log.Info("unit destroyed", "unit", name, "by", by)
 			// A unit of that name with this generation or a later one is a new unit.
-			return api.Written{Name: name, Revision: stored.Revision, Generation: stored.Generation + 1, Changed: true}, nil
+			return api.Written{Name: name, Revision: gone, Generation: stored.Generation + 1, Changed: true}, nil
 		case errors.Is(err, cluster.ErrConflict), errors.Is(err, cluster.ErrNotFound):
 			continue // the next look tells which
 		default:
@@ -152,27 +161,42 @@ func (r *Registry) Destroy(ctx context.Context, by string, name cluster.UnitName
 	return api.Written{}, fmt.Errorf("destroy unit %s: lost to others %d times: %w", name, attempts, cluster.ErrConflict)
 }
 
+// awaitGone waits until the view shows that a unit is no longer as it was
+// stored, and returns a revision at which that is so for every reader.
+func (r *Registry) awaitGone(ctx context.Context, stored cluster.Unit) int64 {
+	if at, shown := r.awaitView(ctx, stored.Name, stored.Revision, func(known cluster.Unit, there bool) bool {
+		return !there || known.Revision > stored.Revision
+	}); shown {
+		return at
+	}
+	if _, asOf, err := r.store.Unit(ctx, stored.Name); err == nil || errors.Is(err, cluster.ErrNotFound) {
+		return asOf
+	}
+	return stored.Revision + 1 // the least that it can be
+}
+
 // ownView is how long a write waits for the view to have it.
 const ownView = 2 * time.Second
 
 // awaitView waits until the view shows what has just been written, so that the
-// next read here does, whoever asks. It takes a millisecond; a view that is late
-// changes nothing about the write.
-func (r *Registry) awaitView(ctx context.Context, name cluster.UnitName, shown func(known cluster.Unit, there bool) bool) {
+// next read here does, whoever asks. A view older than least has nothing to say.
+// It takes a millisecond; a view that is late changes nothing about the write.
+// It returns the view's revision, and whether it came so far.
+func (r *Registry) awaitView(ctx context.Context, name cluster.UnitName, least int64, shown func(known cluster.Unit, there bool) bool) (int64, bool) {
 	ctx, cancel := context.WithTimeout(ctx, ownView)
 	defer cancel()
 	for {
 		r.mu.Lock()
-		done := shown(r.view.Known(name))
-		advanced := r.advanced
+		revision, advanced := r.revision, r.advanced
+		done := revision >= least && shown(r.view.Known(name))
 		r.mu.Unlock()
 		if done {
-			return
+			return revision, true
 		}
 		select {
 		case <-advanced:
 		case <-ctx.Done():
-			return
+			return revision, false
 		}
 	}
 }

@@ -27,6 +27,8 @@ func TestVerbs(t *testing.T) {
 		{"core-03", "fleetctl start verb", 0, "launched on"},
 		{"core-03", "fleetctl status verb.service", 0, "active (running)"},
 		{"core-03", "fleetctl journal --lines 5 verb.service", 0, "Started"},
+		{"core-02", "fleetctl restart verb.service", 0, "verb.service"},
+		{"core-02", "timeout 5 fleetctl logs --lines 20 verb.service; true", 0, "Stopped"},
 		{"core-03", "fleetctl stop verb.service", 0, "Successfully stopped units [verb.service]"},
 		{"core-01", "fleetctl list-units --fields unit,load,active --no-legend | grep verb", 0, "inactive"},
 		{"core-01", "fleetctl unload verb.service", 0, "Successfully unloaded units [verb.service]"},

@@ -5,6 +5,7 @@ package e2e
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +63,7 @@ func TestStoreTakesNoStrangers(t *testing.T) {
 	}
 }
 
-func TestPodmanAndQuadlet(t *testing.T) {
+func TestPodman(t *testing.T) {
 	out := cluster.run(t, rootfs(t), cluster.argosy, "ssh", "--name", cluster.name, "core-01", "--",
 		"sudo podman import - localhost/box >/dev/null && sudo podman run --rm localhost/box /bin/sh -c 'echo from podman'")
 	if out.code != 0 || !strings.Contains(out.stdout, "from podman") {
@@ -78,20 +79,42 @@ func TestSecondUpChangesNothing(t *testing.T) {
 	}
 }
 
-// traces is all that a cluster could leave on the host.
-func traces(t *testing.T) string {
+// traces is all that a cluster could leave on the host: namespaces, interfaces,
+// mounts, cgroups, state and processes that are called after it.
+func traces(t *testing.T, name string) (left []string) {
 	t.Helper()
-	out, err := exec.Command("sh", "-c", `ip netns list | cut -d' ' -f1 | grep crash; ip -o link | grep -i crash; grep crash /proc/self/mounts;
-find /sys/fs/cgroup -type d -path '*crash*'; ls -d /var/lib/argosy/crash /run/argosy/crash 2>/dev/null;
-grep -laz -- 'crash' /proc/[0-9]*/cmdline 2>/dev/null | grep -v /proc/self | while read f; do tr '\0' ' ' <$f | grep -E 'nspawn|--name crash'; done; true`).CombinedOutput()
+	for _, pattern := range []string{"/run/netns/*" + name, "/sys/class/net/*" + name + "*", "/var/lib/argosy/" + name, "/run/argosy/" + name,
+		"/sys/fs/cgroup/argosy*/" + name, "/sys/fs/cgroup/*/argosy*/" + name} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, found...)
+	}
+	mounts, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(out)
+	for line := range strings.Lines(string(mounts)) {
+		if strings.Contains(line, "/"+name+"/") {
+			left = append(left, line)
+		}
+	}
+	processes, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range processes {
+		words, _ := os.ReadFile(file) // one that ended meanwhile left nothing
+		if line := strings.ReplaceAll(string(words), "\x00", " "); strings.Contains(line, "/argosy/"+name+"/") {
+			left = append(left, file+": "+line)
+		}
+	}
+	return left
 }
 
 // An `up` that dies half-way, at any point, leaves what `down` can clear away.
 func TestDownAfterACrashOfUp(t *testing.T) {
+	if len(traces(t, cluster.name)) < len(allMachines) {
+		t.Fatal("the search for traces does not even see the cluster that is up")
+	}
 	for _, after := range []time.Duration{200 * time.Millisecond, time.Second, 3 * time.Second, 8 * time.Second} {
 		up := exec.Command(cluster.argosy, "up", "--name", "crash")
 		up.Stderr = os.Stderr
@@ -104,8 +127,8 @@ func TestDownAfterACrashOfUp(t *testing.T) {
 		if out, err := exec.Command(cluster.argosy, "down", "--name", "crash").CombinedOutput(); err != nil {
 			t.Fatalf("down after %s of up: %v\n%s", after, err, out)
 		}
-		if left := traces(t); left != "" {
-			t.Fatalf("up was killed after %s; down left behind:\n%s", after, left)
+		if left := traces(t, "crash"); len(left) > 0 {
+			t.Fatalf("up was killed after %s; down left behind:\n%s", after, strings.Join(left, "\n"))
 		}
 	}
 }

@@ -81,13 +81,7 @@ var allMachines = []string{"core-01", "core-02", "core-03"}
 // whole waits until every machine is back and every unit of prefix runs exactly once.
 func (c local) whole(t *testing.T, prefix string, units int) {
 	t.Helper()
-	eventually(t, time.Minute, func() error {
-		out := c.shell(t, "core-01", "fleetctl list-machines --no-legend | wc -l")
-		if strings.TrimSpace(out.stdout) != "3" {
-			return fmt.Errorf("list-machines counts %s machines, expected 3 (%s)", out.stdout, out.stderr)
-		}
-		return nil
-	})
+	eventually(t, time.Minute, func() error { return c.counts(t, "core-01", "list-machines", len(allMachines)) })
 	eventually(t, time.Minute, func() error {
 		pids := c.mainPIDs(t, prefix)
 		names := map[string]int{}

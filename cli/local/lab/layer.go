@@ -138,9 +138,7 @@ func etcdEnvironment(plan Plan, node Node) string {
 		"ETCD_PEER_CERT_FILE=/etc/argosy/pki/machine.crt",
 		"ETCD_PEER_KEY_FILE=/etc/argosy/pki/machine.key",
 		"ETCD_PEER_CLIENT_CERT_AUTH=true",
-		"ETCD_QUOTA_BACKEND_BYTES=8589934592",
-		"ETCD_AUTO_COMPACTION_MODE=periodic",
-		"ETCD_AUTO_COMPACTION_RETENTION=1h",
+		"ETCD_ENABLE_V2=true", // the guides' curl .../v2/keys
 	}, "\n") + "\n"
 }
 

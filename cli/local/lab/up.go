@@ -40,6 +40,10 @@ func Up(ctx context.Context, options Options, progress Progress) (c *Cluster, ch
 	if err := Preflight(); err != nil {
 		return nil, false, err
 	}
+	plan, err := options.plan() // refused before anything is made: the lock is a folder already
+	if err != nil {
+		return nil, false, err
+	}
 	// Folders made here become folders of machines, where not only root looks.
 	unix.Umask(0o022)
 	release, err := hold(ctx, options.Name, func() { progress.Note("waiting for another argosy that works on this cluster") })
@@ -47,7 +51,7 @@ func Up(ctx context.Context, options Options, progress Progress) (c *Cluster, ch
 		return nil, false, err
 	}
 	defer release()
-	c, err = planned(options)
+	c, err = planned(options, plan)
 	if err != nil {
 		return nil, false, err
 	}
@@ -61,22 +65,23 @@ func Up(ctx context.Context, options Options, progress Progress) (c *Cluster, ch
 	return c, changed, c.healthy(ctx, progress)
 }
 
-// planned is the cluster by the plan that it has, or by one made from options
-// and recorded before anything else is done.
-func planned(options Options) (*Cluster, error) {
+// plan is the plan of a cluster that is to be.
+func (o Options) plan() (Plan, error) {
+	machines := o.Machines
+	if machines == 0 {
+		machines = 3
+	}
+	return NewPlan(o.Name, machines, o.Members)
+}
+
+// planned is the cluster by the plan that it has, or by this one, which is
+// recorded before anything else is done.
+func planned(options Options, plan Plan) (*Cluster, error) {
 	c, err := Open(options.Name)
 	if err == nil {
 		return c, c.same(options)
 	}
 	if !errors.Is(err, ErrNone) {
-		return nil, err
-	}
-	machines := options.Machines
-	if machines == 0 {
-		machines = 3
-	}
-	plan, err := NewPlan(options.Name, machines, options.Members)
-	if err != nil {
 		return nil, err
 	}
 	c = &Cluster{plan: plan, dir: filepath.Join(stateDir, options.Name)}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +45,40 @@ func (c *Cluster) healthy(ctx context.Context, progress Progress) error {
 			return err
 		}
 	}
-	return nil
+	progress.Step("one cluster")
+	return c.joined(ctx)
+}
+
+// joinTime bounds the wait for machines whose fleetd is up to have registered.
+const joinTime = time.Minute
+
+// joined waits until fleet lists every machine.
+func (c *Cluster) joined(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, joinTime)
+	defer cancel()
+	again := time.NewTicker(interval)
+	defer again.Stop()
+	for {
+		out, code, err := c.Run(bounded, c.plan.Machines[0].Name, "fleetctl", "list-machines", "--no-legend", "--fields", "ip")
+		listed := strings.Fields(string(out))
+		missing := slices.DeleteFunc(slices.Clone(c.plan.Machines), func(n Node) bool {
+			return slices.Contains(listed, n.Address.String())
+		})
+		if err == nil && code == 0 && len(missing) == 0 {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-bounded.Done():
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if len(missing) == 0 {
+				return fmt.Errorf("fleetctl list-machines on %s: exit code %d: %s", c.plan.Machines[0].Name, code, out)
+			}
+			return errors.Join(fmt.Errorf("%s has not joined the cluster after %s", missing[0].Name, joinTime), c.journal(ctx, missing[0], "fleet.service"))
+		}
+	}
 }
 
 // await waits for one unit on one machine.

@@ -1,0 +1,78 @@
+package fleetctl
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"argosy/core/api"
+	"argosy/core/cluster"
+)
+
+func restart(s *session) *cobra.Command {
+	var w waiting
+	cmd := &cobra.Command{
+		Use:   "restart UNIT...",
+		Short: "Restart units where they are, one after another",
+		Long: `restart has each unit stopped and started on its machine, and waits for the outcome
+before it goes on to the next: what runs twice goes on running once. Where one does
+not come up well the rest is left alone. A unit that does not run is started. A
+global unit restarts on all its machines at once. --timeout is for each unit.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: run(func(cmd *cobra.Command, args []string) error {
+			return s.restart(cmd.Context(), args, w)
+		}),
+	}
+	w.flags(cmd)
+	s.complete(cmd, noTemplate)
+	return cmd
+}
+
+func (s *session) restart(ctx context.Context, args []string, w waiting) error {
+	if err := w.check(); err != nil {
+		return err
+	}
+	names, err := unitsNamed(args)
+	if err != nil {
+		return err
+	}
+	answer, err := s.UnitsNamed(ctx, names)
+	if err != nil {
+		return err
+	}
+	s.note(answer.Freshness)
+	generations := map[cluster.UnitName]int64{}
+	for _, unit := range answer.Units {
+		generations[unit.Name] = unit.Generation
+	}
+	var changes []*change
+	for _, name := range names {
+		changes = append(changes, &change{name: name})
+	}
+	again := func(c *change) (api.Written, error) {
+		return s.SetUnit(ctx, c.name, api.UnitChange{Desired: cluster.Launched, Supersede: generations[c.name]})
+	}
+	if w.noBlock {
+		s.each(changes, again)
+		s.triggered(accepted(changes), "restart", true)
+		return result(changes)
+	}
+	for i, c := range changes {
+		if err := s.restartOne(ctx, c, again, w); err != nil {
+			return err
+		}
+		if rest := names[i+1:]; c.code != 0 && len(rest) > 0 {
+			fmt.Fprintf(s.err, "Not restarted: %v\n", rest)
+			break
+		}
+	}
+	return result(changes)
+}
+
+func (s *session) restartOne(ctx context.Context, c *change, again func(*change) (api.Written, error), w waiting) error {
+	one := []*change{c}
+	s.each(one, again)
+	s.triggered(accepted(one), "restart", false)
+	return s.arrive(ctx, accepted(one), cluster.Launched, w)
+}

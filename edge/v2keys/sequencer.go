@@ -1,0 +1,337 @@
+package v2keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/client/v3/concurrency"
+
+	"argosy/core/keyspace"
+)
+
+const (
+	// termSeconds is how long after a sequencer's death another may take over.
+	termSeconds = 5
+	// expireEvery is how often keys are looked at for their end, as in etcd 2.
+	expireEvery = 500 * time.Millisecond
+	// operations and batchBytes are what one transaction may hold, within
+	// etcd's default limits; the rest of 128 is for what each transaction has.
+	operations = 120
+	batchBytes = 700 << 10
+	// wide is how many removals are better written as one range.
+	wide = 8
+	// together is how many orders are handed over or sent at once.
+	together = 60
+)
+
+var errDeposed = errors.New("another one is the sequencer")
+
+// fits refuses what no transaction could hold.
+func (o order) fits() error {
+	if len(o.Value)+len(o.PrevValue)+len(o.Key) > largestValue {
+		return fmt.Errorf("etcdserver: request is too large: %d bytes at most", largestValue)
+	}
+	if depth := strings.Count(string(o.Key), "/"); depth > deepestKey {
+		return fmt.Errorf("etcdserver: the key has %d parts: %d at most", depth, deepestKey)
+	}
+	return nil
+}
+
+// send brings orders to the sequencer: by hand if it is here, else through
+// etcd, where they wait for whoever it is.
+func (c *Cluster) send(ctx context.Context) error {
+	var gathered []order
+	for {
+		var outbox chan order
+		if len(gathered) < together {
+			outbox = c.outbox
+		}
+		if len(gathered) == 0 {
+			select {
+			case o := <-outbox:
+				gathered = append(gathered, o)
+			case <-ctx.Done():
+				return nil
+			}
+			continue
+		}
+		here := c.term.Load()
+		if here == nil {
+			c.mail(ctx, c.gather(gathered))
+			gathered = nil
+			continue
+		}
+		select {
+		case o := <-outbox:
+			gathered = append(gathered, o)
+		case here.orders <- gathered:
+			gathered = nil
+		case <-here.over:
+			c.term.CompareAndSwap(here, nil)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// gather adds the orders that wait already, so that one transaction carries them.
+func (c *Cluster) gather(gathered []order) []order {
+	for len(gathered) < together {
+		select {
+		case o := <-c.outbox:
+			gathered = append(gathered, o)
+		default:
+			return gathered
+		}
+	}
+	return gathered
+}
+
+// mail leaves orders in etcd. They are not sent again: an order whose sending
+// failed may have arrived.
+func (c *Cluster) mail(ctx context.Context, orders []order) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
+	defer cancel()
+	for len(orders) > 0 {
+		var puts []clientv3.Op
+		for bytes := 0; len(puts) < len(orders) && bytes < batchBytes; {
+			o := orders[len(puts)]
+			record := text(o)
+			bytes += len(record)
+			puts = append(puts, clientv3.OpPut(requestsPrefix+o.ID, record))
+		}
+		sent := orders[:len(puts)]
+		orders = orders[len(puts):]
+		if _, err := c.Client.Txn(ctx).Then(puts...).Commit(); err != nil {
+			for _, o := range sent {
+				c.settle(o.ID, outcome{err: err})
+			}
+		}
+	}
+}
+
+// term is the time of one sequencer.
+type term struct {
+	cluster *Cluster
+	guard   clientv3.Cmp // holds as long as nobody else was elected
+	tree    *keyspace.Tree
+	orders  chan []order // by hand; nobody waits in it
+	over    chan struct{}
+}
+
+// queued is an order with where it came from.
+type queued struct {
+	order
+	mailed bool
+}
+
+// sequence waits to be elected and decides until the term is over.
+func (c *Cluster) sequence(ctx context.Context) error {
+	session, err := concurrency.NewSession(c.Client, concurrency.WithTTL(termSeconds),
+		concurrency.WithContext(context.WithoutCancel(ctx)))
+	if err != nil {
+		return fmt.Errorf("take part in the election: %w", err)
+	}
+	defer func() { _ = session.Close() }() // if it cannot be given back, the lease ends by itself
+	election := concurrency.NewElection(session, electionPrefix)
+	if err := election.Campaign(ctx, c.name); err != nil {
+		return fmt.Errorf("be elected: %w", err)
+	}
+	snapshot, err := load(ctx, c.Client)
+	if err != nil {
+		return err
+	}
+	t := &term{
+		cluster: c, tree: snapshot.tree, orders: make(chan []order), over: make(chan struct{}),
+		guard: clientv3.Compare(clientv3.CreateRevision(election.Key()), "=", election.Rev()),
+	}
+	c.term.Store(t)
+	defer close(t.over)
+	return t.decide(ctx, session.Done(), snapshot)
+}
+
+func (t *term) decide(ctx context.Context, lost <-chan struct{}, snapshot snapshot) error {
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	mail := t.cluster.Client.Watch(watching, requestsPrefix, clientv3.WithPrefix(),
+		clientv3.WithRev(snapshot.revision+1), clientv3.WithFilterDelete())
+	tick := time.NewTicker(expireEvery)
+	defer tick.Stop()
+	var queue []queued
+	for _, o := range snapshot.requests {
+		queue = append(queue, queued{o, true})
+	}
+	for {
+		for _, due := t.due(); due || len(queue) > 0; _, due = t.due() {
+			taken, err := t.commit(ctx, queue)
+			if err != nil {
+				return err
+			}
+			queue = queue[taken:]
+		}
+		select {
+		case orders := <-t.orders:
+			for _, o := range orders {
+				queue = append(queue, queued{order: o})
+			}
+		case response, open := <-mail:
+			if !open || response.Err() != nil {
+				return fmt.Errorf("watch %s: %w", requestsPrefix, errors.Join(response.Err(), ctx.Err()))
+			}
+			for _, event := range response.Events {
+				queue = append(queue, queued{mailed(event.Kv.Key, event.Kv.Value), true})
+			}
+		case <-tick.C:
+		case <-lost:
+			return errDeposed
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// due is what has reached its end and comes next.
+func (t *term) due() (keyspace.Key, bool) {
+	key, at, some := t.tree.NextExpiry()
+	return key, some && !at.After(t.cluster.Now())
+}
+
+// draft is a transaction in the making.
+type draft struct {
+	batch
+	touched map[keyspace.Key]bool
+	ranges  []keyspace.Key // what went with all below it; nothing may follow it
+	mailed  []string
+	bytes   int
+}
+
+// commit decides as many of the queue as one transaction holds, after what has
+// expired, and writes them. After an error the tree is ahead of the store and
+// the term is over.
+func (t *term) commit(ctx context.Context, queue []queued) (taken int, err error) {
+	d := draft{touched: map[keyspace.Key]bool{}}
+	for key, due := t.due(); due && t.room(&d, order{Key: []byte(key)}); key, due = t.due() {
+		for _, change := range t.tree.Expire(t.cluster.Now(), 1) {
+			d.add("", change)
+		}
+	}
+	for _, q := range queue {
+		if !t.room(&d, q.order) {
+			break
+		}
+		taken++
+		if q.mailed {
+			d.mailed = append(d.mailed, q.ID)
+		}
+		t.apply(&d, q.order)
+	}
+	if err := t.write(ctx, d); err != nil {
+		for _, q := range queue[:taken] {
+			if !q.mailed {
+				t.cluster.settle(q.ID, outcome{err: err})
+			}
+		}
+		return 0, err
+	}
+	return taken, nil
+}
+
+// room tells whether the order surely fits; the first always does.
+func (t *term) room(d *draft, o order) bool {
+	nodes := 1
+	key := keyspace.CleanKey(string(o.Key))
+	present, _ := t.tree.Stored(key)
+	for above := key.Parent(); above != keyspace.Root; above = above.Parent() {
+		if _, there := t.tree.Stored(above); there {
+			break
+		}
+		nodes++
+	}
+	bytes := 3*len(o.Value) + 500
+	if present.Value != nil {
+		bytes += 2 * len(*present.Value)
+	}
+	used := 2*len(d.touched) + len(d.mailed)
+	first := used == 0 && len(d.Refused) == 0
+	fits := used+2*nodes+2*wide+1 <= operations && d.bytes+bytes <= batchBytes && len(d.ranges) == 0
+	if first || fits {
+		d.bytes += bytes
+		return true
+	}
+	return false
+}
+
+func (t *term) apply(d *draft, o order) {
+	write, err := o.write()
+	if err != nil {
+		d.Refused = append(d.Refused, refusedRecord{o.ID, keyspace.InvalidForm, []byte(err.Error()), t.tree.Index()})
+		return
+	}
+	change, err := t.tree.Apply(write, t.cluster.Now())
+	var refusal *keyspace.Error
+	if errors.As(err, &refusal) {
+		d.Refused = append(d.Refused, refusedRecord{o.ID, refusal.Code, []byte(refusal.Cause), refusal.Index})
+		return
+	}
+	d.add(o.ID, change)
+}
+
+func (d *draft) add(id string, change keyspace.Change) {
+	d.Changes = append(d.Changes, recordChange(id, change))
+	if len(change.Gone) > wide {
+		d.ranges = append(d.ranges, change.Event.Node.Key)
+		for _, gone := range change.Gone {
+			delete(d.touched, gone)
+		}
+		return
+	}
+	for _, key := range change.Touched() {
+		d.touched[key] = true
+	}
+}
+
+// write makes the transaction.
+func (t *term) write(ctx context.Context, d draft) error {
+	var then []clientv3.Op
+	for _, key := range slices.Sorted(maps.Keys(d.touched)) {
+		then = append(then, keep(t.tree, key)...)
+	}
+	for _, key := range d.ranges {
+		for _, prefix := range []string{nodesPrefix, valuesPrefix} {
+			then = append(then, clientv3.OpDelete(prefix+string(key)),
+				clientv3.OpDelete(prefix+string(key)+"/", clientv3.WithPrefix()))
+		}
+	}
+	for _, id := range d.mailed {
+		then = append(then, clientv3.OpDelete(requestsPrefix+id))
+	}
+	index := t.tree.Index()
+	switch {
+	case len(d.Changes) > 0:
+		then = append(then, clientv3.OpPut(indexKey, strconv.FormatUint(index, 10)), clientv3.OpPut(logKey(index), text(d.batch)))
+		if index > keyspace.HistoryEvents {
+			then = append(then, clientv3.OpDelete(logKey(0), clientv3.WithRange(logKey(index-keyspace.HistoryEvents))))
+		}
+	case len(d.mailed) > 0:
+		then = append(then, clientv3.OpPut(refusedKey, text(d.batch)))
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
+	defer cancel()
+	done, err := t.cluster.Client.Txn(ctx).If(t.guard).Then(then...).Commit()
+	switch {
+	case err != nil:
+		return fmt.Errorf("commit %d changes up to %d: %w", len(d.Changes), index, err)
+	case !done.Succeeded:
+		return errDeposed
+	case len(d.Changes) == 0 && len(d.mailed) == 0:
+		t.cluster.settleRefused(d.Refused) // nobody else waits for them
+	}
+	return nil
+}
