@@ -52,6 +52,7 @@ func (p *Picture) withdraw(u *unit) {
 // decideUnreadable leaves alone what runs and says why nothing else will.
 func (p *Picture) decideUnreadable(u *unit) {
 	if u.placed() {
+		p.absolve(u)
 		return
 	}
 	p.refuse(u, nil, "its text asks for something that cannot be read: "+short(u.needs.fault.Error()))
