@@ -49,9 +49,11 @@ type Refuse struct {
 	UnitRevision int64
 }
 
-// Absolve takes back a Refuse of a unit that is no longer wanted on a machine.
+// Absolve takes back a Refuse that no longer holds: the unit is wanted on no
+// machine, or it is on one that has come back, or it is global and runs.
 type Absolve struct {
-	Unit cluster.UnitName
+	Unit     cluster.UnitName
+	Revision int64 // of the unplaced/<unit> that ends
 }
 
 func (Place) change()   {}

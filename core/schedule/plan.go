@@ -136,7 +136,7 @@ func (p *Picture) absolve(u *unit) {
 		u.again = true
 	default:
 		p.await(u)
-		p.emit(u, Absolve{Unit: u.name})
+		p.emit(u, Absolve{Unit: u.name, Revision: u.note.revision})
 	}
 }
 

@@ -133,7 +133,7 @@ func (h *history) meanwhile(changes []schedule.Change) {
 			machine = h.names[pl.Placement.Machine]
 		}
 	}
-	switch rapid.SampledFrom([]string{"join", "lose", "destroy", "foreign", "passing"}).Draw(h.t, "do") {
+	switch rapid.SampledFrom([]string{"join", "lose", "destroy", "foreign", "passing", "remark", "silence"}).Draw(h.t, "do") {
 	case "join":
 		h.machine(machine, drawMetadata(h.t))
 	case "lose":
@@ -148,6 +148,17 @@ func (h *history) meanwhile(changes []schedule.Change) {
 		if h.wanted(unit) {
 			h.foreign(unit, machineID(machine))
 			h.end(unit, machineID(machine))
+		}
+	case "remark":
+		if h.wanted(unit) {
+			h.write(schedule.Refuse{
+				Unplaced:     cluster.Unplaced{Unit: unit, Generation: h.units[unit].Generation, Reason: "somebody else says so"},
+				UnitRevision: h.units[unit].Revision,
+			})
+		}
+	case "silence":
+		if note, there := h.unplaced[unit]; there {
+			h.write(schedule.Absolve{Unit: unit, Revision: note.Revision})
 		}
 	}
 }

@@ -148,6 +148,9 @@ func (w *world) write(change schedule.Change) bool {
 		w.tell(cluster.UnplacedChanged{Unplaced: note})
 		w.displace(c.From, note.Unit)
 	case schedule.Absolve:
+		if w.unplaced[c.Unit].Revision != c.Revision {
+			return false
+		}
 		delete(w.unplaced, c.Unit)
 		w.tell(cluster.UnplacedGone{Unit: c.Unit})
 	}

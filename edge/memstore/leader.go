@@ -128,6 +128,9 @@ func (s *Store) decided(decision schedule.Change) ([]change, error) {
 		}
 		return append(changes, change{key: unplacedKey(u.Unit), changed: cluster.UnplacedChanged{Unplaced: u}}), nil
 	case schedule.Absolve:
+		if s.facts[unplacedKey(d.Unit)].revision != d.Revision {
+			return nil, nil
+		}
 		return []change{absolve(d.Unit)}, nil
 	default:
 		return nil, fmt.Errorf("the store knows no change of type %T", decision)

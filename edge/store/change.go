@@ -101,6 +101,7 @@ func asWrite(change schedule.Change) (write, error) {
 			w.delete(placementKey(machine, unit))
 		}
 	case schedule.Absolve:
+		w.guards = []*pb.Compare{hasRevision(unplacedKey(unit), c.Revision)}
 		w.delete(unplacedKey(unit))
 	default:
 		err = fmt.Errorf("the store knows no change of type %T", change)
