@@ -15,6 +15,8 @@ type (
 	ContentGone      struct{ Hash Hash }
 	MachineChanged   struct{ Machine Machine }
 	MachineGone      struct{ ID MachineID }
+	LabelsChanged    struct{ Labels Labels }
+	LabelsGone       struct{ Machine MachineID }
 	PlacementChanged struct{ Placement Placement }
 	PlacementGone    struct {
 		Machine MachineID
@@ -37,6 +39,8 @@ func (ContentChanged) event()   {}
 func (ContentGone) event()      {}
 func (MachineChanged) event()   {}
 func (MachineGone) event()      {}
+func (LabelsChanged) event()    {}
+func (LabelsGone) event()       {}
 func (PlacementChanged) event() {}
 func (PlacementGone) event()    {}
 func (StateChanged) event()     {}

@@ -49,7 +49,8 @@ type Machine struct {
 	Lease    int64             `json:"lease"`              // what the record is bound to
 	Metadata map[string]string `json:"metadata,omitempty"` // from fleet.conf
 	Capacity Capacity          `json:"capacity"`
-	Versions map[string]string `json:"versions,omitempty"` // "argosy", "systemd", "kernel"
+	// Versions of "argosy", "systemd", "kernel" and, where it is there, "podman".
+	Versions map[string]string `json:"versions,omitempty"`
 	Since    time.Time         `json:"since"`
 }
 
@@ -57,6 +58,45 @@ type Machine struct {
 type Capacity struct {
 	CPUs        int   `json:"cpus"`
 	MemoryBytes int64 `json:"memoryBytes"`
+	// Other is what its fleet.conf counts beside these, such as {"gpu": 2}.
+	Other map[string]int64 `json:"other,omitempty"`
+}
+
+// Labels is what operators have said of a machine: key labels/<id>, written by
+// the API. It is bound to no lease: it is kept while the machine is away, and
+// may be there before the machine was ever seen.
+type Labels struct {
+	Machine  MachineID `json:"-"`
+	Revision int64     `json:"-"`
+
+	// Set stands over the machine's own metadata. An empty value hides the key
+	// of that name in fleet.conf.
+	Set map[string]string `json:"set"`
+	By  string            `json:"by,omitempty"`
+	At  time.Time         `json:"at"`
+}
+
+// Over returns the metadata that a machine is known by: its own, and over it
+// what operators have said. It is nil where there is none.
+func (l Labels) Over(own map[string]string) map[string]string {
+	if len(l.Set) == 0 {
+		return own
+	}
+	both := maps.Clone(own)
+	if both == nil {
+		both = map[string]string{}
+	}
+	for key, value := range l.Set {
+		if value == "" {
+			delete(both, key)
+		} else {
+			both[key] = value
+		}
+	}
+	if len(both) == 0 {
+		return nil
+	}
+	return both
 }
 
 // Placement is what one machine must run: key placements/<machine>/<unit>,

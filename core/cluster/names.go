@@ -16,12 +16,20 @@ type UnitName string
 // then refused the unit.
 const MaxUnitNameBytes = 255
 
-// unitTypes are the suffixes fleet accepts; templated says which of them may
-// carry an "@".
+// unitTypes are the suffixes that are accepted, fleet's and then Quadlet's;
+// templated says which of them may carry an "@".
 var unitTypes = map[string]struct{ templated bool }{
 	"service": {true}, "socket": {true}, "timer": {true}, "path": {true}, "target": {true},
 	"mount": {}, "automount": {}, "device": {}, "swap": {}, "slice": {}, "scope": {},
 	"busname": {}, "snapshot": {},
+	"container": {true}, "kube": {true}, "volume": {}, "network": {}, "pod": {}, "image": {},
+}
+
+// quadletTypes are the suffixes that Podman reads in systemd's stead, with what
+// its generator puts behind the name of the service that it makes, see
+// podman-systemd.unit(5).
+var quadletTypes = map[string]string{
+	".container": "", ".kube": "", ".volume": "-volume", ".network": "-network", ".pod": "-pod", ".image": "-image",
 }
 
 // ParseUnitName checks that s names a unit or a template and returns it.
@@ -95,6 +103,22 @@ func (n UnitName) Template() (UnitName, bool) {
 		return "", false
 	}
 	return UnitName(n.Prefix() + "@" + n.Suffix()), true
+}
+
+// Quadlet says whether Podman's generator makes a service of the unit on its machine.
+func (n UnitName) Quadlet() bool {
+	_, is := quadletTypes[n.Suffix()]
+	return is
+}
+
+// Service is the name by which systemd knows the unit: its own, or for a Quadlet
+// file that of the service which Podman's generator makes of it by default.
+func (n UnitName) Service() UnitName {
+	behind, is := quadletTypes[n.Suffix()]
+	if !is {
+		return n
+	}
+	return UnitName(strings.TrimSuffix(string(n), n.Suffix()) + behind + ".service")
 }
 
 // MachineID is a machine's /etc/machine-id: 32 lower-case hexadecimal digits, see machine-id(5).

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ func TestParseUnitName(t *testing.T) {
 		"web.service", "web@.service", "web@1.service", "web@a@b.service", "-.mount", `dev-disk\x2d1.swap`,
 		"a:b_c.d-e.timer", "x.automount", "x.device", "x.scope", "x.slice", "x.busname", "x.snapshot", "x@1.target",
 		"x@1.path", "x@1.socket", "..service", longest,
+		"web.container", "web@1.container", "data.volume", "net.network", "a.pod", "a.kube", "a.image",
 	} {
 		if got, err := cluster.ParseUnitName(name); err != nil || string(got) != name {
 			t.Errorf("%s: %q, %v", name, got, err)
@@ -65,6 +67,41 @@ func TestUnitNameParts(t *testing.T) {
 			t.Errorf("%s: prefix %q, instance %q, suffix %q, template %q %v, is template %v", c.name,
 				c.name.Prefix(), c.name.Instance(), c.name.Suffix(), template, isInstance, c.name.IsTemplate())
 		}
+	}
+}
+
+func TestQuadletNames(t *testing.T) {
+	for name, service := range map[cluster.UnitName]cluster.UnitName{
+		"web.container": "web.service", "web@1.container": "web@1.service", "web@.container": "web@.service",
+		"a.kube": "a.service", "data.volume": "data-volume.service", "net.network": "net-network.service",
+		"a.pod": "a-pod.service", "a.b.image": "a.b-image.service",
+	} {
+		if !name.Quadlet() || name.Service() != service {
+			t.Errorf("%s is %s, Quadlet %v; want %s", name, name.Service(), name.Quadlet(), service)
+		}
+	}
+	for _, name := range []cluster.UnitName{"web.service", "web.timer", "nothing"} {
+		if name.Quadlet() || name.Service() != name {
+			t.Errorf("%s is %s, Quadlet %v", name, name.Service(), name.Quadlet())
+		}
+	}
+}
+
+func TestLabelsStandOverMetadata(t *testing.T) {
+	own := map[string]string{"region": "eu", "disk": "ssd"}
+	for _, c := range []struct{ set, own, want map[string]string }{
+		{nil, own, own},
+		{map[string]string{"region": "us"}, own, map[string]string{"region": "us", "disk": "ssd"}},
+		{map[string]string{"region": ""}, own, map[string]string{"disk": "ssd"}},
+		{map[string]string{"a": "b", "c": ""}, nil, map[string]string{"a": "b"}},
+		{map[string]string{"c": ""}, nil, nil},
+	} {
+		if got := (cluster.Labels{Set: c.set}).Over(c.own); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%v over %v: %v, want %v", c.set, c.own, got, c.want)
+		}
+	}
+	if len(own) != 2 || own["region"] != "eu" {
+		t.Errorf("the machine's own metadata became %v", own)
 	}
 }
 
