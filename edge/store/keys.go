@@ -15,6 +15,7 @@ const leaderKey = root + "leader"
 func unitKey(name cluster.UnitName) string     { return root + "units/" + string(name) }
 func contentKey(hash cluster.Hash) string      { return root + "contents/" + string(hash) }
 func machineKey(id cluster.MachineID) string   { return root + "machines/" + string(id) }
+func labelsKey(id cluster.MachineID) string    { return root + "labels/" + string(id) }
 func unplacedKey(unit cluster.UnitName) string { return root + "unplaced/" + string(unit) }
 
 func placementKey(machine cluster.MachineID, unit cluster.UnitName) string {
