@@ -23,7 +23,7 @@ type Registry interface {
 
 // Lists are read page by page.
 type Lists interface {
-	Machines(ctx context.Context, least int64) (api.Machines, error)
+	Machines(ctx context.Context, least int64, away bool) (api.Machines, error)
 	// UnitPage lists at most most units behind after by name, with their texts.
 	UnitPage(ctx context.Context, least int64, after cluster.UnitName, most int) (api.UnitPage, error)
 	// StatePage lists at most most states behind after, of the unit and the
@@ -40,6 +40,7 @@ type Finder interface {
 type Writer interface {
 	SetUnit(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error)
 	Destroy(ctx context.Context, by string, name cluster.UnitName) (api.Written, error)
+	SetLabels(ctx context.Context, by string, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error)
 }
 
 // Config is what a handler is made of.

@@ -40,7 +40,7 @@ func (h *Handler) machines(w http.ResponseWriter, r *http.Request) error {
 	}
 	var all api.Machines
 	if err := atLeast(r.Context(), from.Revision, func(ctx context.Context, least int64) (err error) {
-		all, err = h.config.Registry.Machines(ctx, least)
+		all, err = h.config.Registry.Machines(ctx, least, false)
 		return err
 	}); err != nil {
 		return err

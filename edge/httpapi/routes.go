@@ -16,10 +16,12 @@ type handler func(w http.ResponseWriter, r *http.Request, by caller) error
 func (a *API) route() *http.ServeMux {
 	mux := http.NewServeMux()
 	paths := map[string]map[string]handler{
-		"/machines":             {"GET": a.machines},
-		"/states":               {"GET": a.states},
-		"/units":                {"GET": a.units},
-		"/units/{name}":         {"GET": a.unit, "PUT": a.setUnit, "DELETE": a.destroy},
+		"/machines":             {"GET": a.reads(a.machines, "away")},
+		"/machines/{id}/labels": {"PATCH": a.writes(a.setLabels)},
+		"/states":               {"GET": a.reads(a.states, "machine")},
+		"/units":                {"GET": a.reads(a.units, "unit")},
+		"/units/{name}":         {"GET": a.reads(a.unit), "PUT": a.writes(a.setUnit), "DELETE": a.writes(a.destroy)},
+		"/units/{name}/why":     {"GET": a.reads(a.why)},
 		"/units/{name}/status":  {"GET": a.status},
 		"/units/{name}/journal": {"GET": a.journal},
 		"/watch":                {"GET": a.watch},
