@@ -158,6 +158,10 @@ func stamp(event cluster.Event, revision int64) cluster.Event {
 		e.Machine.Metadata = maps.Clone(e.Machine.Metadata)
 		e.Machine.Versions = maps.Clone(e.Machine.Versions)
 		return e
+	case cluster.LabelsChanged:
+		e.Labels.Revision = revision
+		e.Labels.Set = maps.Clone(e.Labels.Set)
+		return e
 	case cluster.PlacementChanged:
 		e.Placement.Revision = revision
 		return e

@@ -27,6 +27,8 @@ type Backend interface {
 	RevokeLease(ctx context.Context, lease int64) error
 	PutMachine(ctx context.Context, m cluster.Machine) (cluster.Machine, error)
 	Machine(ctx context.Context, id cluster.MachineID) (cluster.Machine, error)
+	PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels, error)
+	Labels(ctx context.Context, id cluster.MachineID) (cluster.Labels, error)
 	States(ctx context.Context, machine cluster.MachineID) ([]cluster.UnitState, error)
 	PutStates(ctx context.Context, lease int64, machine cluster.MachineID, changed []cluster.UnitState, gone []cluster.UnitName) error
 
@@ -47,6 +49,8 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"malformed names and values are refused":         testMalformed,
 		"odd but allowed names and texts come back":      testOdd,
 		"machine's record is guarded and leased":         testMachine,
+		"labels are guarded and outlive their machine":   testLabels,
+		"malformed labels are refused":                   testMalformedLabels,
 		"lease that ends takes the machine, no more":     testLeaseEnds,
 		"lease kept alive goes on, left alone it ends":   testLeaseTime,
 		"states are written and removed":                 testStates,
