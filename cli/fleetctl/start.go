@@ -53,8 +53,8 @@ func (s *session) bring(ctx context.Context, args []string, desired cluster.Desi
 		return s.SetUnit(ctx, c.name, api.Storing(units[c.name], desired))
 	})
 	verb := map[cluster.Desired]string{cluster.Launched: "start", cluster.Loaded: "load"}[desired]
-	s.triggered(accepted(changes), verb, w.noBlock)
-	if w.noBlock {
+	s.triggered(accepted(changes), verb, w.blocks())
+	if !w.blocks() {
 		return result(changes)
 	}
 	if err := s.arrive(ctx, accepted(changes), desired, w); err != nil {
@@ -79,12 +79,12 @@ func (s *session) arrive(ctx context.Context, changes []*change, desired cluster
 
 // triggered says that something has been asked for, in fleet's words: of global
 // units always, of others where nobody waits.
-func (s *session) triggered(changes []*change, verb string, noBlock bool) {
+func (s *session) triggered(changes []*change, verb string, waited bool) {
 	for _, c := range changes {
 		switch {
 		case c.written.Global:
 			fmt.Fprintf(s.out, "Triggered global unit %s %s\n", c.name, verb)
-		case noBlock:
+		case !waited:
 			fmt.Fprintf(s.out, "Triggered unit %s %s\n", c.name, verb)
 		}
 	}
