@@ -53,9 +53,9 @@ func (s *session) restart(ctx context.Context, args []string, w waiting) error {
 	again := func(c *change) (api.Written, error) {
 		return s.SetUnit(ctx, c.name, api.UnitChange{Desired: cluster.Launched, Supersede: generations[c.name]})
 	}
-	if w.noBlock {
+	if !w.blocks() {
 		s.each(changes, again)
-		s.triggered(accepted(changes), "restart", true)
+		s.triggered(accepted(changes), "restart", false)
 		return result(changes)
 	}
 	for i, c := range changes {
@@ -73,6 +73,6 @@ func (s *session) restart(ctx context.Context, args []string, w waiting) error {
 func (s *session) restartOne(ctx context.Context, c *change, again func(*change) (api.Written, error), w waiting) error {
 	one := []*change{c}
 	s.each(one, again)
-	s.triggered(accepted(one), "restart", false)
+	s.triggered(accepted(one), "restart", true)
 	return s.arrive(ctx, accepted(one), cluster.Launched, w)
 }

@@ -9,6 +9,7 @@ import (
 	"argosy/cli"
 	"argosy/core/api"
 	"argosy/core/cluster"
+	"argosy/core/unitfile"
 )
 
 func start(s *session) *cobra.Command {
@@ -42,18 +43,18 @@ func (s *session) bring(ctx context.Context, args []string, desired cluster.Desi
 	if err != nil {
 		return err
 	}
-	texts := map[cluster.UnitName]*string{}
+	units := map[cluster.UnitName]*unitfile.Bundle{}
 	var changes []*change
 	for _, o := range orders {
-		texts[o.name] = o.text
+		units[o.name] = o.unit
 		changes = append(changes, &change{name: o.name})
 	}
 	s.each(changes, func(c *change) (api.Written, error) {
-		return s.SetUnit(ctx, c.name, api.UnitChange{Text: texts[c.name], Desired: desired})
+		return s.SetUnit(ctx, c.name, api.Storing(units[c.name], desired))
 	})
 	verb := map[cluster.Desired]string{cluster.Launched: "start", cluster.Loaded: "load"}[desired]
-	s.triggered(accepted(changes), verb, w.noBlock)
-	if w.noBlock {
+	s.triggered(accepted(changes), verb, w.blocks())
+	if !w.blocks() {
 		return result(changes)
 	}
 	if err := s.arrive(ctx, accepted(changes), desired, w); err != nil {
@@ -78,12 +79,12 @@ func (s *session) arrive(ctx context.Context, changes []*change, desired cluster
 
 // triggered says that something has been asked for, in fleet's words: of global
 // units always, of others where nobody waits.
-func (s *session) triggered(changes []*change, verb string, noBlock bool) {
+func (s *session) triggered(changes []*change, verb string, waited bool) {
 	for _, c := range changes {
 		switch {
 		case c.written.Global:
 			fmt.Fprintf(s.out, "Triggered global unit %s %s\n", c.name, verb)
-		case noBlock:
+		case !waited:
 			fmt.Fprintf(s.out, "Triggered unit %s %s\n", c.name, verb)
 		}
 	}

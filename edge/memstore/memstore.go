@@ -26,6 +26,7 @@ type Store struct {
 	forgot   int64 // the revision up to which the history is gone
 	leases   map[int64]*lease
 	lastID   int64
+	marks    map[cluster.Hash]int64 // of texts that may be about to be collected
 	away     bool
 	writes   int           // how many transactions have changed something
 	news     chan struct{} // closed and replaced at each change of any of the above
@@ -58,6 +59,7 @@ func New() *Store {
 		revision:     1,
 		facts:        map[key]fact{},
 		leases:       map[int64]*lease{},
+		marks:        map[cluster.Hash]int64{},
 		news:         make(chan struct{}),
 	}
 }

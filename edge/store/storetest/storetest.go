@@ -36,6 +36,8 @@ type Backend interface {
 	TakeLead(ctx context.Context, l cluster.Leader) (cluster.Leader, error)
 	Resign(ctx context.Context, l cluster.Leader) error
 	Commit(ctx context.Context, term cluster.Leader, changes []schedule.Change) ([]cluster.Event, error)
+	MarkUnused(ctx context.Context, term cluster.Leader, hashes []cluster.Hash) (mark int64, err error)
+	Collect(ctx context.Context, term cluster.Leader, mark int64, hashes []cluster.Hash) (collected int, err error)
 }
 
 // Run tries the contract, each part on a store of its own. A store may share
@@ -59,6 +61,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"a thousand decisions in one Commit":             testThousand,
 		"a placement is decided once in a Commit":        testTwice,
 		"a unit is placed on many machines at once":      testGlobal,
+		"a text that nobody uses is collected":           testUnused,
 		"follower sees all, then each change in order":   testFollow,
 		"follower of one machine sees its placements":    testAssigned,
 		"followers and writers at once":                  testConcurrent,
