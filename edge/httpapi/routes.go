@@ -22,6 +22,7 @@ func (a *API) route() *http.ServeMux {
 		"/units/{name}":         {"GET": a.unit, "PUT": a.setUnit, "DELETE": a.destroy},
 		"/units/{name}/status":  {"GET": a.status},
 		"/units/{name}/journal": {"GET": a.journal},
+		"/units/{name}/restart": {"POST": a.restart},
 		"/watch":                {"GET": a.watch},
 	}
 	for path, methods := range paths {
