@@ -55,6 +55,7 @@ func environment(flag string) string {
 // open reads the environment where the command line is silent, and makes the client.
 func (s *session) open(cmd *cobra.Command) error {
 	s.out, s.err = cmd.OutOrStdout(), cmd.ErrOrStderr()
+	s.secure.in, s.secure.err = cmd.InOrStdin(), cmd.ErrOrStderr()
 	var fault error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		value := os.Getenv(environment(f.Name))

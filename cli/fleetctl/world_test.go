@@ -341,6 +341,24 @@ type said struct {
 	code     int
 }
 
+// paper takes what several write at a time, among them a program's own copier.
+type paper struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (p *paper) Write(text []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(text)
+}
+
+func (p *paper) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
+}
+
 // fleetctl runs the command against the world.
 func (w *world) fleetctl(args ...string) said {
 	w.Helper()
@@ -348,8 +366,13 @@ func (w *world) fleetctl(args ...string) said {
 }
 
 func runFleetctl(ctx context.Context, args ...string) said {
+	return runFleetctlWith(ctx, strings.NewReader(""), args...)
+}
+
+func runFleetctlWith(ctx context.Context, in io.Reader, args ...string) said {
 	cmd := New()
-	var out, errs bytes.Buffer
+	cmd.SetIn(in)
+	var out, errs paper
 	cmd.SetOut(&out)
 	cmd.SetErr(&errs)
 	cmd.SetArgs(args)
