@@ -9,6 +9,7 @@ import (
 	"argosy/cli"
 	"argosy/core/api"
 	"argosy/core/cluster"
+	"argosy/core/unitfile"
 )
 
 func start(s *session) *cobra.Command {
@@ -42,14 +43,14 @@ func (s *session) bring(ctx context.Context, args []string, desired cluster.Desi
 	if err != nil {
 		return err
 	}
-	texts := map[cluster.UnitName]*string{}
+	units := map[cluster.UnitName]*unitfile.Bundle{}
 	var changes []*change
 	for _, o := range orders {
-		texts[o.name] = o.text
+		units[o.name] = o.unit
 		changes = append(changes, &change{name: o.name})
 	}
 	s.each(changes, func(c *change) (api.Written, error) {
-		return s.SetUnit(ctx, c.name, api.UnitChange{Text: texts[c.name], Desired: desired})
+		return s.SetUnit(ctx, c.name, api.Storing(units[c.name], desired))
 	})
 	verb := map[cluster.Desired]string{cluster.Launched: "start", cluster.Loaded: "load"}[desired]
 	s.triggered(accepted(changes), verb, w.blocks())

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"argosy/core/cluster"
+	"argosy/core/unitfile"
 )
 
 // Machines lists the machines that are there, by id.
@@ -61,8 +62,8 @@ func (v *View) Known(name cluster.UnitName) (cluster.Unit, bool) {
 	return cluster.Unit{}, false
 }
 
-// Text is the text of a hash, if it is known.
-func (v *View) Text(hash cluster.Hash) (string, bool) {
+// Content is what is stored under a hash, if it is known.
+func (v *View) Content(hash cluster.Hash) (string, bool) {
 	c, known := v.contents[hash]
 	return c.text, known
 }
@@ -82,7 +83,7 @@ func (v *View) Unit(name cluster.UnitName) Unit {
 	s := situation{unit: r.unit, unplaced: r.unplaced, on: v.presences(r)}
 	if u := r.unit; u != nil {
 		reading := v.Reading(u.Hash)
-		row.Global, row.Description = reading.Global, reading.Description
+		row.Global, row.Description = reading.Global, unitfile.Describe(reading.Description, name)
 		row.Revision, row.Generation, row.By, row.At = u.Revision, u.Generation, u.By, u.At
 		row.Hash, row.Desired = u.Hash, u.Desired
 	}

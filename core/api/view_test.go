@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"argosy/core/cluster"
+	"argosy/core/unitfile"
 )
 
 // TestViewAnswersAsAFreshOne plays any events into a view that answers all the
@@ -117,12 +118,12 @@ func TestGlobalThatFitsNowhere(t *testing.T) {
 }
 
 func TestRead(t *testing.T) {
-	good, err := Read("a.service", "[Unit]\nDescription=one\nDescription=two\n[X-Fleet]\nGlobal=yes\nGlobl=true\n")
+	good, err := Read("a.service", unitfile.Bundle{Text: "[Unit]\nDescription=one\nDescription=two\n[X-Fleet]\nGlobal=yes\nGlobl=true\n"})
 	if err != nil || !good.Global || good.Description != "two" || len(good.Warnings) != 1 {
 		t.Errorf("%+v, %v", good, err)
 	}
 	for _, text := range []string{"[Unit\n", "x=1\n", "[X-Fleet]\nMachineID=%\n", "[X-Fleet]\nGlobal=true\nMachineOf=b.service\n", "\xff"} {
-		_, err := Read("a.service", text)
+		_, err := Read("a.service", unitfile.Bundle{Text: text})
 		var e *Error
 		if !errors.As(err, &e) || e.Code != badRequest {
 			t.Errorf("%q: %v, want it refused", text, err)

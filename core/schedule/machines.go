@@ -10,14 +10,16 @@ import (
 )
 
 // machine is one machine as the leader sees it. It is kept after its record has
-// gone for as long as units are placed on it.
+// gone for as long as units are placed on it or it has labels.
 type machine struct {
 	id       cluster.MachineID
 	name     string
-	revision int64 // of its record; 0 while it has none: lost, or never seen
-	metadata map[string]string
-	number   int     // its bit in every set; machines are numbered in the order of their ids
-	slots    []*slot // what is placed on it, in no order
+	revision int64             // of its record; 0 while it has none: lost, or never seen
+	record   cluster.Machine   // as it was told last
+	labels   cluster.Labels    // what operators say of it; outlives the record
+	metadata map[string]string // the record's own, and the labels over it
+	number   int               // its bit in every set; machines are numbered in the order of their ids
+	slots    []*slot           // what is placed on it, in no order
 }
 
 func (m *machine) live() bool { return m.revision > 0 }
@@ -66,7 +68,7 @@ func (ms *machines) add(id cluster.MachineID) (m *machine, renumbered bool) {
 		return m, false
 	}
 	ms.ordered = slices.DeleteFunc(ms.ordered, func(m *machine) bool {
-		forget := !m.live() && len(m.slots) == 0
+		forget := !m.live() && len(m.slots) == 0 && m.labels.Revision == 0
 		if forget {
 			delete(ms.byID, m.id)
 		}

@@ -58,7 +58,7 @@ func (j judge) wanted(unit cluster.UnitName) bool {
 // objection says why unit may not be on a machine, given everything that is
 // placed; "" where it may.
 func (j judge) objection(unit cluster.UnitName, on cluster.MachineID) string {
-	m, live := j.machines[on]
+	_, live := j.machines[on]
 	if !live {
 		return "the machine is lost"
 	}
@@ -67,8 +67,8 @@ func (j judge) objection(unit cluster.UnitName, on cluster.MachineID) string {
 		return "another machine is asked for"
 	}
 	for key, value := range w.metadata {
-		if m.Metadata[key] != value {
-			return fmt.Sprintf("%s is %q", key, m.Metadata[key])
+		if has := j.metadata(on, key); has != value {
+			return fmt.Sprintf("%s is %q", key, has)
 		}
 	}
 	for _, peer := range w.peers {
@@ -178,10 +178,10 @@ func (j judge) unexplained(unit cluster.UnitName) (wrong []string) {
 	if w.machine != "" || len(w.peers) > 0 {
 		return nil
 	}
-	for id, m := range j.machines {
+	for id := range j.machines {
 		lacks, named := false, false
 		for key, value := range w.metadata {
-			if m.Metadata[key] != value {
+			if j.metadata(id, key) != value {
 				lacks, named = true, named || strings.Contains(note.Reason, key+"="+value)
 			}
 		}

@@ -84,6 +84,7 @@ func (p *Picture) place(u *unit, m *machine, from *slot, reason string) {
 		},
 		UnitRevision:    u.revision,
 		MachineRevision: m.revision,
+		LabelsRevision:  m.labels.Revision,
 	}
 	if from != nil {
 		change.From = from.machine.id

@@ -33,7 +33,8 @@ var (
 // conflict, the older kept instead of the one whose text is the same; another's
 // placement, or the end of it, taken for the news of one's own; a placement that
 // stays, though older news comes to light of one that conflicts; nothing
-// said of a global unit that is nowhere.
+// said of a global unit that is nowhere; labels not guarded, not looked at again
+// when they change, forgotten with the machine's record or by a renumbering.
 func TestLaws(t *testing.T) { rapid.Check(t, laws) }
 
 // FuzzLaws is TestLaws with histories that the fuzzer looks for.
@@ -64,11 +65,13 @@ func (h *history) fail(wrong string, details ...string) {
 }
 
 func (h *history) step() {
-	switch rapid.SampledFrom([]string{"join", "lose", "put", "put", "put", "destroy", "plan", "plan", "late", "late", "hear", "foreign", "end", "leader", "rest"}).Draw(h.t, "do") {
+	switch rapid.SampledFrom([]string{"join", "lose", "label", "put", "put", "put", "destroy", "plan", "plan", "late", "late", "hear", "foreign", "end", "leader", "rest"}).Draw(h.t, "do") {
 	case "join":
 		h.machine(rapid.SampledFrom(machineNames).Draw(h.t, "machine"), drawMetadata(h.t))
 	case "lose":
 		h.lose(rapid.SampledFrom(machineNames).Draw(h.t, "machine"))
+	case "label":
+		h.label(rapid.SampledFrom(machineNames).Draw(h.t, "machine"), drawLabels(h.t))
 	case "put":
 		name := rapid.SampledFrom(unitNames).Draw(h.t, "unit")
 		w := drawWish(h.t, name)
@@ -133,11 +136,13 @@ func (h *history) meanwhile(changes []schedule.Change) {
 			machine = h.names[pl.Placement.Machine]
 		}
 	}
-	switch rapid.SampledFrom([]string{"join", "lose", "destroy", "foreign", "passing", "remark", "silence"}).Draw(h.t, "do") {
+	switch rapid.SampledFrom([]string{"join", "lose", "label", "destroy", "foreign", "passing", "remark", "silence"}).Draw(h.t, "do") {
 	case "join":
 		h.machine(machine, drawMetadata(h.t))
 	case "lose":
 		h.lose(machine)
+	case "label":
+		h.label(machine, drawLabels(h.t))
 	case "destroy":
 		h.destroy(unit)
 	case "foreign":
@@ -296,6 +301,18 @@ func drawMetadata(t *rapid.T) map[string]string {
 		}
 	}
 	return m
+}
+
+// drawLabels draws what an operator says of a machine, which may be that it has
+// not what it says.
+func drawLabels(t *rapid.T) map[string]string {
+	set := map[string]string{}
+	for _, key := range []string{"region", "disk"} {
+		if value := rapid.SampledFrom([]string{"nothing", "", "x", "y"}).Draw(t, key); value != "nothing" {
+			set[key] = value
+		}
+	}
+	return set
 }
 
 // drawWish draws what fleet allows together.

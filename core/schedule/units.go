@@ -147,7 +147,11 @@ type content struct {
 }
 
 func newContent(hash cluster.Hash, text string) *content {
-	file, err := unitfile.Parse("unit file", text)
+	unit, err := unitfile.ReadBundle(text)
+	var file *unitfile.File
+	if err == nil {
+		file, err = unit.Parse("unit file")
+	}
 	if err != nil {
 		return &content{hash: hash, shared: &needs{fault: err}}
 	}

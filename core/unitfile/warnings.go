@@ -15,7 +15,7 @@ import (
 func (f *File) Warnings() []string {
 	var warnings []string
 	warn := func(o Option, format string, args ...any) {
-		warnings = append(warnings, fmt.Sprintf("%s:%d: %s", f.name, o.Line, fmt.Sprintf(format, args...)))
+		warnings = append(warnings, f.place(o.Line)+": "+fmt.Sprintf(format, args...))
 	}
 	detached := !f.remains()
 	for _, o := range f.options {

@@ -15,6 +15,7 @@ import (
 
 	"argosy/core/cluster"
 	"argosy/core/fleetv1"
+	"argosy/core/unitfile"
 	handler "argosy/edge/fleetv1"
 	"argosy/edge/memstore"
 	"argosy/role/registry"
@@ -118,6 +119,35 @@ func TestReplace(t *testing.T) {
 		synctest.Wait()
 		b.want(204, "", "PUT", "/fleet/v1/units/hand.service", fmt.Sprintf(sleeper, "launched"))
 		if stored, _, _ := b.store.Unit(b.Context(), "hand.service"); stored.Hash != cluster.HashOf(commented) || stored.Desired != cluster.Launched {
+			b.Errorf("stored %+v", stored)
+		}
+	})
+}
+
+// TestDropIns: fleet knew none. Its clients see all options as one file, and
+// sending those back changes nothing.
+func TestDropIns(t *testing.T) {
+	run(t, func(b *bench) {
+		const path = "/fleet/v1/units/web.service"
+		content := unitfile.Bundle{Text: sleeperText, DropIns: []unitfile.DropIn{{Name: "10-a.conf", Text: "[Service]\nNice=1\n"}}}.Content()
+		if _, err := b.store.PutUnit(b.Context(), cluster.Unit{Name: "web.service", Hash: cluster.HashOf(content), Desired: cluster.Loaded}, content); err != nil {
+			b.Fatal(err)
+		}
+		synctest.Wait()
+		unit, _ := read[fleetv1.Unit](b, path)
+		if len(unit.Options) != 2 || unit.Options[1] != (fleetv1.Option{Section: "Service", Name: "Nice", Value: "1"}) {
+			b.Fatalf("options %+v", unit.Options)
+		}
+		body, err := json.Marshal(fleetv1.Unit{Options: unit.Options, DesiredState: "launched"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.want(204, "", "PUT", path, string(body))
+		if stored, _, _ := b.store.Unit(b.Context(), "web.service"); stored.Hash != cluster.HashOf(content) || stored.Desired != cluster.Launched {
+			b.Errorf("stored %+v", stored)
+		}
+		b.want(201, "", "PUT", path, fmt.Sprintf(sleeper, "launched")) // one file, without Nice=
+		if stored, _, _ := b.store.Unit(b.Context(), "web.service"); stored.Hash != cluster.HashOf(sleeperText) {
 			b.Errorf("stored %+v", stored)
 		}
 	})

@@ -192,6 +192,8 @@ func TestRubbish(t *testing.T) {
 		"units/db.service":                             "\x00\xff",
 		"units/no-unit":                                `{}`,
 		"machines/core-01":                             `{}`,
+		"labels/core-01":                               `{}`,
+		"labels/" + id:                                 `{"set":["a"]}`,
 		"placements/" + id + "/web.service":            `[]`,
 		"placements/web.service":                       `{}`,
 		"placements/" + id + "/web.service/x":          `{}`,
@@ -210,7 +212,7 @@ func TestRubbish(t *testing.T) {
 	for key, value := range rubbish {
 		write(key, value)
 	}
-	write("labels/"+id, "a later version's") // no fault of anybody
+	write("history/1", "a later version's") // no fault of anybody
 	good := put(t, s, "good.service")
 
 	batches := follow(t, s, cluster.Everything)

@@ -21,6 +21,13 @@ type Store interface {
 	TakeLead(ctx context.Context, l cluster.Leader) (cluster.Leader, error)
 	Resign(ctx context.Context, l cluster.Leader) error
 	Commit(ctx context.Context, term cluster.Leader, changes []schedule.Change) ([]cluster.Event, error)
+	Texts
+}
+
+// Texts ends unit texts that nothing uses, in two steps: see collector.
+type Texts interface {
+	MarkUnused(ctx context.Context, term cluster.Leader, hashes []cluster.Hash) (mark int64, err error)
+	Collect(ctx context.Context, term cluster.Leader, mark int64, hashes []cluster.Hash) (collected int, err error)
 }
 
 // Planner is the picture that decisions are made from; core/schedule's Picture.
@@ -29,6 +36,7 @@ type Planner interface {
 	Forget()
 	Plan(now time.Time, limit int) []schedule.Change
 	Retry(changes ...schedule.Change)
+	Unused() []cluster.Hash
 }
 
 // Config is what an engine is given.
@@ -64,6 +72,7 @@ type Engine struct {
 	// unsettled are changes of terms past whose outcome is not known. They are
 	// decided again once everything up to a new term is known.
 	unsettled []schedule.Change
+	collector collector
 	troubled  bool // the last call to the store did not reach it
 }
 

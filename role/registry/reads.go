@@ -40,11 +40,11 @@ func (r *Registry) Units(ctx context.Context, least int64, only []cluster.UnitNa
 
 // Unit tells all about one unit, with its text.
 func (r *Registry) Unit(ctx context.Context, least int64, name cluster.UnitName) (answer api.UnitAnswer, err error) {
-	there, text := false, false
+	there, known, content := false, false, ""
 	err = r.read(ctx, least, func(v *api.View, fresh api.Freshness) {
 		if _, there = v.Known(name); there {
 			answer = api.UnitAnswer{Freshness: fresh, Unit: v.Unit(name)}
-			answer.Unit.Text, text = v.Text(answer.Unit.Hash)
+			content, known = v.Content(answer.Unit.Hash)
 		}
 	})
 	switch {
@@ -52,9 +52,10 @@ func (r *Registry) Unit(ctx context.Context, least int64, name cluster.UnitName)
 		return answer, err
 	case !there:
 		return answer, r.notFound(name)
-	case !text:
-		answer.Unit.Text, err = r.store.Content(ctx, answer.Unit.Hash)
+	case !known:
+		content, err = r.store.Content(ctx, answer.Unit.Hash)
 	}
+	answer.Unit.Carry(content)
 	return answer, err
 }
 

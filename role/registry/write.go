@@ -58,10 +58,15 @@ func check(name cluster.UnitName, change api.UnitChange) (reading api.Reading, e
 		return reading, api.Invalid(fmt.Sprintf("supersede is %d and desired %s", change.Supersede, change.Desired),
 			"expected the generation of a unit that is to be launched again")
 	}
-	if change.Text == nil {
-		return reading, nil
+	unit := change.Bundle()
+	switch {
+	case unit != nil:
+		return api.Read(name, *unit)
+	case len(change.DropIns) > 0:
+		return reading, api.Invalid(fmt.Sprintf("unit %s: there are drop-ins and no text", name),
+			"send the unit's file with them")
 	}
-	return api.Read(name, *change.Text)
+	return reading, nil
 }
 
 func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error) {
@@ -81,8 +86,10 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 	}
 	next := stored
 	next.Desired = change.Desired
-	if change.Text != nil {
-		next.Hash = cluster.HashOf(*change.Text)
+	var given *string
+	if unit := change.Bundle(); unit != nil {
+		content := unit.Content()
+		given, next.Hash = &content, cluster.HashOf(content)
 	}
 	if change.Supersede > stored.Generation {
 		return api.Written{}, api.Invalid(fmt.Sprintf("unit %s: supersede is %d, but its generation is %d", name, change.Supersede, stored.Generation),
@@ -92,9 +99,9 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 		return written(stored, false, false), nil
 	}
 	next.Generation, next.By, next.At = stored.Generation+1, by, time.Now().UTC()
-	text, err := r.text(ctx, next.Hash, change.Text)
+	content, err := r.content(ctx, next.Hash, given)
 	if err == nil {
-		next, err = r.store.PutUnit(ctx, next, text)
+		next, err = r.store.PutUnit(ctx, next, content)
 	}
 	if err != nil {
 		return api.Written{}, fmt.Errorf("set unit %s: %w", name, err)
@@ -109,16 +116,16 @@ func written(u cluster.Unit, created, changed bool) api.Written {
 	}
 }
 
-// text is given, or what the store holds under hash.
-func (r *Registry) text(ctx context.Context, hash cluster.Hash, given *string) (string, error) {
+// content is given, or what the store holds under hash.
+func (r *Registry) content(ctx context.Context, hash cluster.Hash, given *string) (string, error) {
 	if given != nil {
 		return *given, nil
 	}
 	r.mu.Lock()
-	text, known := r.view.Text(hash)
+	content, known := r.view.Content(hash)
 	r.mu.Unlock()
 	if known {
-		return text, nil
+		return content, nil
 	}
 	return r.store.Content(ctx, hash)
 }
@@ -126,13 +133,11 @@ func (r *Registry) text(ctx context.Context, hash cluster.Hash, given *string) (
 // readingOf is what the text of a unit says that has been written without it. It
 // may be too new for the view.
 func (r *Registry) readingOf(ctx context.Context, w api.Written) api.Reading {
-	text, err := r.text(ctx, w.Hash, nil)
+	content, err := r.content(ctx, w.Hash, nil)
 	if err != nil {
 		return api.Reading{}
 	}
-	reading, _ := api.Read(w.Name, text) // it was checked when it was stored
-	reading.Warnings = nil               // and told of
-	return reading
+	return api.Reread(w.Name, content)
 }
 
 // Destroy takes the unit out of the cluster; the leader then takes it off its
