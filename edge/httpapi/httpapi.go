@@ -72,6 +72,11 @@ type Local interface {
 	Status(ctx context.Context, unit cluster.UnitName) (text string, exitCode int, err error)
 	// Journal writes to w until the journal's end, or with Follow until ctx ends.
 	Journal(ctx context.Context, unit cluster.UnitName, options api.JournalOptions, w io.Writer) error
+	// FollowJournal sends pieces with cursors until ctx ends or send returns an error.
+	FollowJournal(ctx context.Context, unit cluster.UnitName, options api.JournalOptions, send func(api.JournalPiece) error) error
+	// Restart restarts a unit that the cluster has put here and waits until it
+	// runs again; cluster.ErrNotFound for any other unit.
+	Restart(ctx context.Context, by string, unit cluster.UnitName) error
 }
 
 // Config is what an API is made of.

@@ -129,7 +129,7 @@ func (q query) journal() (options api.JournalOptions, err error) {
 	if err != nil {
 		return options, err
 	}
-	options = api.JournalOptions{Lines: int(lines), Follow: follow, Output: q.values.Get("output")}
+	options = api.JournalOptions{Lines: int(lines), Follow: follow, Output: q.values.Get("output"), After: q.values.Get("after")}
 	return options, options.Valid()
 }
 

@@ -24,6 +24,7 @@ func (a *API) route() *http.ServeMux {
 		"/units/{name}/why":     {"GET": a.reads(a.why)},
 		"/units/{name}/status":  {"GET": a.status},
 		"/units/{name}/journal": {"GET": a.journal},
+		"/units/{name}/restart": {"POST": a.restart},
 		"/watch":                {"GET": a.watch},
 	}
 	for path, methods := range paths {

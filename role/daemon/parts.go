@@ -78,7 +78,7 @@ func assemble(config fleetconf.Config, version string, log *slog.Logger) (*parts
 	p.loops["agent"] = p.agent.Run
 
 	served := httpapi.Config{
-		Local:   journalist{p.systemd},
+		Local:   here{p.systemd, p.agent},
 		Self:    facts.ID,
 		Host:    facts.Name,
 		TLS:     secrets,
@@ -185,9 +185,18 @@ func (p *parts) listen(config fleetconf.Config) ([]net.Listener, error) {
 	return append(listeners, l), nil
 }
 
-// journalist gives the API this machine's systemd in the API's words.
-type journalist struct{ *systemd.Manager }
+// here gives the API this machine's systemd in the API's words.
+type here struct {
+	*systemd.Manager
+	*agent.Agent
+}
 
-func (j journalist) Journal(ctx context.Context, unit cluster.UnitName, o api.JournalOptions, w io.Writer) error {
-	return j.Manager.Journal(ctx, unit, systemd.Options{Lines: o.Lines, Follow: o.Follow, Output: o.Output}, w)
+func (h here) Journal(ctx context.Context, unit cluster.UnitName, o api.JournalOptions, w io.Writer) error {
+	return h.Manager.Journal(ctx, unit, systemd.Options(o), w)
+}
+
+func (h here) FollowJournal(ctx context.Context, unit cluster.UnitName, o api.JournalOptions, send func(api.JournalPiece) error) error {
+	return h.Manager.FollowJournal(ctx, unit, systemd.Options(o), func(text []byte, cursor string) error {
+		return send(api.JournalPiece{Text: text, Cursor: cursor})
+	})
 }
