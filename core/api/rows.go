@@ -16,7 +16,7 @@ func (v *View) Machines() []Machine {
 		m := v.machines[id]
 		rows = append(rows, Machine{
 			ID: m.ID, Name: m.Name, IP: m.Address, API: m.API, Member: m.Member, BootID: m.BootID,
-			Metadata: m.Metadata, Capacity: m.Capacity, Versions: m.Versions, Since: m.Since,
+			Metadata: m.Metadata, Capacity: m.Capacity, Versions: m.Versions, Since: m.Since, Problem: m.Problem,
 		})
 	}
 	return rows

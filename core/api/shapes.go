@@ -58,6 +58,7 @@ type Machine struct {
 	Capacity cluster.Capacity  `json:"capacity"`
 	Versions map[string]string `json:"versions,omitempty"`
 	Since    time.Time         `json:"since"`
+	Problem  string            `json:"problem,omitempty"` // for people; empty when all is well
 }
 
 // Machines answers GET machines, sorted by id.

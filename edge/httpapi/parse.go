@@ -175,19 +175,43 @@ func checkType(r *http.Request) error {
 
 // parseChange reads the body of PUT units/NAME.
 func parseChange(body []byte) (change api.UnitChange, err error) {
-	if !utf8.Valid(body) {
-		return change, api.Invalid("the body is not UTF-8", "")
-	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&change); err != nil {
-		return change, api.Invalid("the body is not as expected: "+err.Error(), `expected {"text": "...", "desired": "launched"}`)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return change, api.Invalid("the body goes on behind its end", "send one JSON object")
+	if err := decode(body, &change, `{"text": "...", "desired": "launched"}`); err != nil {
+		return change, err
 	}
 	if !printable(change.By, maxByBytes/2) {
 		return change, api.Invalid("by is not a line of at most 128 printable bytes", "")
 	}
 	return change, nil
+}
+
+// parseIdentity reads the body of POST claims.
+func parseIdentity(body []byte) (by api.Identity, err error) {
+	if err := decode(body, &by, `{"machine": "...", "bootID": "...", "name": "...", "address": "..."}`); err != nil {
+		return by, err
+	}
+	if _, err := cluster.ParseMachineID(string(by.Machine)); err != nil {
+		return by, api.Invalid(err.Error(), "")
+	}
+	for _, field := range []struct{ name, value string }{{"bootID", by.BootID}, {"name", by.Name}, {"address", by.Address}} {
+		if field.value == "" || !printable(field.value, maxByBytes) {
+			return by, api.Invalid(field.name+" is not a line of 1 to 256 printable bytes", "")
+		}
+	}
+	return by, nil
+}
+
+// decode reads a body that is one JSON object of known fields, such as example.
+func decode(body []byte, into any, example string) error {
+	if !utf8.Valid(body) {
+		return api.Invalid("the body is not UTF-8", "")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return api.Invalid("the body is not as expected: "+err.Error(), "expected "+example)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return api.Invalid("the body goes on behind its end", "send one JSON object")
+	}
+	return nil
 }
