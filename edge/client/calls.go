@@ -33,6 +33,13 @@ func (c *Client) SetLabels(ctx context.Context, id cluster.MachineID, change api
 	return answer, err
 }
 
+// Claim tells the machine that is asked that by has its machine id, and returns
+// who answers.
+func (c *Client) Claim(ctx context.Context, by api.Identity) (answer api.Identity, err error) {
+	err = c.exchange(ctx, http.MethodPost, "/claims", nil, by, &answer)
+	return answer, err
+}
+
 // namesPerRequest keeps a request that names units well below what servers take.
 const namesPerRequest = 1000
 

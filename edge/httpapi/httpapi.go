@@ -92,6 +92,9 @@ type Config struct {
 	Version   string
 	Metrics   *prometheus.Registry // shared with other parts; nil for one of its own
 	Checks    []Check              // what else /readyz asks
+	// Claimed tells this machine that another one asks for its id, and returns who
+	// this one is.
+	Claimed func(by api.Identity) api.Identity
 	// Beside are other APIs by the path that they begin at, such as fleet's own.
 	// Where Registry is nil they are not asked: requests go to a member.
 	Beside map[string]http.Handler
