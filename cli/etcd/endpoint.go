@@ -45,7 +45,7 @@ func EndpointCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := setFromEnvironment(command.Flags(), os.LookupEnv); err != nil {
+			if err := setFromEnvironment(command.Flags(), endpointPrefix, os.LookupEnv); err != nil {
 				return cli.Coded(cli.ExitUsage, err)
 			}
 			return runEndpoint(command, given)
@@ -94,12 +94,12 @@ func runEndpoint(command *cobra.Command, given endpointFlags) error {
 	return endpoint.Run(command.Context(), config)
 }
 
-// setFromEnvironment sets the flags that the command line did not. All faults are
-// reported at once.
-func setFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
+// setFromEnvironment sets the flags that the command line did not, from variables
+// that begin with prefix. All faults are reported at once.
+func setFromEnvironment(flags *pflag.FlagSet, prefix string, lookup func(string) (string, bool)) error {
 	var faults []error
 	flags.VisitAll(func(flag *pflag.Flag) {
-		name := endpointPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		name := prefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
 		value, set := lookup(name)
 		if !set || value == "" || flag.Changed {
 			return
