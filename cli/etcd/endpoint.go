@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -82,16 +83,21 @@ func runEndpoint(command *cobra.Command, given endpointFlags) error {
 	if config.Listeners, err = endpoint.Listen(command.Context(), given.listen); err != nil {
 		return err
 	}
-	config.Changed = func(member string, err error) {
-		if err != nil {
-			fmt.Fprintf(command.ErrOrStderr(), "member %s cannot be reached: %v\n", member, err)
-		} else {
-			fmt.Fprintf(command.ErrOrStderr(), "member %s can be reached again\n", member)
-		}
-	}
+	config.Changed = reachability(command.ErrOrStderr())
 	tell(daemon.SdNotifyReady)
 	context.AfterFunc(command.Context(), func() { tell(daemon.SdNotifyStopping) })
 	return endpoint.Run(command.Context(), config)
+}
+
+// reachability says when a member is lost and found.
+func reachability(out io.Writer) func(member string, err error) {
+	return func(member string, err error) {
+		if err != nil {
+			fmt.Fprintf(out, "member %s cannot be reached: %v\n", member, err)
+		} else {
+			fmt.Fprintf(out, "member %s can be reached again\n", member)
+		}
+	}
 }
 
 // setFromEnvironment sets the flags that the command line did not, from variables

@@ -64,6 +64,15 @@ func serve(ctx context.Context, settings *etcdnode.Settings, faults io.Writer, r
 	for _, warning := range settings.Warnings {
 		fmt.Fprintf(faults, "etcd: warning: %s\n", warning)
 	}
+	if settings.Discovery.URL != "" {
+		as, err := join(ctx, settings, faults)
+		if err == nil && as == isProxy {
+			err = proxy(ctx, settings, faults, ready)
+		}
+		if err != nil || as == isProxy {
+			return endedBy(ctx, err)
+		}
+	}
 	settings.Etcd.SetupGlobalLoggers()
 	config := etcdnode.Config{
 		Etcd:     settings.Etcd,
@@ -76,6 +85,14 @@ func serve(ctx context.Context, settings *etcdnode.Settings, faults io.Writer, r
 		config.Beside = keys.run(faults)
 	}
 	return etcdnode.Run(ctx, config)
+}
+
+// endedBy is nil where err only says that ctx ended.
+func endedBy(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // tell says something to systemd, if it is there. A lost word costs at most a

@@ -60,6 +60,7 @@ func TestMistakes(t *testing.T) {
 		{"a bad limit", EndpointCommand, []string{"--members=a:1", "--connections=0"}, nil, cli.ExitUsage, "--connections"},
 		{"an unknown flag", EndpointCommand, []string{"--bogus"}, nil, cli.ExitUsage, "--bogus"},
 		{"a word", EndpointCommand, []string{"start"}, nil, cli.ExitUsage, "start"},
+		{"etcd's discovery", Command, []string{"--log-outputs=/dev/null", "--data-dir=/dev/null/x", "--discovery=10.0.0.1"}, nil, cli.ExitUsage, "read the discovery URL: "},
 		{"no host", DiscoveryCommand, nil, nil, cli.ExitUsage, `--host must be the URL that machines reach this service at, as http://10.0.0.1:8087, and is ""`},
 		{"a bad host", DiscoveryCommand, []string{"--host=10.0.0.1:8087"}, nil, cli.ExitUsage, `and is "10.0.0.1:8087"`},
 		{"a bad etcd", DiscoveryCommand, []string{"--host=http://a", "--etcd=10.0.0.1:2379"}, nil, cli.ExitUsage, "read the URL of etcd: "},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -41,10 +42,11 @@ type Machine struct {
 
 // answer is one of the keys API.
 type answer struct {
-	Code int    `json:"errorCode"`
-	Text string `json:"message"`
-	Why  string `json:"cause"`
-	Node struct {
+	Code  int    `json:"errorCode"`
+	Text  string `json:"message"`
+	Why   string `json:"cause"`
+	Index uint64 `json:"index"`
+	Node  struct {
 		Value string
 		Nodes []struct {
 			Key, Value   string
@@ -68,23 +70,26 @@ func parse(status int, body []byte) (answer, error) {
 	case a.Code == 0:
 		return a, ErrBadEndpoint
 	}
-	return a, Refusal{a.Code, a.Text, a.Why}
+	return a, Refusal{a.Code, a.Text, a.Why, a.Index}
 }
 
 // Refusal is the keys API's.
 type Refusal struct {
 	Code      int
 	Text, Why string
+	Index     uint64
 }
 
-func (r Refusal) Error() string { return strconv.Itoa(r.Code) + ": " + r.Text + " (" + r.Why + ")" }
+func (r Refusal) Error() string {
+	return fmt.Sprintf("%d: %s (%s) [%d]", r.Code, r.Text, r.Why, r.Index)
+}
 
 // ParseMembers reads how many members the cluster shall have, from the answer
 // for the token's size.
 func ParseMembers(status int, body []byte) (int, error) {
 	a, err := parse(status, body)
 	if refused(err, codeKeyNotFound) {
-		return 0, ErrSizeNotFound
+		return 0, fmt.Errorf("%w: %w", ErrSizeNotFound, err)
 	}
 	if err != nil {
 		return 0, err
@@ -101,7 +106,7 @@ func ParseMembers(status int, body []byte) (int, error) {
 func ParseMachines(status int, body []byte) ([]Machine, error) {
 	a, err := parse(status, body)
 	if refused(err, codeKeyNotFound) {
-		return nil, ErrSizeNotFound // the token has ended since its size was read
+		return nil, fmt.Errorf("%w: %w", ErrSizeNotFound, err) // the token has ended since its size was read
 	}
 	if err != nil {
 		return nil, err

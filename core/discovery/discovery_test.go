@@ -94,11 +94,11 @@ func TestAnswers(t *testing.T) {
 		{machines, 200, `<html>`, ErrBadEndpoint},
 		{registered, 201, `{"action":"create","node":{}}`, nil},
 		{registered, 412, `{"errorCode":105,"message":"Key already exists"}`, ErrDuplicateID},
-		{registered, 403, `{"errorCode":102,"message":"Not a file","cause":"/x"}`, Refusal{102, "Not a file", "/x"}},
+		{registered, 403, `{"errorCode":102,"message":"Not a file","cause":"/x"}`, Refusal{102, "Not a file", "/x", 0}},
 		{waited, 200, `{"action":"create","node":{}}`, nil},
 		{waited, 200, ``, ErrRetry},
 		{waited, 400, `{"errorCode":401,"message":"cleared"}`, nil},
-		{waited, 400, `{"errorCode":209,"message":"Invalid field","cause":"x"}`, Refusal{209, "Invalid field", "x"}},
+		{waited, 400, `{"errorCode":209,"message":"Invalid field","cause":"x"}`, Refusal{209, "Invalid field", "x", 0}},
 	} {
 		if err := c.parse(c.status, c.body); !errors.Is(err, c.want) {
 			t.Errorf("%d %s: %v, want %v", c.status, c.body, err, c.want)

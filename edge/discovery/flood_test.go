@@ -17,6 +17,7 @@ import (
 // TestFlood: those who wait take half of the connections at most, those who say
 // nothing the rest, and when they leave all is as before.
 func TestFlood(t *testing.T) {
+	t.Parallel()
 	service := serve(t, etcd(t), discovery.Config{Connections: 8, Patience: time.Second})
 	token := newToken(t, service, "")
 	browser.CloseIdleConnections()

@@ -134,6 +134,7 @@ func TestRefusedChangesNothing(t *testing.T) {
 }
 
 func TestBounds(t *testing.T) {
+	t.Parallel()
 	store := etcd(t)
 	refused := func(url, body string) {
 		t.Helper()
