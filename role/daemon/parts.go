@@ -139,8 +139,21 @@ func (p *parts) machine(config fleetconf.Config, version string) cluster.Machine
 		BootID:   p.facts.BootID,
 		Metadata: config.Metadata,
 		Capacity: p.facts.Capacity,
-		Versions: map[string]string{"argosy": version, "kernel": p.facts.Kernel},
+		Versions: p.versions(version),
 	}
+}
+
+// versions are those of what units hang on. A Podman that is installed later
+// counts when fleetd starts again.
+func (p *parts) versions(own string) map[string]string {
+	versions := map[string]string{"argosy": own, "kernel": p.facts.Kernel}
+	switch podman, err := host.Podman(context.Background()); {
+	case err != nil:
+		p.log.Warn("this machine takes no Quadlet files", "error", err)
+	case podman != "":
+		versions["podman"] = podman
+	}
+	return versions
 }
 
 // apiAddress is where other machines reach this one.
