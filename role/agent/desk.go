@@ -17,6 +17,9 @@ type entry struct {
 	file    cluster.Hash
 	record  *converge.Record
 	stale   bool // the text was replaced and systemd has not read it yet
+	// leftover: a Quadlet file was removed and systemd still has its service.
+	// fleetd's next life does not know; the service is gone with the next reload.
+	leftover bool
 
 	// interrupt gives up waiting for the unit's job; nil while no steps of the
 	// unit are under way.

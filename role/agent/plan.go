@@ -10,7 +10,8 @@ import (
 
 // unit is the entry as core/converge is told of it.
 func (d *desk) unit(name cluster.UnitName, e *entry) converge.Unit {
-	u := converge.Unit{Name: name, Want: e.want, HasFile: e.hasFile, File: e.file, Record: e.record, Status: d.seen[name]}
+	u := converge.Unit{Name: name, Want: e.want, HasFile: e.hasFile, File: e.file, Record: e.record,
+		Status: d.seen[name], Leftover: e.leftover}
 	if d.departure != nil {
 		u.Want = nil // whatever the leader still places here goes with the lease
 	}
@@ -55,6 +56,12 @@ func (d *desk) plan(ctx context.Context) {
 // batch sorts steps into one chain a unit. Texts are asked for on the way.
 func (d *desk) batch(ctx context.Context, steps []converge.Step) batch {
 	b := batch{chains: map[cluster.UnitName]*chain{}}
+	chainOf := func(name cluster.UnitName) *chain {
+		if b.chains[name] == nil {
+			b.chains[name] = d.begin(ctx, name)
+		}
+		return b.chains[name]
+	}
 	for _, step := range steps {
 		switch step := step.(type) {
 		case converge.Fetch:
@@ -62,14 +69,12 @@ func (d *desk) batch(ctx context.Context, steps []converge.Step) batch {
 			continue
 		case converge.Reload:
 			b.reload = &step
+			for _, name := range step.Units {
+				chainOf(name) // it may have no other step
+			}
 			continue
 		}
-		name := converge.UnitOf(step)
-		c, there := b.chains[name]
-		if !there {
-			c = d.begin(ctx, name)
-			b.chains[name] = c
-		}
+		c := chainOf(converge.UnitOf(step))
 		c.steps = append(c.steps, step)
 		if w, is := step.(converge.Write); is {
 			c.text = d.known[w.Hash]
@@ -82,7 +87,8 @@ func (d *desk) batch(ctx context.Context, steps []converge.Step) batch {
 // its result comes back.
 func (d *desk) begin(ctx context.Context, name cluster.UnitName) *chain {
 	e := d.units[name]
-	c := &chain{unit: name, status: d.seen[name], hasFile: e.hasFile, file: e.file, record: e.record, stale: e.stale}
+	c := &chain{unit: name, status: d.seen[name], hasFile: e.hasFile, file: e.file, record: e.record,
+		stale: e.stale, leftover: e.leftover}
 	c.ctx, e.interrupt = context.WithCancel(ctx)
 	d.board.look(name)
 	return c
@@ -114,7 +120,7 @@ func (d *desk) learnResult(r result) {
 	e := d.units[r.unit]
 	e.interrupt()
 	e.interrupt = nil
-	e.hasFile, e.file, e.record, e.stale = r.hasFile, r.file, r.record, r.stale
+	e.hasFile, e.file, e.record, e.stale, e.leftover = r.hasFile, r.file, r.record, r.stale, r.leftover
 	if r.status.Unit == r.unit {
 		d.learnStatus(r.status)
 	}

@@ -38,7 +38,7 @@ func Run(ctx context.Context, config Config) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
 	defer signal.Stop(signals)
-	on, err := thisMachine(config.Settings)
+	on, err := thisMachine(ctx, config.Settings, config.Log)
 	if err != nil {
 		return err
 	}

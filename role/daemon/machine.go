@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 
@@ -32,21 +33,28 @@ type Systemd interface {
 // machine is what fleetd runs on: this machine, or a test's.
 type machine struct {
 	facts   host.Facts
+	podman  string // its version; empty where there is none
 	systemd Systemd
 	disk    agent.Disk
 	listen  func() ([]net.Listener, error) // for fleetctl
 	notify  func(state string)             // says something to systemd, see sd_notify(3)
 }
 
-func thisMachine(config fleetconf.Config) (machine, error) {
+// thisMachine looks around once: a Podman that is installed later counts when
+// fleetd starts again.
+func thisMachine(ctx context.Context, config fleetconf.Config, log *slog.Logger) (machine, error) {
 	facts, err := host.Read()
 	if err != nil {
 		return machine{}, err
 	}
+	podman, err := host.Podman(ctx)
+	if err != nil {
+		log.Warn("this machine takes no Quadlet files", "error", err)
+	}
 	folders := systemd.DefaultFolders()
 	folders.Units = config.UnitsDirectory
 	return machine{
-		facts: facts, systemd: systemd.NewManager(systemd.PrivateSocket, folders), disk: systemd.NewFiles(folders), listen: listenLocal,
+		facts: facts, podman: podman, systemd: systemd.NewManager(systemd.PrivateSocket, folders), disk: systemd.NewFiles(folders), listen: listenLocal,
 		// A lost word costs at most a restart, and systemd says so.
 		notify: func(state string) { _, _ = daemon.SdNotify(false, state) },
 	}, nil

@@ -160,8 +160,17 @@ func (p *parts) machine() cluster.Machine {
 		BootID:   facts.BootID,
 		Metadata: p.settings.Metadata,
 		Capacity: p.settings.CapacityOf(facts.Capacity),
-		Versions: map[string]string{"argosy": p.config.Version, "kernel": facts.Kernel},
+		Versions: p.versions(),
 	}
+}
+
+// versions are those of what units hang on.
+func (p *parts) versions() map[string]string {
+	versions := map[string]string{"argosy": p.config.Version, "kernel": p.on.facts.Kernel}
+	if p.on.podman != "" {
+		versions["podman"] = p.on.podman
+	}
+	return versions
 }
 
 // apiAddress is where other machines reach this one.

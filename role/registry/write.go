@@ -76,6 +76,9 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 	case created && change.Text == nil:
 		return api.Written{}, r.notFound(name)
 	case created:
+		if err := r.clash(name); err != nil {
+			return api.Written{}, err
+		}
 		// A unit that is destroyed and made again must not repeat a generation
 		// that a machine has acted on, or it would not be started. A generation
 		// never exceeds the revision of the write that it came with, so counting
@@ -107,6 +110,13 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 		return api.Written{}, fmt.Errorf("set unit %s: %w", name, err)
 	}
 	return written(next, created, true), nil
+}
+
+// clash refuses a new unit that would be another one's service on its machine.
+func (r *Registry) clash(name cluster.UnitName) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.view.Clash(name)
 }
 
 func written(u cluster.Unit, created, changed bool) api.Written {
