@@ -226,7 +226,7 @@ func (p *Picture) outgrown(s *slot) (lacks string, tight bool) {
 			}
 		}
 		if left < a.n {
-			return fmt.Sprintf("has %s left for it, not %s", p.words(amount{a.kind, max(left, 0)}), p.words(a)), false
+			return fmt.Sprintf("has %s left for it, not %s", number(amount{a.kind, max(left, 0)}), p.words(a)), false
 		}
 		tight = true
 	}
@@ -257,15 +257,26 @@ func (u *unit) takes(kind int) int64 {
 	return 0
 }
 
-// words is an amount as people say it.
+// words is an amount as people say it, and what it is of.
 func (p *Picture) words(a amount) string {
 	switch a.kind {
 	case memory:
-		return bytesInWords(a.n) + " of memory"
+		return number(a) + " of memory"
 	case cpu:
-		return strconv.FormatFloat(float64(a.n)/1000, 'f', -1, 64) + " CPUs"
+		return number(a) + " CPUs"
 	}
-	return fmt.Sprintf("%d %s", a.n, p.machines.capacity.names[a.kind])
+	return number(a) + " " + p.machines.capacity.names[a.kind]
+}
+
+// number is an amount as people say it.
+func number(a amount) string {
+	switch a.kind {
+	case memory:
+		return bytesInWords(a.n)
+	case cpu:
+		return strconv.FormatFloat(float64(a.n)/1000, 'f', -1, 64)
+	}
+	return strconv.FormatInt(a.n, 10)
 }
 
 // bytesInWords rounds down to one digit behind the point, so that what is called

@@ -11,7 +11,7 @@ import (
 // Plain says that every live machine will do.
 func (p *Picture) candidates(u *unit) (set bitset, plain bool) {
 	n := u.needs
-	if n.anywhere && len(u.slots) == 0 && len(u.avoids) == 0 && len(u.avoided) == 0 {
+	if n.anywhere && u.family == nil && len(u.slots) == 0 && len(u.avoids) == 0 && len(u.avoided) == 0 {
 		return p.machines.live, true
 	}
 	set = p.eligible(u)
@@ -66,8 +66,8 @@ func (p *Picture) avoid(set bitset, u *unit) {
 	for _, a := range u.needs.room {
 		set.intersect(p.machines.withFree(a))
 	}
-	if most := u.needs.MaxPerMachine; most > 0 && u.family != nil {
-		u.family.takeFull(set, most)
+	if u.family != nil {
+		u.family.takeCrowded(set, u)
 	}
 	for _, pat := range u.avoids {
 		pat.meant.subtractFrom(set)

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 type family struct {
 	template cluster.UnitName
 	askers   int
+	limits   map[int]int        // instances by their MaxPerMachine
 	counts   map[*machine]int32 // placements of its instances
 	levels   []bitset           // machines with more than that many; kept once the machines are many
 	spreads  map[string]*spread // by the label that it is spread over
@@ -45,7 +47,7 @@ func (p *Picture) askFamily(u *unit) {
 		if !is {
 			return
 		}
-		f := &family{template: template, counts: map[*machine]int32{}, line: line{key: "instances of " + string(template)}}
+		f := &family{template: template, limits: map[int]int{}, counts: map[*machine]int32{}, line: line{key: "instances of " + string(template)}}
 		p.families[template] = f
 		for member := range p.instances(template) {
 			member.family = f
@@ -55,6 +57,9 @@ func (p *Picture) askFamily(u *unit) {
 		}
 	}
 	u.family.askers++
+	if most := u.needs.MaxPerMachine; most > 0 {
+		u.family.limits[most]++
+	}
 }
 
 // unaskFamily takes that back.
@@ -62,6 +67,14 @@ func (p *Picture) unaskFamily(u *unit) {
 	f := u.family
 	if f == nil {
 		return
+	}
+	if most := u.needs.MaxPerMachine; most > 0 {
+		if f.limits[most]--; f.limits[most] == 0 {
+			delete(f.limits, most)
+		}
+		for waiting := range f.line.members.after("") {
+			p.touch(waiting)
+		}
 	}
 	if f.askers--; f.askers > 0 {
 		return
@@ -178,20 +191,73 @@ func (p *Picture) spreadOver(f *family, label string) map[string]int {
 	return s.counts
 }
 
-// crowded says whether a placement is one too many of its template's on its
-// machine: as many others as there may be may rather stay.
-func crowded(s *slot) bool {
-	u, m := s.unit, s.machine
-	if u.needs.MaxPerMachine == 0 || u.family == nil || int(u.family.counts[m]) <= u.needs.MaxPerMachine {
-		return false
+// takeCrowded takes out of a set the machines where one more instance would be
+// one too many, for itself or for one that is there.
+func (f *family) takeCrowded(set bitset, u *unit) {
+	least := f.least()
+	if least == 0 {
+		return
 	}
-	seniors := 0
-	for other := range siblings(s) {
-		if seniority(other, s) < 0 {
-			seniors++
+	if u.needs.MaxPerMachine == least {
+		f.takeFull(set, least)
+		return
+	}
+	for m, count := range f.counts { // texts of two minds: while one replaces another
+		if int(count) >= least && f.full(u, m) {
+			set.clear(m.number)
 		}
 	}
-	return seniors >= u.needs.MaxPerMachine
+}
+
+// full says whether a unit that comes to a machine would be one too many there.
+func (f *family) full(u *unit, m *machine) bool {
+	most := u.needs.most()
+	for _, s := range m.slots {
+		if s.unit != u && s.unit.family == f && s.unit.needs != nil {
+			most = min(most, s.unit.needs.most())
+		}
+	}
+	return int(f.counts[m]) >= most
+}
+
+// most is how many of its template a unit bears on its machine, itself included.
+func (n *needs) most() int {
+	if n.MaxPerMachine == 0 {
+		return math.MaxInt
+	}
+	return n.MaxPerMachine
+}
+
+// least is the smallest limit that an instance sets, 0 where none does.
+func (f *family) least() int {
+	least := 0
+	for limit := range f.limits {
+		if least == 0 || limit < least {
+			least = limit
+		}
+	}
+	return least
+}
+
+// crowded returns how many of its template may be on a placement's machine where
+// it is one too many, else 0: those that may rather stay are as many as they, or
+// it, will bear.
+func crowded(s *slot) int {
+	f, m := s.unit.family, s.machine
+	if f == nil || len(f.limits) == 0 || int(f.counts[m]) <= f.least() {
+		return 0
+	}
+	seniors, most := 0, s.unit.needs.most()
+	for other := range siblings(s) {
+		if other.unit.needs != nil && seniority(other, s) < 0 {
+			seniors++
+			most = min(most, other.unit.needs.most())
+		}
+	}
+	if seniors < most {
+		return 0
+	}
+	return most
 }
 
 // siblings yields the placements beside s of instances of the same template that
@@ -213,7 +279,7 @@ func (p *Picture) touchCrowd(s *slot) {
 		return
 	}
 	for other := range siblings(s) {
-		if other.unit.needs != nil && crowded(other) {
+		if other.unit.needs != nil && crowded(other) > 0 {
 			p.touch(other.unit)
 		}
 	}

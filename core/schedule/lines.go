@@ -33,7 +33,7 @@ func (p *Picture) stand(u *unit) {
 		p.lines[n.line.key] = n.line
 		n.line.members.insert(u)
 	}
-	if u.needs.MaxPerMachine > 0 && u.family != nil {
+	if u.family != nil && len(u.family.limits) > 0 {
 		u.family.line.members.insert(u)
 	}
 }
@@ -149,7 +149,7 @@ func (p *Picture) admits(u *unit, m *machine) bool {
 	switch {
 	case !p.suits(n, m) || u.on(m) != nil || !m.roomFor(n.room) || p.absentPeer(u, m) != "":
 		return false
-	case n.MaxPerMachine > 0 && u.family != nil && int(u.family.counts[m]) >= n.MaxPerMachine:
+	case u.family != nil && u.family.full(u, m):
 		return false
 	}
 	return !slices.ContainsFunc(u.avoids, func(pat *pattern) bool { return pat.meant.counts[m] > 0 }) &&

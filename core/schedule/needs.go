@@ -42,8 +42,8 @@ func (p *Picture) unprepare(u *unit) {
 // renewed with another text must find what that asks for.
 func (p *Picture) hardship(s *slot) string {
 	u, m := s.unit, s.machine
-	if crowded(s) {
-		return fmt.Sprintf("already runs %d of %s", u.needs.MaxPerMachine, u.family.template)
+	if most := crowded(s); most > 0 {
+		return fmt.Sprintf("runs as many of %s as it may, %d", u.family.template, most)
 	}
 	if s.outdated() && !m.hasPodman(u.needs.Podman) {
 		return "has no Podman " + u.needs.Podman + " or newer"
@@ -69,11 +69,10 @@ func (r *remainder) lacking(u *unit) {
 		words := "no Podman " + n.Podman + " or newer"
 		r.keep(r.p.machines.withPodman(n.Podman), "has "+words, "have "+words)
 	}
-	if n.MaxPerMachine > 0 && u.family != nil {
+	if u.family != nil {
 		open := slices.Clone(r.machines)
-		u.family.takeFull(open, n.MaxPerMachine)
-		words := fmt.Sprintf("as many of %s as it may, %d", u.family.template, n.MaxPerMachine)
-		r.keep(open, "runs "+words, "run "+words)
+		u.family.takeCrowded(open, u)
+		r.keep(open, fmt.Sprintf("runs as many of %s as it may", u.family.template), fmt.Sprintf("run as many of %s as they may", u.family.template))
 	}
 	for _, a := range n.room {
 		r.short(a)
@@ -104,7 +103,7 @@ func (r *remainder) short(a amount) {
 		verb = "has"
 	}
 	r.parts = append(r.parts, fmt.Sprintf("%d of %d %s less than %s free %s%s, on %s)", count, r.p.machines.lives, verb,
-		r.p.words(a), theMost, r.p.words(amount{a.kind, max(most.free(a.kind), 0)}), most.title()))
+		r.p.words(a), theMost, number(amount{a.kind, max(most.free(a.kind), 0)}), most.title()))
 }
 
 // gist is a reason without what changes with every placement.

@@ -151,8 +151,21 @@ type note struct {
 type content struct {
 	hash   cluster.Hash   // one string for all units and placements that have it
 	fleet  *unitfile.File // its [X-Fleet] section and what it reserves by its limits
-	shared *needs         // for all units with this text; nil where they hang on the name
+	shared *needs         // for all units with this text and such a name; nil where they hang on the name
+	like   nameKind
+	// metadata is what the last unit asked for, which most share even where the
+	// rest hangs on the name.
+	metadata []unitfile.Metadata
 }
+
+// nameKind is what of a unit's name matters to every text: what limits it and
+// which Podman it needs hang on its type, some words are for instances alone.
+type nameKind struct {
+	suffix   string
+	instance bool
+}
+
+func kindOf(name cluster.UnitName) nameKind { return nameKind{name.Suffix(), name.Instance() != ""} }
 
 func newContent(hash cluster.Hash, text string) *content {
 	file, err := unitfile.Parse("unit file", text)
@@ -164,13 +177,21 @@ func newContent(hash cluster.Hash, text string) *content {
 
 // needsOf reads what the text asks for a unit of this name.
 func (c *content) needsOf(name cluster.UnitName) *needs {
-	if c.shared != nil && (!c.shared.asks() || name.Instance() != "") {
+	if c.shared != nil && (c.fleet == nil || c.like == kindOf(name)) {
 		return c.shared
 	}
 	required, err := c.fleet.Requirements(name)
+	if slices.EqualFunc(required.Metadata, c.metadata, sameMetadata) {
+		required.Metadata = c.metadata
+	}
+	c.metadata = required.Metadata
 	n := &needs{Requirements: required, fault: err}
-	if !c.fleet.DependsOnName() && err == nil { // a plain unit may be refused what an instance may ask
-		c.shared = n
+	if !c.fleet.DependsOnName() {
+		c.shared, c.like = n, kindOf(name)
 	}
 	return n
+}
+
+func sameMetadata(a, b unitfile.Metadata) bool {
+	return a.Key == b.Key && a.Not == b.Not && slices.Equal(a.Values, b.Values)
 }
