@@ -23,6 +23,20 @@ func (p *Picture) candidates(u *unit) (set bitset, plain bool) {
 	return set, false
 }
 
+// roomFor returns the least loaded machine that may take u, and how many may;
+// nil where none may.
+func (p *Picture) roomFor(u *unit) (m *machine, fitting int) {
+	set, plain := p.candidates(u)
+	number := p.machines.levels.least(set)
+	switch {
+	case number < 0:
+		return nil, 0
+	case plain:
+		return p.machines.ordered[number], p.machines.lives
+	}
+	return p.machines.ordered[number], set.count()
+}
+
 // eligible returns the live machines that have what u asks for, whatever else
 // runs on them.
 func (p *Picture) eligible(u *unit) bitset {

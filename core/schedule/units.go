@@ -86,6 +86,7 @@ const (
 	settled pending = iota
 	placing         // it is being written, new or renewed
 	ending          // it is being taken away
+	holding         // it is to be written once what is in the way has left: see hold
 )
 
 // awaits says whether a placement is the one that is on its way, and not what

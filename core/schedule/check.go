@@ -1,0 +1,30 @@
+package schedule
+
+import "argosy/core/cluster"
+
+// lacking says what u asks of a machine, whatever else runs there, that m does not
+// offer: what m does, or does not do, in the words that follow its name. It is
+// empty where nothing is lacking. The machines where it is are those of eligible,
+// which finds them without looking at each.
+func (p *Picture) lacking(u *unit, m *machine) string {
+	if lacking := m.lacks(u.needs.Metadata); lacking != "" {
+		return "lacks " + lacking
+	}
+	if id := u.needs.MachineID; id != "" && !named(m, id) {
+		return "is not machine " + id
+	}
+	if peer := p.absentPeer(u, m); peer != "" {
+		return "does not run " + string(peer)
+	}
+	return ""
+}
+
+// absentPeer names a unit that u must be with and that is not on m.
+func (p *Picture) absentPeer(u *unit, m *machine) cluster.UnitName {
+	for _, name := range u.needs.MachineOf {
+		if peer := p.units[name]; peer == nil || peer.on(m) == nil {
+			return name
+		}
+	}
+	return ""
+}
