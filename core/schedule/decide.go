@@ -192,7 +192,7 @@ func (p *Picture) objection(s *slot) string {
 	why := p.lacking(u, m)
 	if why == "" {
 		if senior := p.seniorConflict(s); senior != nil {
-			why = fmt.Sprintf("runs %s, which conflicts", senior.unit.name)
+			why = "runs " + rival(u, senior.unit)
 		}
 	}
 	if why == "" {

@@ -279,6 +279,7 @@ func (p *Picture) placementChanged(fact cluster.Placement) {
 		return
 	}
 	s.revision, s.hash, s.desired, s.generation = fact.Revision, fact.Hash, fact.Desired, fact.Generation
+	s.at, s.reason = fact.At.UnixNano(), fact.Reason
 	if s.hash == u.hash {
 		s.hash = u.hash // the same letters, and one string in memory
 	}

@@ -46,10 +46,12 @@ func whyRenewed(s *slot) string {
 	return "stays where it is; it was asked for again"
 }
 
+// nowhere begins every reason that whyNowhere gives.
+const nowhere = "no machine can take it: "
+
 // whyNowhere says what each group of machines lacks. Its words hang on the facts
 // alone, so that they stay the same while these do.
 func (p *Picture) whyNowhere(u *unit) string {
-	const nowhere = "no machine can take it: "
 	if p.machines.lives == 0 {
 		return nowhere + "no machine is up"
 	}

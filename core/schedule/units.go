@@ -76,7 +76,9 @@ type slot struct {
 	desired    cluster.Desired
 	generation int64
 	pending    pending
-	decided    int64 // At of the placement that is on its way, in Unix nanoseconds
+	at         int64  // At of the placement that the store has, in Unix nanoseconds
+	reason     string // of the same
+	decided    int64  // At of the placement that is on its way
 }
 
 // pending is what was handed out for a slot and is not confirmed yet.
