@@ -182,26 +182,26 @@ func (m *machine) gives(fact cluster.Machine) bool {
 		m.record.Versions[podman] == fact.Versions[podman]
 }
 
+// reserves says whether the unit takes anything of its machine.
+func (u *unit) reserves() bool { return u.needs != nil && len(u.needs.room) > 0 }
+
 // occupy counts what a unit with its present text takes of a machine that it is
 // placed on.
 func (p *Picture) occupy(u *unit, m *machine) {
-	if u.needs == nil {
-		return
-	}
-	for _, a := range u.needs.room {
-		p.machines.capacity.use(m, a)
+	if u.reserves() {
+		for _, a := range u.needs.room {
+			p.machines.capacity.use(m, a)
+		}
 	}
 }
 
-// vacate gives it back; what waits for room may have it.
+// vacate gives it back. What waits for room is the caller's to look at.
 func (p *Picture) vacate(u *unit, m *machine) {
-	if u.needs == nil || len(u.needs.room) == 0 {
-		return
+	if u.reserves() {
+		for _, a := range u.needs.room {
+			p.machines.capacity.use(m, amount{a.kind, -a.n})
+		}
 	}
-	for _, a := range u.needs.room {
-		p.machines.capacity.use(m, amount{a.kind, -a.n})
-	}
-	p.openLines(m)
 }
 
 // outgrown says of a placement that is to be renewed with another text what its

@@ -32,6 +32,9 @@ type Picture struct {
 	followers map[cluster.UnitName]map[*unit]bool // units by the peers that their MachineOf= names
 	globals   map[*unit]bool
 	waiting   map[*unit]bool // units to be tried again when machines change
+	stuck     map[*unit]bool // those of them that hang on where others could go: tried again with any news
+	news      bool           // something was learned since the last Plan
+	holds     map[*unit]*hold
 	families  map[cluster.UnitName]*family
 	cramped   map[*unit]bool // units whose new text will fit where they are once others have left
 
@@ -66,6 +69,8 @@ func (p *Picture) Forget() {
 		families:  map[cluster.UnitName]*family{},
 		cramped:   map[*unit]bool{},
 		lines:     map[string]*line{},
+		stuck:     map[*unit]bool{},
+		holds:     map[*unit]*hold{},
 	}
 }
 
@@ -180,6 +185,29 @@ func (p *Picture) addSlot(u *unit, m *machine) *slot {
 // removeSlot takes a unit off a machine in all indexes; what waited for that is
 // looked at again.
 func (p *Picture) removeSlot(s *slot) {
+	p.takeSlot(s)
+	p.freed(s)
+}
+
+// freed has Plan look at what a placement that has ended kept away.
+func (p *Picture) freed(s *slot) {
+	u := s.unit
+	for _, pat := range u.avoids {
+		p.touchAll(pat.waitingMeant)
+	}
+	for _, pat := range u.avoided {
+		p.touchAll(pat.waitingHolders)
+	}
+	if u.reserves() {
+		p.openLines(s.machine)
+	}
+	if u.family != nil {
+		p.openLine(&u.family.line, s.machine)
+	}
+}
+
+// takeSlot takes a unit off a machine in all indexes.
+func (p *Picture) takeSlot(s *slot) {
 	u, m := s.unit, s.machine
 	at, _ := u.find(m)
 	copy(u.slots[at:], u.slots[at+1:])
@@ -198,16 +226,13 @@ func (p *Picture) removeSlot(s *slot) {
 	}
 	for _, pat := range u.avoids {
 		pat.carried.drop(m)
-		p.touchAll(pat.waitingMeant)
 	}
 	for _, pat := range u.avoided {
 		pat.meant.drop(m)
-		p.touchAll(pat.waitingHolders)
 	}
 	p.vacate(u, m)
 	if u.family != nil {
 		u.family.drop(m)
-		p.openLine(&u.family.line, m)
 	}
 }
 
@@ -231,6 +256,9 @@ func (p *Picture) wait(u *unit) {
 	}
 	u.waiting = true
 	p.waiting[u] = true
+	if len(u.needs.Replaces) > 0 {
+		p.stuck[u] = true
+	}
 	for _, pat := range u.avoids {
 		pat.waitingHolders = with(pat.waitingHolders, u)
 	}
@@ -247,6 +275,7 @@ func (p *Picture) unwait(u *unit) {
 	u.waiting = false
 	delete(p.waiting, u)
 	p.unstand(u)
+	delete(p.stuck, u)
 	for _, pat := range u.avoids {
 		pat.waitingHolders = outside(pat.waitingHolders, u)
 	}

@@ -29,6 +29,10 @@ func (pl *plan) full() bool { return pl.limit > 0 && len(pl.changes) >= pl.limit
 func (p *Picture) Plan(now time.Time, limit int) []Change {
 	p.plan = plan{now: now, limit: limit}
 	p.touchAll(p.cramped)
+	if p.news {
+		p.touchAll(p.stuck)
+		p.news = false
+	}
 	p.due.order()
 	for !p.plan.full() {
 		u := p.due.take()

@@ -50,10 +50,12 @@ func whyRenewed(s *slot) string {
 	return "stays where it is; it was asked for again"
 }
 
+// nowhere begins every reason that whyNowhere gives.
+const nowhere = "no machine can take it: "
+
 // whyNowhere says what each group of machines lacks. Its words hang on the facts
 // alone, so that they stay the same while these do.
 func (p *Picture) whyNowhere(u *unit) string {
-	const nowhere = "no machine can take it: "
 	if p.machines.lives == 0 {
 		return nowhere + "no machine is up"
 	}
@@ -103,12 +105,32 @@ func (r *remainder) keep(set bitset, one, many string) {
 
 // conflicting says of all machines left which unit is in the way.
 func (r *remainder) conflicting(u *unit) {
+	stuck := r.stuck(u)
+	r.say(stuck, "runs a unit that it replaces and that cannot go elsewhere", "run a unit that it replaces and that cannot go elsewhere", func(m *machine) string {
+		return fmt.Sprintf("%s on %s", blocker(u, m).unit.name, m.title())
+	})
+	r.machines.subtract(stuck)
 	r.say(r.machines, "already runs a unit that conflicts", "already run a unit that conflicts", func(m *machine) string {
 		if s := blocker(u, m); s != nil {
 			return fmt.Sprintf("%s on %s", s.unit.name, m.title())
 		}
 		return m.title()
 	})
+}
+
+// stuck returns the machines where all that is in the way is what u replaces.
+func (r *remainder) stuck(u *unit) (found bitset) {
+	if len(u.needs.Replaces) == 0 {
+		return nil
+	}
+	for number := range r.machines.all {
+		m := r.p.machines.ordered[number]
+		replaced := func(s *slot) bool { return !apart(u, s.unit) || means(u, s.unit) }
+		if blocker(u, m) != nil && !slices.ContainsFunc(m.slots, func(s *slot) bool { return !replaced(s) }) {
+			found.set(number)
+		}
+	}
+	return found
 }
 
 // say counts machines and names the first few.

@@ -84,7 +84,9 @@ type slot struct {
 	desired    cluster.Desired
 	generation int64
 	pending    pending
-	decided    int64 // At of the placement that is on its way, in Unix nanoseconds
+	at         int64  // At of the placement that the store has, in Unix nanoseconds
+	reason     string // of the same
+	decided    int64  // At of the placement that is on its way
 }
 
 // pending is what was handed out for a slot and is not confirmed yet.
@@ -94,6 +96,7 @@ const (
 	settled pending = iota
 	placing         // it is being written, new or renewed
 	ending          // it is being taken away
+	holding         // it is to be written once what is in the way has left: see hold
 )
 
 // awaits says whether a placement is the one that is on its way, and not what

@@ -216,6 +216,11 @@ func (j judge) notBest(changes []schedule.Change) string {
 			return ""
 		}
 	}
+	for unit := range j.units { // it takes the place of another, or has a machine held
+		if j.wanted(unit) && len(j.wish(unit).replaces) > 0 && !j.stays(unit) {
+			return ""
+		}
+	}
 	if len(changes) != 1 {
 		return ""
 	}

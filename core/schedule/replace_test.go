@@ -1,0 +1,77 @@
+package schedule_test
+
+import (
+	"cmp"
+	"slices"
+
+	"argosy/core/cluster"
+)
+
+// The naive judge on Replaces=.
+
+// replaces says whether one unit's text replaces another.
+func (j judge) replaces(unit, other cluster.UnitName) bool {
+	return unit != other && matchesAny(j.wish(unit).replaces, other)
+}
+
+// makesWay says whether unit may have to leave a machine that it may be on: one
+// that is nowhere replaces it, and all that is in its way there.
+func (j judge) makesWay(unit cluster.UnitName, on cluster.MachineID) bool {
+	for by := range j.units {
+		if !j.wanted(by) || !j.replaces(by, unit) || j.stays(by) || j.lacking(by, on) != "" {
+			continue
+		}
+		others := j.inTheWay(by, on)
+		if !slices.ContainsFunc(others, func(other cluster.UnitName) bool { return !j.replaces(by, other) }) {
+			return j.yields(unit)
+		}
+	}
+	return false
+}
+
+// stays says whether a unit is where it may stay.
+func (j judge) stays(unit cluster.UnitName) bool {
+	return slices.ContainsFunc(j.on(unit, true), func(on cluster.MachineID) bool { return j.objection(unit, on) == "" })
+}
+
+// yields says whether a unit is of those that are moved for another's sake.
+func (j judge) yields(unit cluster.UnitName) bool {
+	if j.wish(unit).global || len(j.wish(unit).peers) > 0 {
+		return false
+	}
+	for other := range j.units {
+		if j.wanted(other) && slices.Contains(j.wish(other).peers, string(unit)) {
+			return false
+		}
+	}
+	return true
+}
+
+// inTheWay lists what on a machine must not be beside the unit.
+func (j judge) inTheWay(unit cluster.UnitName, on cluster.MachineID) (others []cluster.UnitName) {
+	for at := range j.placements {
+		if at.machine == on && at.unit != unit && (j.avoids(unit, at.unit) || j.wanted(at.unit) && j.avoids(at.unit, unit)) {
+			others = append(others, at.unit)
+		}
+	}
+	return others
+}
+
+// takesPlace names the unit whose place another could take, which alone is in its
+// way on a machine and could be elsewhere; "" where it is not so simple.
+func (j judge) takesPlace(unit cluster.UnitName, on cluster.MachineID) cluster.UnitName {
+	others := j.inTheWay(unit, on)
+	if len(others) != 1 || j.lacking(unit, on) != "" || !j.replaces(unit, others[0]) || !j.yields(others[0]) {
+		return ""
+	}
+	without := func(at place) bool { return at.unit != others[0] }
+	if cmp.Or(j.tooMany(unit, on, without), j.short(unit, on, without)) != "" {
+		return ""
+	}
+	for id := range j.machines {
+		if id != on && j.objection(others[0], id) == "" {
+			return others[0]
+		}
+	}
+	return ""
+}
