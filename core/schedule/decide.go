@@ -113,7 +113,7 @@ func (p *Picture) decideSingle(u *unit, was *hold) {
 func (p *Picture) keep(u *unit, stay *slot, slots []*slot) {
 	for _, s := range slots {
 		if s != stay {
-			p.evict(s, fmt.Sprintf("it already runs on %s", stay.machine.title()))
+			p.evict(s, p.whyOther(s, stay))
 		}
 	}
 	p.touchRivals(stay)

@@ -50,6 +50,23 @@ func whyRenewed(s *slot) string {
 	return "stays where it is; it was asked for again"
 }
 
+// whyOther says why, of two placements of a unit, the other stays, in the order of
+// seniority.
+func (p *Picture) whyOther(s, stay *slot) string {
+	title := stay.machine.title()
+	if objection := p.objection(s); objection != "" {
+		return fmt.Sprintf("%s; the copy on %s stays", objection, title)
+	}
+	as := "the older"
+	switch {
+	case s.stale() && !stay.stale():
+		as = "the one that is up to date"
+	case s.revision == stay.revision:
+		as = "the one on the machine with the lower id"
+	}
+	return fmt.Sprintf("it runs on more than one machine; the copy on %s stays, as %s", title, as)
+}
+
 // nowhere begins every reason that whyNowhere gives.
 const nowhere = "no machine can take it: "
 

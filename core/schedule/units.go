@@ -111,8 +111,8 @@ func (s *slot) stale() bool {
 	return s.hash != u.hash || s.desired != u.desired || s.generation != u.generation
 }
 
-// seniority orders the placements of which only one may stay: those on live
-// machines, then those that say what their unit does now, then the oldest.
+// seniority orders the placements of which only one may stay, as the package's
+// comment states.
 func seniority(a, b *slot) int {
 	return cmp.Or(
 		compareBool(a.machine.live(), b.machine.live()),
