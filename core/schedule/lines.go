@@ -33,7 +33,7 @@ func (p *Picture) stand(u *unit) {
 		p.lines[n.line.key] = n.line
 		n.line.members.insert(u)
 	}
-	if u.family != nil && len(u.family.limits) > 0 {
+	if u.family != nil {
 		u.family.line.members.insert(u)
 	}
 }
@@ -133,6 +133,8 @@ func (p *Picture) nextIn(l *line) *unit {
 			u.again = true
 		case len(l.open) > fewMachines || slices.ContainsFunc(l.open, func(m *machine) bool { return p.admits(u, m) }):
 			return u
+		default:
+			awaitPatterns(u) // one that came after it began to wait may be why
 		}
 	}
 	return nil

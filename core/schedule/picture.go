@@ -231,13 +231,17 @@ func (p *Picture) wait(u *unit) {
 	}
 	u.waiting = true
 	p.waiting[u] = true
+	awaitPatterns(u)
+	p.stand(u)
+}
+
+func awaitPatterns(u *unit) {
 	for _, pat := range u.avoids {
 		pat.waitingHolders = with(pat.waitingHolders, u)
 	}
 	for _, pat := range u.avoided {
 		pat.waitingMeant = with(pat.waitingMeant, u)
 	}
-	p.stand(u)
 }
 
 func (p *Picture) unwait(u *unit) {
