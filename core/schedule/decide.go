@@ -15,6 +15,7 @@ func (p *Picture) decide(u *unit) {
 	u.again = false
 	p.unwait(u)
 	was := p.release(u)
+	delete(p.cramped, u)
 	switch {
 	case u.empty():
 		p.drop(u)
@@ -93,7 +94,7 @@ func (p *Picture) decideSingle(u *unit, was *hold) {
 	if was != nil && p.takeOver(u, was, from, why) || from == nil && p.displace(u) {
 		return
 	}
-	m, fitting := p.roomFor(u)
+	m, best := p.pick(u)
 	if m == nil {
 		if from != nil && p.displace(u) {
 			return
@@ -104,7 +105,7 @@ func (p *Picture) decideSingle(u *unit, was *hold) {
 		p.refuse(u, from, p.whyNowhere(u))
 		return
 	}
-	p.place(u, m, from, why+p.whyHere(u, fitting))
+	p.place(u, m, from, why+p.whyHere(u, m, best))
 }
 
 // keep holds a unit where it is: it renews the placement where the unit has
@@ -116,6 +117,11 @@ func (p *Picture) keep(u *unit, stay *slot, slots []*slot) {
 		}
 	}
 	p.touchRivals(stay)
+	p.touchCrowd(stay)
+	if p.waitsToGrow(stay) {
+		p.absolve(u)
+		return
+	}
 	if stay.stale() {
 		p.place(u, stay.machine, nil, whyRenewed(stay))
 		return
@@ -144,7 +150,7 @@ func (p *Picture) decideGlobal(u *unit) {
 			u.again = true // what keeps it away may be gone by then
 		default:
 			p.touchRivals(s)
-			if s.stale() {
+			if !p.waitsToGrow(s) && s.stale() {
 				p.place(u, s.machine, nil, whyRenewed(s))
 			}
 		}
@@ -193,6 +199,8 @@ func (p *Picture) objection(s *slot) string {
 	if why == "" {
 		if senior := p.seniorConflict(s); senior != nil {
 			why = "runs " + rival(u, senior.unit)
+		} else {
+			why = p.hardship(s)
 		}
 	}
 	if why == "" {

@@ -35,10 +35,16 @@ type Picture struct {
 	stuck     map[*unit]bool // those of them that hang on where others could go: tried again with any news
 	news      bool           // something was learned since the last Plan
 	holds     map[*unit]*hold
+	families  map[cluster.UnitName]*family
+	cramped   map[*unit]bool // units whose new text will fit where they are once others have left
+
+	lines       map[string]*line // waiting units by the room that they wait for
+	openedLines []*line          // those with members to try, by key
 
 	due     queue
 	plan    plan   // of the Plan that is under way
 	scratch bitset // the candidates of the unit that is being placed
+	sparse  bitset // scratch of sparsest
 	leastOf leastOf
 }
 
@@ -62,6 +68,9 @@ func (p *Picture) Forget() {
 		waiting:   map[*unit]bool{},
 		stuck:     map[*unit]bool{},
 		holds:     map[*unit]*hold{},
+		families:  map[cluster.UnitName]*family{},
+		cramped:   map[*unit]bool{},
+		lines:     map[string]*line{},
 	}
 }
 
@@ -71,6 +80,7 @@ func (p *Picture) unit(name cluster.UnitName) *unit {
 		return u
 	}
 	u := &unit{name: name, template: name.IsTemplate(), avoided: p.patterns.meaning(name)}
+	p.joinFamily(u)
 	p.units[name] = u
 	p.byName.insert(u)
 	return u
@@ -80,6 +90,7 @@ func (p *Picture) unit(name cluster.UnitName) *unit {
 func (p *Picture) drop(u *unit) {
 	p.setNeeds(u, nil)
 	p.unawait(u)
+	delete(p.cramped, u)
 	delete(p.units, u.name)
 	p.byName.remove(u)
 }
@@ -92,6 +103,9 @@ func (p *Picture) machine(id cluster.MachineID) *machine {
 	m, renumbered := p.machines.add(id)
 	if renumbered {
 		p.patterns.recount()
+		for _, f := range p.families {
+			f.recount()
+		}
 	}
 	return m
 }
@@ -108,11 +122,13 @@ func (p *Picture) setNeeds(u *unit, n *needs) {
 			}
 		}
 		delete(p.globals, u)
+		p.unprepare(u)
 	}
 	u.needs = n
 	if n == nil {
 		return
 	}
+	p.prepare(u)
 	p.carry(u)
 	for _, peer := range n.MachineOf {
 		p.followers[peer] = with(p.followers[peer], u)
@@ -159,6 +175,10 @@ func (p *Picture) addSlot(u *unit, m *machine) *slot {
 	for _, pat := range u.avoided {
 		pat.meant.add(m)
 	}
+	p.occupy(u, m)
+	if u.family != nil {
+		u.family.add(m)
+	}
 	return s
 }
 
@@ -177,9 +197,15 @@ func (p *Picture) freed(s *slot) {
 	for _, pat := range s.unit.avoided {
 		p.touchAll(pat.waitingHolders)
 	}
+	if s.unit.needs != nil && len(s.unit.needs.room) > 0 {
+		p.openLines(s.machine)
+	}
+	if s.unit.family != nil {
+		p.openLine(&s.unit.family.line, s.machine)
+	}
 }
 
-// takeSlot takes a unit off a machine in all indexes.
+// takeSlot takes a unit off a machine in all indexes, and nothing else.
 func (p *Picture) takeSlot(s *slot) {
 	u, m := s.unit, s.machine
 	at, _ := u.find(m)
@@ -202,6 +228,10 @@ func (p *Picture) takeSlot(s *slot) {
 	}
 	for _, pat := range u.avoided {
 		pat.meant.drop(m)
+	}
+	p.giveBack(u, m)
+	if u.family != nil {
+		u.family.drop(m)
 	}
 }
 
@@ -234,6 +264,7 @@ func (p *Picture) wait(u *unit) {
 	for _, pat := range u.avoided {
 		pat.waitingMeant = with(pat.waitingMeant, u)
 	}
+	p.stand(u)
 }
 
 func (p *Picture) unwait(u *unit) {
@@ -243,6 +274,7 @@ func (p *Picture) unwait(u *unit) {
 	u.waiting = false
 	delete(p.waiting, u)
 	delete(p.stuck, u)
+	p.unstand(u)
 	for _, pat := range u.avoids {
 		pat.waitingHolders = outside(pat.waitingHolders, u)
 	}

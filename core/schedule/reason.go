@@ -12,7 +12,8 @@ import (
 const namesShown = 3
 
 // whyHere says why a unit was put where it was.
-func (p *Picture) whyHere(u *unit, fitting int) string {
+func (p *Picture) whyHere(u *unit, m *machine, b best) string {
+	fitting := b.fitting
 	switch {
 	case len(u.needs.MachineOf) > 0:
 		return "the machine of " + list(u.needs.MachineOf)
@@ -20,6 +21,9 @@ func (p *Picture) whyHere(u *unit, fitting int) string {
 		return "the machine that it asks for"
 	case fitting == 1:
 		return "the only machine that fits"
+	}
+	if why := b.why(m); why != "" {
+		return why
 	}
 	if p.leastOf.count != fitting {
 		p.leastOf.count = fitting
@@ -82,7 +86,11 @@ func (p *Picture) whyNowhere(u *unit) string {
 	}
 	left := remainder{p: p, machines: slices.Clone(p.machines.live)}
 	for _, want := range u.needs.Metadata {
-		left.keep(p.machines.having(want), "lacks "+want.String(), "lack "+want.String())
+		if want.Not {
+			left.keep(p.machines.having(want), "has "+unwanted(want), "have "+unwanted(want))
+		} else {
+			left.keep(p.machines.having(want), "lacks "+want.String(), "lack "+want.String())
+		}
 	}
 	for _, name := range u.needs.MachineOf {
 		words := fmt.Sprintf("not run %s, whose machine it must share", name)
@@ -91,6 +99,8 @@ func (p *Picture) whyNowhere(u *unit) string {
 	if id := u.needs.MachineID; id != "" {
 		left.keep(p.called(id), "is another than it asks for", "are others than it asks for")
 	}
+	left.unmoved(u)
+	left.lacking(u)
 	left.conflicting(u)
 	return nowhere + strings.Join(left.parts, "; ")
 }
@@ -113,32 +123,12 @@ func (r *remainder) keep(set bitset, one, many string) {
 
 // conflicting says of all machines left which unit is in the way.
 func (r *remainder) conflicting(u *unit) {
-	stuck := r.stuck(u)
-	r.say(stuck, "runs a unit that it replaces and that cannot go elsewhere", "run a unit that it replaces and that cannot go elsewhere", func(m *machine) string {
-		return fmt.Sprintf("%s on %s", blocker(u, m).unit.name, m.title())
-	})
-	r.machines.subtract(stuck)
 	r.say(r.machines, "already runs a unit that conflicts", "already run a unit that conflicts", func(m *machine) string {
 		if s := blocker(u, m); s != nil {
 			return fmt.Sprintf("%s on %s", s.unit.name, m.title())
 		}
 		return m.title()
 	})
-}
-
-// stuck returns the machines where all that is in the way is what u replaces.
-func (r *remainder) stuck(u *unit) (found bitset) {
-	if len(u.needs.Replaces) == 0 {
-		return nil
-	}
-	for number := range r.machines.all {
-		m := r.p.machines.ordered[number]
-		replaced := func(s *slot) bool { return !apart(u, s.unit) || means(u, s.unit) }
-		if blocker(u, m) != nil && !slices.ContainsFunc(m.slots, func(s *slot) bool { return !replaced(s) }) {
-			found.set(number)
-		}
-	}
-	return found
 }
 
 // say counts machines and names the first few.

@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"maps"
 	"time"
 
 	"argosy/core/cluster"
@@ -54,7 +53,12 @@ func (r *rehearsal) play() (done []Change) {
 // not confirmed.
 func (p *Picture) copy() *Picture {
 	c := New()
-	c.contents = maps.Clone(p.contents)
+	needs := copies{}
+	for hash, known := range p.contents {
+		text := *known
+		text.shared = needs.of(known.shared)
+		c.contents[hash] = &text
+	}
 	for _, m := range p.machines.ordered {
 		c.machine(m.id)
 		if m.record.ID != "" {
@@ -68,19 +72,28 @@ func (p *Picture) copy() *Picture {
 		}
 	}
 	for u := range p.byName.beginning("") {
-		c.adopt(u)
+		c.adopt(u, needs)
 	}
 	return c
 }
 
-// adopt takes in a unit of another picture as the store has it. What the two ask
-// of a machine is read once: it never changes.
-func (p *Picture) adopt(other *unit) {
+// copies are what the texts of one picture ask for, prepared for another.
+type copies map[*needs]*needs
+
+func (c copies) of(known *needs) *needs {
+	if known != nil && c[known] == nil {
+		c[known] = &needs{Requirements: known.Requirements, fault: known.fault}
+	}
+	return c[known]
+}
+
+// adopt takes in a unit of another picture as the store has it.
+func (p *Picture) adopt(other *unit, copied copies) {
 	u := p.unit(other.name)
 	u.revision, u.desired, u.generation = other.revision, other.desired, other.generation
 	if other.needs != nil {
 		u.hash = other.hash
-		p.setNeeds(u, other.needs)
+		p.setNeeds(u, copied.of(other.needs))
 	} else if other.hash != "" {
 		p.setHash(u, other.hash)
 	}

@@ -58,6 +58,9 @@ func (h *history) explained(unit cluster.UnitName) {
 	for i, v := range e.Machines {
 		_, here := h.placements[place{v.Machine, unit}]
 		why := h.objection(unit, v.Machine)
+		if here {
+			why = h.mustGo(unit, v.Machine)
+		}
 		switch {
 		case i > 0 && e.Machines[i-1].Machine >= v.Machine, v.Name != h.names[v.Machine], v.Here != here:
 			h.fail("a machine is taken for another", explain(h.picture, unit))
@@ -65,7 +68,7 @@ func (h *history) explained(unit cluster.UnitName) {
 			h.fail("explained against the judge", explain(h.picture, unit), h.names[v.Machine], why)
 		case v.Reason == "":
 			h.fail("a machine is not explained", explain(h.picture, unit))
-		case strings.Contains(why, "conflict with ") && !strings.Contains(v.Reason, ".service"):
+		case strings.Contains(why, "conflict with ") && !strings.Contains(v.Reason, ", which "):
 			h.fail("a conflict is not named", explain(h.picture, unit), why)
 		}
 	}

@@ -37,6 +37,7 @@ const (
 	contents   family = "contents"
 	units      family = "units"
 	machines   family = "machines"
+	labels     family = "labels"
 	placements family = "placements"
 	states     family = "states"
 	unplaced   family = "unplaced"
@@ -70,7 +71,7 @@ func parseKey(key string) (address, error) {
 		at.hash, err = parseHash(name)
 	case units, unplaced:
 		at.unit, err = cluster.ParseUnitName(name)
-	case machines:
+	case machines, labels:
 		at.machine, err = cluster.ParseMachineID(name)
 	case placements, states:
 		machine, unit, _ := strings.Cut(name, "/")
