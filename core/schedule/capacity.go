@@ -182,25 +182,32 @@ func (m *machine) gives(fact cluster.Machine) bool {
 		m.record.Versions[podman] == fact.Versions[podman]
 }
 
-// reserves says whether the unit takes anything of its machine.
-func (u *unit) reserves() bool { return u.needs != nil && len(u.needs.room) > 0 }
-
 // occupy counts what a unit with its present text takes of a machine that it is
 // placed on.
 func (p *Picture) occupy(u *unit, m *machine) {
-	if u.reserves() {
-		for _, a := range u.needs.room {
-			p.machines.capacity.use(m, a)
-		}
+	if u.needs == nil {
+		return
+	}
+	for _, a := range u.needs.room {
+		p.machines.capacity.use(m, a)
 	}
 }
 
-// vacate gives it back. What waits for room is the caller's to look at.
+// vacate gives it back; what waits for room may have it.
 func (p *Picture) vacate(u *unit, m *machine) {
-	if u.reserves() {
-		for _, a := range u.needs.room {
-			p.machines.capacity.use(m, amount{a.kind, -a.n})
-		}
+	if u.needs != nil && len(u.needs.room) > 0 {
+		p.giveBack(u, m)
+		p.openLines(m)
+	}
+}
+
+// giveBack counts it no more.
+func (p *Picture) giveBack(u *unit, m *machine) {
+	if u.needs == nil {
+		return
+	}
+	for _, a := range u.needs.room {
+		p.machines.capacity.use(m, amount{a.kind, -a.n})
 	}
 }
 
@@ -226,7 +233,7 @@ func (p *Picture) outgrown(s *slot) (lacks string, tight bool) {
 			}
 		}
 		if left < a.n {
-			return fmt.Sprintf("has %s left for it, not %s", number(amount{a.kind, max(left, 0)}), p.words(a)), false
+			return p.tooLittle(a, left), false
 		}
 		tight = true
 	}

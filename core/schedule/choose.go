@@ -22,9 +22,9 @@ func (p *Picture) candidates(u *unit) (set bitset, plain bool) {
 	return set, false
 }
 
-// roomFor returns the machine to put u on and what it has before others; nil
-// where none may take it.
-func (p *Picture) roomFor(u *unit) (*machine, best) {
+// pick returns the machine that u is to be placed on and what it has before
+// others; nil where none may take it.
+func (p *Picture) pick(u *unit) (*machine, best) {
 	set, plain := p.candidates(u)
 	fitting := p.machines.lives
 	if !plain {

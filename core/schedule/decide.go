@@ -14,8 +14,8 @@ func (p *Picture) decide(u *unit) {
 	}
 	u.again = false
 	p.unwait(u)
-	delete(p.cramped, u)
 	was := p.release(u)
+	delete(p.cramped, u)
 	switch {
 	case u.empty():
 		p.drop(u)
@@ -94,7 +94,7 @@ func (p *Picture) decideSingle(u *unit, was *hold) {
 	if was != nil && p.takeOver(u, was, from, why) || from == nil && p.displace(u) {
 		return
 	}
-	m, b := p.roomFor(u)
+	m, best := p.pick(u)
 	if m == nil {
 		if from != nil && p.displace(u) {
 			return
@@ -105,7 +105,7 @@ func (p *Picture) decideSingle(u *unit, was *hold) {
 		p.refuse(u, from, p.whyNowhere(u))
 		return
 	}
-	p.place(u, m, from, why+p.whyHere(u, m, b))
+	p.place(u, m, from, why+p.whyHere(u, m, best))
 }
 
 // keep holds a unit where it is: it renews the placement where the unit has

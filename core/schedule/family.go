@@ -212,20 +212,15 @@ func (f *family) takeCrowded(set bitset, u *unit) {
 	}
 }
 
-// full says whether a unit that comes to a machine would be one too many there,
-// once some that are there have left.
-func (f *family) full(u *unit, m *machine, leaving ...*slot) bool {
-	most, count := u.needs.most(), 0
+// full says whether a unit that comes to a machine would be one too many there.
+func (f *family) full(u *unit, m *machine) bool {
+	most := u.needs.most()
 	for _, s := range m.slots {
-		if s.unit == u || s.unit.family != f || slices.Contains(leaving, s) {
-			continue
-		}
-		count++
-		if s.unit.needs != nil {
+		if s.unit != u && s.unit.family == f && s.unit.needs != nil {
 			most = min(most, s.unit.needs.most())
 		}
 	}
-	return count >= most
+	return int(f.counts[m]) >= most
 }
 
 // most is how many of its template a unit bears on its machine, itself included.

@@ -1,7 +1,6 @@
 package schedule_test
 
 import (
-	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -64,15 +63,23 @@ func (j judge) wanted(unit cluster.UnitName) bool {
 // objection says why unit may not be on a machine, given everything that is
 // placed; "" where it may.
 func (j judge) objection(unit cluster.UnitName, on cluster.MachineID) string {
-	return cmp.Or(j.lacking(unit, on), j.wordsObjection(unit, on), j.conflict(unit, on))
+	if lacking := j.lacking(unit, on); lacking != "" {
+		return lacking
+	}
+	if why := j.wordsObjection(unit, on); why != "" {
+		return why
+	}
+	return j.conflict(unit, on)
 }
 
-// lacking says what the machine does not offer, whatever runs there.
+// lacking says what the machine does not offer, whatever keeps away from what
+// runs there.
 func (j judge) lacking(unit cluster.UnitName, on cluster.MachineID) string {
-	if _, live := j.machines[on]; !live {
+	_, live := j.machines[on]
+	if !live {
 		return "the machine is lost"
 	}
-	return cmp.Or(j.elsewhere(unit, on), j.noPodman(unit, on))
+	return j.elsewhere(unit, on)
 }
 
 // elsewhere says why a live machine is not one that unit asks for.

@@ -31,9 +31,6 @@ func (p *Picture) prepare(u *unit) {
 func (p *Picture) unprepare(u *unit) {
 	for _, s := range u.slots {
 		p.vacate(u, s.machine)
-		if u.reserves() {
-			p.openLines(s.machine)
-		}
 	}
 	if u.needs.asks() {
 		p.unaskFamily(u)
@@ -46,34 +43,13 @@ func (p *Picture) unprepare(u *unit) {
 func (p *Picture) hardship(s *slot) string {
 	u, m := s.unit, s.machine
 	if most := crowded(s); most > 0 {
-		return fmt.Sprintf("runs as many of %s as it may, %d", u.family.template, most)
+		return tooMany(u, most)
 	}
 	if s.outdated() && !m.hasPodman(u.needs.Podman) {
-		return "has no Podman " + u.needs.Podman + " or newer"
+		return noPodman(u)
 	}
 	lacks, _ := p.outgrown(s)
 	return lacks
-}
-
-// scarce says what m has too little of for u to come there, once some that are
-// there have left, in the words that follow its name; or nothing.
-func (p *Picture) scarce(u *unit, m *machine, leaving ...*slot) string {
-	if !m.hasPodman(u.needs.Podman) {
-		return "has no Podman " + u.needs.Podman + " or newer"
-	}
-	if u.family != nil && u.family.full(u, m, leaving...) {
-		return fmt.Sprintf("runs as many of %s as it may", u.family.template)
-	}
-	for _, a := range u.needs.room {
-		free := m.free(a.kind)
-		for _, s := range leaving {
-			free += s.unit.takes(a.kind)
-		}
-		if free < a.n {
-			return fmt.Sprintf("has less than %s free (%s)", p.words(a), number(amount{a.kind, max(free, 0)}))
-		}
-	}
-	return ""
 }
 
 // waitsToGrow says that a placement keeps its text for now, because what must

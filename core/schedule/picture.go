@@ -66,11 +66,11 @@ func (p *Picture) Forget() {
 		followers: map[cluster.UnitName]map[*unit]bool{},
 		globals:   map[*unit]bool{},
 		waiting:   map[*unit]bool{},
+		stuck:     map[*unit]bool{},
+		holds:     map[*unit]*hold{},
 		families:  map[cluster.UnitName]*family{},
 		cramped:   map[*unit]bool{},
 		lines:     map[string]*line{},
-		stuck:     map[*unit]bool{},
-		holds:     map[*unit]*hold{},
 	}
 }
 
@@ -191,22 +191,21 @@ func (p *Picture) removeSlot(s *slot) {
 
 // freed has Plan look at what a placement that has ended kept away.
 func (p *Picture) freed(s *slot) {
-	u := s.unit
-	for _, pat := range u.avoids {
+	for _, pat := range s.unit.avoids {
 		p.touchAll(pat.waitingMeant)
 	}
-	for _, pat := range u.avoided {
+	for _, pat := range s.unit.avoided {
 		p.touchAll(pat.waitingHolders)
 	}
-	if u.reserves() {
+	if s.unit.needs != nil && len(s.unit.needs.room) > 0 {
 		p.openLines(s.machine)
 	}
-	if u.family != nil {
-		p.openLine(&u.family.line, s.machine)
+	if s.unit.family != nil {
+		p.openLine(&s.unit.family.line, s.machine)
 	}
 }
 
-// takeSlot takes a unit off a machine in all indexes.
+// takeSlot takes a unit off a machine in all indexes, and nothing else.
 func (p *Picture) takeSlot(s *slot) {
 	u, m := s.unit, s.machine
 	at, _ := u.find(m)
@@ -230,7 +229,7 @@ func (p *Picture) takeSlot(s *slot) {
 	for _, pat := range u.avoided {
 		pat.meant.drop(m)
 	}
-	p.vacate(u, m)
+	p.giveBack(u, m)
 	if u.family != nil {
 		u.family.drop(m)
 	}
@@ -274,8 +273,8 @@ func (p *Picture) unwait(u *unit) {
 	}
 	u.waiting = false
 	delete(p.waiting, u)
-	p.unstand(u)
 	delete(p.stuck, u)
+	p.unstand(u)
 	for _, pat := range u.avoids {
 		pat.waitingHolders = outside(pat.waitingHolders, u)
 	}

@@ -69,7 +69,7 @@ func newHistory(t *rapid.T, units []cluster.UnitName, draw func(*rapid.T, cluste
 		h.draw = func(t *rapid.T, name cluster.UnitName) wish { return drawWish(t, name, asked) }
 	}
 	for _, name := range machineNames[:rapid.IntRange(0, 4).Draw(t, "machines")] {
-		h.machine(name, nil)
+		h.machine(name, map[string]string{"memory": "4G", "gpu": "2", "podman": "10.0"})
 	}
 	return h
 }
@@ -290,7 +290,7 @@ func TestOrderOfFacts(t *testing.T) {
 // ofOthers says that a reason hangs on what else is placed: it is not written
 // again whenever that changes.
 func ofOthers(reason string) bool {
-	return strings.Contains(reason, " unit that ") || strings.Contains(reason, " free (") || strings.Contains(reason, " as many of ")
+	return strings.Contains(reason, "conflict") || strings.Contains(reason, " free (") || strings.Contains(reason, " as many of ") || strings.Contains(reason, " it replaces ")
 }
 
 func unitOf(change schedule.Change) string {

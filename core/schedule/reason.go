@@ -99,6 +99,7 @@ func (p *Picture) whyNowhere(u *unit) string {
 	if id := u.needs.MachineID; id != "" {
 		left.keep(p.called(id), "is another than it asks for", "are others than it asks for")
 	}
+	left.unmoved(u)
 	left.lacking(u)
 	left.conflicting(u)
 	return nowhere + strings.Join(left.parts, "; ")
@@ -122,32 +123,12 @@ func (r *remainder) keep(set bitset, one, many string) {
 
 // conflicting says of all machines left which unit is in the way.
 func (r *remainder) conflicting(u *unit) {
-	stuck := r.stuck(u)
-	r.say(stuck, "runs a unit that it replaces and that cannot go elsewhere", "run a unit that it replaces and that cannot go elsewhere", func(m *machine) string {
-		return fmt.Sprintf("%s on %s", blocker(u, m).unit.name, m.title())
-	})
-	r.machines.subtract(stuck)
 	r.say(r.machines, "already runs a unit that conflicts", "already run a unit that conflicts", func(m *machine) string {
 		if s := blocker(u, m); s != nil {
 			return fmt.Sprintf("%s on %s", s.unit.name, m.title())
 		}
 		return m.title()
 	})
-}
-
-// stuck returns the machines where all that is in the way is what u replaces.
-func (r *remainder) stuck(u *unit) (found bitset) {
-	if len(u.needs.Replaces) == 0 {
-		return nil
-	}
-	for number := range r.machines.all {
-		m := r.p.machines.ordered[number]
-		replaced := func(s *slot) bool { return !apart(u, s.unit) || means(u, s.unit) }
-		if blocker(u, m) != nil && !slices.ContainsFunc(m.slots, func(s *slot) bool { return !replaced(s) }) {
-			found.set(number)
-		}
-	}
-	return found
 }
 
 // say counts machines and names the first few.

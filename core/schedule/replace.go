@@ -99,7 +99,7 @@ func (p *Picture) replacing(u *unit) []*machine {
 // makeWay moves off m what u replaces, all or nothing, and holds m for u. It says
 // whether anything is on its way off m now and nothing else is in u's way.
 func (p *Picture) makeWay(u *unit, m *machine, leaves []cluster.UnitName) bool {
-	if !m.live() || p.lacking(u, m) != "" {
+	if !p.suits(u.needs, m) || p.absentPeer(u, m) != "" {
 		return false
 	}
 	held := len(leaves) > 0 // else what is on its way off for another reason may stay after all
@@ -119,13 +119,13 @@ func (p *Picture) makeWay(u *unit, m *machine, leaves []cluster.UnitName) bool {
 			leaves = append(leaves, s.unit.name)
 		}
 	}
-	if p.scarce(u, m, leaving...) != "" {
+	if len(leaving) == 0 || !p.roomWithout(u, m, leaving) {
 		return false
 	}
 	slices.Sort(leaves)
 	slices.SortFunc(moving, func(a, b *slot) int { return byName(a.unit, b.unit) })
 	place := p.addSlot(u, m)
-	if len(leaves) == 0 || !p.moveAll(moving, fmt.Sprintf("makes way on %s for %s, which replaces it; ", m.title(), u.name)) {
+	if !p.moveAll(moving, fmt.Sprintf("makes way on %s for %s, which replaces it; ", m.title(), u.name)) {
 		p.takeSlot(place)
 		return false
 	}
@@ -134,6 +134,32 @@ func (p *Picture) makeWay(u *unit, m *machine, leaves []cluster.UnitName) bool {
 	p.holds[u] = &hold{slot: place, leaves: leaves}
 	p.wait(u)
 	return true
+}
+
+// roomWithout says whether u finds room on m once others have left.
+func (p *Picture) roomWithout(u *unit, m *machine, leaving []*slot) bool {
+	for _, a := range u.needs.room {
+		free := m.free(a.kind)
+		for _, s := range leaving {
+			free += s.unit.takes(a.kind)
+		}
+		if free < a.n {
+			return false
+		}
+	}
+	if u.family == nil {
+		return true
+	}
+	count, most := 0, u.needs.most()
+	for _, s := range m.slots {
+		if s.unit != u && s.unit.family == u.family && !slices.Contains(leaving, s) {
+			count++
+			if s.unit.needs != nil {
+				most = min(most, s.unit.needs.most())
+			}
+		}
+	}
+	return count < most
 }
 
 // movable says whether a placement may have to go elsewhere because u replaces it.
@@ -165,17 +191,49 @@ func (p *Picture) moveAll(moving []*slot, why string) bool {
 	targets := make([]*slot, len(moving))
 	reasons := make([]string, len(moving))
 	for i, s := range moving {
-		m, b := p.roomFor(s.unit)
+		m, best := p.pick(s.unit)
 		if m == nil {
 			for _, target := range targets[:i] {
 				p.takeSlot(target)
 			}
 			return false
 		}
-		targets[i], reasons[i] = p.addSlot(s.unit, m), why+p.whyHere(s.unit, m, b)
+		targets[i], reasons[i] = p.addSlot(s.unit, m), why+p.whyHere(s.unit, m, best)
 	}
 	for i, s := range moving {
 		p.place(s.unit, targets[i].machine, s, reasons[i])
 	}
 	return true
+}
+
+// unmoved says on which of the machines left u could be, if only what it replaces
+// there could go elsewhere.
+func (r *remainder) unmoved(u *unit) {
+	if len(u.needs.Replaces) == 0 {
+		return
+	}
+	var found bitset
+	for number := range r.machines.all {
+		if m := r.p.machines.ordered[number]; r.p.onlyReplaced(u, m) {
+			found.set(number)
+		}
+	}
+	r.say(found, "runs a unit that it replaces and that cannot go elsewhere", "run a unit that it replaces and that cannot go elsewhere", func(m *machine) string {
+		return fmt.Sprintf("%s on %s", blocker(u, m).unit.name, m.title())
+	})
+	r.machines.subtract(found)
+}
+
+// onlyReplaced says whether nothing but what u replaces keeps it off a machine.
+func (p *Picture) onlyReplaced(u *unit, m *machine) bool {
+	var replaced []*slot
+	for _, s := range m.slots {
+		if apart(u, s.unit) {
+			if !means(u, s.unit) {
+				return false
+			}
+			replaced = append(replaced, s)
+		}
+	}
+	return len(replaced) > 0 && m.hasPodman(u.needs.Podman) && p.roomWithout(u, m, replaced)
 }

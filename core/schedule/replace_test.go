@@ -22,8 +22,20 @@ func (j judge) makesWay(unit cluster.UnitName, on cluster.MachineID) bool {
 			continue
 		}
 		others := j.inTheWay(by, on)
-		if !slices.ContainsFunc(others, func(other cluster.UnitName) bool { return !j.replaces(by, other) }) {
+		if !slices.ContainsFunc(others, func(other cluster.UnitName) bool { return !j.replaces(by, other) }) &&
+			j.roomWithout(by, on, others) {
 			return j.yields(unit)
+		}
+	}
+	return false
+}
+
+// holding says whether a unit that replaces others is still to find a place: then
+// a machine may be held for it, which the facts do not tell.
+func (j judge) holding() bool {
+	for unit := range j.units {
+		if j.wanted(unit) && len(j.wish(unit).replaces) > 0 && !j.stays(unit) {
+			return true
 		}
 	}
 	return false
@@ -31,7 +43,13 @@ func (j judge) makesWay(unit cluster.UnitName, on cluster.MachineID) bool {
 
 // stays says whether a unit is where it may stay.
 func (j judge) stays(unit cluster.UnitName) bool {
-	return slices.ContainsFunc(j.on(unit, true), func(on cluster.MachineID) bool { return j.objection(unit, on) == "" })
+	return slices.ContainsFunc(j.on(unit, true), func(on cluster.MachineID) bool { return j.mustGo(unit, on) == "" })
+}
+
+// roomWithout says whether a machine has room for a unit once others have left.
+func (j judge) roomWithout(unit cluster.UnitName, on cluster.MachineID, others []cluster.UnitName) bool {
+	stay := func(at place) bool { return !slices.Contains(others, at.unit) }
+	return cmp.Or(j.noPodman(unit, on), j.tooMany(unit, on, stay), j.short(unit, on, stay)) == ""
 }
 
 // yields says whether a unit is of those that are moved for another's sake.
@@ -61,11 +79,7 @@ func (j judge) inTheWay(unit cluster.UnitName, on cluster.MachineID) (others []c
 // way on a machine and could be elsewhere; "" where it is not so simple.
 func (j judge) takesPlace(unit cluster.UnitName, on cluster.MachineID) cluster.UnitName {
 	others := j.inTheWay(unit, on)
-	if len(others) != 1 || j.lacking(unit, on) != "" || !j.replaces(unit, others[0]) || !j.yields(others[0]) {
-		return ""
-	}
-	without := func(at place) bool { return at.unit != others[0] }
-	if cmp.Or(j.tooMany(unit, on, without), j.short(unit, on, without)) != "" {
+	if len(others) != 1 || j.lacking(unit, on) != "" || !j.replaces(unit, others[0]) || !j.yields(others[0]) || !j.roomWithout(unit, on, others) {
 		return ""
 	}
 	for id := range j.machines {

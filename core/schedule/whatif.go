@@ -52,11 +52,12 @@ func (r *rehearsal) play() (done []Change) {
 // copy returns a picture of the same facts, without what was handed out and is
 // not confirmed.
 func (p *Picture) copy() *Picture {
-	c, read := New(), readings{}
-	for hash, content := range p.contents {
-		again := *content
-		again.shared = read.again(content.shared)
-		c.contents[hash] = &again
+	c := New()
+	needs := copies{}
+	for hash, known := range p.contents {
+		text := *known
+		text.shared = needs.of(known.shared)
+		c.contents[hash] = &text
 	}
 	for _, m := range p.machines.ordered {
 		c.machine(m.id)
@@ -71,32 +72,28 @@ func (p *Picture) copy() *Picture {
 		}
 	}
 	for u := range p.byName.beginning("") {
-		c.adopt(u, read)
+		c.adopt(u, needs)
 	}
 	return c
 }
 
-// readings are what the texts ask for in a copy, by what they do in the original:
-// it is not read again, but each picture's indexes add to it what is their own.
-type readings map[*needs]*needs
+// copies are what the texts of one picture ask for, prepared for another.
+type copies map[*needs]*needs
 
-func (r readings) again(n *needs) *needs {
-	if n == nil {
-		return nil
+func (c copies) of(known *needs) *needs {
+	if known != nil && c[known] == nil {
+		c[known] = &needs{Requirements: known.Requirements, fault: known.fault}
 	}
-	if r[n] == nil {
-		r[n] = &needs{Requirements: n.Requirements, fault: n.fault}
-	}
-	return r[n]
+	return c[known]
 }
 
 // adopt takes in a unit of another picture as the store has it.
-func (p *Picture) adopt(other *unit, read readings) {
+func (p *Picture) adopt(other *unit, copied copies) {
 	u := p.unit(other.name)
 	u.revision, u.desired, u.generation = other.revision, other.desired, other.generation
 	if other.needs != nil {
 		u.hash = other.hash
-		p.setNeeds(u, read.again(other.needs))
+		p.setNeeds(u, copied.of(other.needs))
 	} else if other.hash != "" {
 		p.setHash(u, other.hash)
 	}

@@ -44,7 +44,7 @@ func (h *history) rehearse() {
 	unit := rapid.SampledFrom(unitNames).Draw(h.t, "unit")
 	switch rapid.SampledFrom([]string{"join", "lose", "label", "put", "destroy"}).Draw(h.t, "what if") {
 	case "join":
-		twin.machine(machine, drawMetadata(h.t))
+		twin.machine(machine, drawMachine(h.t))
 	case "lose":
 		twin.lose(machine)
 	case "label":

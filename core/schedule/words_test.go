@@ -275,12 +275,7 @@ func (j judge) notBest(changes []schedule.Change) string {
 			return ""
 		}
 	}
-	for unit := range j.units { // it takes the place of another, or has a machine held
-		if j.wanted(unit) && len(j.wish(unit).replaces) > 0 && !j.stays(unit) {
-			return ""
-		}
-	}
-	if len(changes) != 1 {
+	if len(changes) != 1 || j.holding() {
 		return ""
 	}
 	only, places := changes[0].(schedule.Place)
