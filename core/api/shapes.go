@@ -151,6 +151,11 @@ type UnitChange struct {
 	// It names the generation that is to end, not the act, so that asking twice
 	// restarts once. 0 for no such wish.
 	Supersede int64 `json:"supersede,omitempty"`
+	// IfGeneration has another text stored only over this generation, and with 0
+	// only where there is no such unit, so that two writers do not overwrite each
+	// other unseen: the later one is answered 409. The text that is stored already
+	// overwrites nothing. Without a text it guards the desired state.
+	IfGeneration *int64 `json:"ifGeneration,omitempty"`
 	// By says on whose behalf, where the one who asks is a program. It is
 	// recorded behind the caller's own identity, never in its stead.
 	By string `json:"by,omitempty"`

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,8 @@ func (r *Registry) SetUnit(ctx context.Context, by string, name cluster.UnitName
 	}
 	for range attempts {
 		written, err := r.setOnce(ctx, by, name, change)
-		if errors.Is(err, cluster.ErrConflict) {
+		var decided *api.Error // what the caller guards has changed
+		if errors.Is(err, cluster.ErrConflict) && !errors.As(err, &decided) {
 			continue
 		}
 		if err != nil {
@@ -58,6 +60,10 @@ func check(name cluster.UnitName, change api.UnitChange) (reading api.Reading, e
 		return reading, api.Invalid(fmt.Sprintf("supersede is %d and desired %s", change.Supersede, change.Desired),
 			"expected the generation of a unit that is to be launched again")
 	}
+	if change.IfGeneration != nil && *change.IfGeneration < 0 {
+		return reading, api.Invalid(fmt.Sprintf("ifGeneration is %d", *change.IfGeneration),
+			"expected the generation of the unit that is to be changed, or 0 where there is to be none")
+	}
 	unit := change.Bundle()
 	switch {
 	case unit != nil:
@@ -74,6 +80,7 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 	created := errors.Is(err, cluster.ErrNotFound)
 	switch {
 	case created && change.Text == nil:
+		r.awaitEnd(ctx, name)
 		return api.Written{}, r.notFound(name)
 	case created:
 		// A unit that is destroyed and made again must not repeat a generation
@@ -98,6 +105,9 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 	if next == stored && change.Supersede != stored.Generation {
 		return written(stored, false, false), nil
 	}
+	if err := r.guard(ctx, stored, change, next.Hash); err != nil {
+		return api.Written{}, err
+	}
 	next.Generation, next.By, next.At = stored.Generation+1, by, time.Now().UTC()
 	content, err := r.content(ctx, next.Hash, given)
 	if err == nil {
@@ -107,6 +117,36 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 		return api.Written{}, fmt.Errorf("set unit %s: %w", name, err)
 	}
 	return written(next, created, true), nil
+}
+
+// guard refuses a change of another unit than the one that the caller knows.
+func (r *Registry) guard(ctx context.Context, stored cluster.Unit, change api.UnitChange, hash cluster.Hash) error {
+	there := stored.Revision != 0
+	switch {
+	case change.IfGeneration == nil, change.Text != nil && there && stored.Hash == hash:
+		return nil
+	case there && *change.IfGeneration == stored.Generation, !there && *change.IfGeneration == 0:
+		return nil
+	}
+	// Whoever looks now is to see what it is that was not expected.
+	what := "it is no longer there"
+	if there {
+		r.awaitView(ctx, stored.Revision, func(*api.View) bool { return true })
+		what = fmt.Sprintf("it is of generation %d, stored by %s", stored.Generation, cmp.Or(stored.By, "someone"))
+	} else {
+		r.awaitEnd(ctx, stored.Name)
+	}
+	e := api.AsError(fmt.Errorf("unit %s: %w: %s", stored.Name, cluster.ErrConflict, what))
+	e.Hint = "look at it, and try again"
+	return e
+}
+
+// awaitEnd waits until the view has let go of a unit that the store no longer has.
+func (r *Registry) awaitEnd(ctx context.Context, name cluster.UnitName) {
+	r.awaitView(ctx, 0, func(v *api.View) bool {
+		_, there := v.Known(name)
+		return !there
+	})
 }
 
 func written(u cluster.Unit, created, changed bool) api.Written {
