@@ -46,6 +46,13 @@ type Freshness struct {
 // Age is the time since the answer was known to be current.
 func (f Freshness) Age() time.Duration { return time.Duration(f.AgeSeconds * float64(time.Second)) }
 
+// Page is in the answer of a list that was asked for with limit=.
+type Page struct {
+	// Continue asks for the next page, which shows the cluster at the revision of
+	// the first; empty on the last.
+	Continue string `json:"continue,omitempty"`
+}
+
 // Machine is one machine as shown.
 type Machine struct {
 	ID     cluster.MachineID `json:"id"`
@@ -74,6 +81,7 @@ type Machine struct {
 type Machines struct {
 	Freshness
 	Machines []Machine `json:"machines"`
+	Page
 }
 
 // Unit is one unit as shown: what is wanted, where it is, how it is going.
@@ -110,6 +118,7 @@ type Presence struct {
 type Units struct {
 	Freshness
 	Units []Unit `json:"units"`
+	Page
 }
 
 // UnitAnswer answers GET units/NAME.
@@ -137,6 +146,7 @@ type State struct {
 type States struct {
 	Freshness
 	States []State `json:"states"`
+	Page
 }
 
 // UnitChange is the body of PUT units/NAME.

@@ -16,10 +16,10 @@ type handler func(w http.ResponseWriter, r *http.Request, by caller) error
 func (a *API) route() *http.ServeMux {
 	mux := http.NewServeMux()
 	paths := map[string]map[string]handler{
-		"/machines":             {"GET": a.reads(a.machines, "away")},
+		"/machines":             {"GET": a.reads(a.machines, "away", "limit", "continue")},
 		"/machines/{id}/labels": {"PATCH": a.writes(a.setLabels)},
-		"/states":               {"GET": a.reads(a.states, "machine")},
-		"/units":                {"GET": a.reads(a.units, "unit")},
+		"/states":               {"GET": a.reads(a.states, "machine", "limit", "continue")},
+		"/units":                {"GET": a.reads(a.units, "unit", "limit", "continue")},
 		"/units/{name}":         {"GET": a.reads(a.unit), "PUT": a.writes(a.setUnit), "DELETE": a.writes(a.destroy)},
 		"/units/{name}/why":     {"GET": a.reads(a.why)},
 		"/units/{name}/status":  {"GET": a.status},
