@@ -56,6 +56,11 @@ func listMachines(s *session) *cobra.Command {
 				return err
 			}
 			s.note(answer.Freshness)
+			for _, m := range answer.Machines {
+				if m.Problem != "" {
+					s.warn("%s: %s", m.Name, m.Problem)
+				}
+			}
 			return show(s.out, l, machineColumns, answer.Machines, answer)
 		}),
 	}

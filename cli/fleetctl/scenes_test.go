@@ -26,7 +26,7 @@ import (
 //	by others WORDS                  a fleetctl of someone else
 //	frozen                           from here on no command may change what is stored
 //
-// and anything else is a remark. go test -update writes what the commands say now.
+// and anything else is a remark. SOCKET in a command is where the API listens. go test -update writes what the commands say now.
 func TestScenes(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join(testdata, "scenes", "*"))
 	if err != nil || len(paths) == 0 {
@@ -105,7 +105,7 @@ func (s *stage) check(err error) {
 
 // say runs one command and writes down what it said.
 func (s *stage) say(out *strings.Builder, line string) {
-	words := quoted(line)
+	words := quoted(strings.ReplaceAll(line, "SOCKET", s.socket))
 	at := slices.Index(words, "fleetctl")
 	if at < 0 {
 		s.Fatalf("no command: %s", line)

@@ -71,7 +71,7 @@ func (s *session) arrive(ctx context.Context, changes []*change, desired cluster
 		}
 	})
 	for _, unit := range failed {
-		s.lastWords(ctx, unit)
+		s.lastWords(ctx, unit.Name, unit.Culprit())
 	}
 	return err
 }
@@ -114,9 +114,9 @@ func (s *session) brought(c *change, unit api.Unit) (failed bool) {
 }
 
 // lastWords shows the end of a failed unit's journal, on a machine where it failed.
-func (s *session) lastWords(ctx context.Context, unit api.Unit) {
-	fmt.Fprintf(s.err, "The last lines of the journal of %s:\n", unit.Name)
-	if _, err := s.Journal(ctx, unit.Name, unit.Culprit(), api.JournalOptions{Lines: api.DefaultLines}, s.err); err != nil {
+func (s *session) lastWords(ctx context.Context, unit cluster.UnitName, machine cluster.MachineID) {
+	fmt.Fprintf(s.err, "The last lines of the journal of %s:\n", unit)
+	if _, err := s.Journal(ctx, unit, machine, api.JournalOptions{Lines: api.DefaultLines}, s.err); err != nil {
 		fmt.Fprintf(s.err, "(%v)\n", err)
 	}
 }

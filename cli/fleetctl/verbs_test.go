@@ -86,7 +86,15 @@ func TestRestart(t *testing.T) {
 		t.Errorf("generation %d after %d, want one restart", after, before)
 	}
 	w.want(w.fleetctl("restart", "a", "--no-block"), 0, "Triggered unit a.service restart\n", "")
-	w.want(w.fleetctl("restart", "agent"), 0, "Triggered global unit agent.service restart\n", "")
+	before = w.generation("agent.service")
+	w.want(w.fleetctl("restart", "agent"), 0, "Triggered global unit agent.service restart\nUnit agent.service launched on 148a18ff.../10.10.1.1\n"+
+		"Unit agent.service launched on 491586a6.../10.10.1.2\nUnit agent.service launched on c9de9451.../10.10.1.3\n", "")
+	if got := fmt.Sprint(w.heard.take(&w.heard.restarts)); got != "[agent.service on core-01 agent.service on core-02 agent.service on core-03]" {
+		t.Errorf("restarted %s", got)
+	}
+	if after := w.generation("agent.service"); after != before {
+		t.Errorf("generation %d after %d, though no placement has to change", after, before)
+	}
 	w.want(w.fleetctl("restart", "idle"), 0, launched("idle"), "")
 	before = w.generation("b.service")
 	w.want(w.fleetctl("restart", "a", "slow", "b", "--timeout=50ms"), 5, launched("a"), "Not restarted: [b.service]\n")

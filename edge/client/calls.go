@@ -33,6 +33,13 @@ func (c *Client) SetLabels(ctx context.Context, id cluster.MachineID, change api
 	return answer, err
 }
 
+// Claim tells the machine that is asked that by has its machine id, and returns
+// who answers.
+func (c *Client) Claim(ctx context.Context, by api.Identity) (answer api.Identity, err error) {
+	err = c.exchange(ctx, http.MethodPost, "/claims", nil, by, &answer)
+	return answer, err
+}
+
 // namesPerRequest keeps a request that names units well below what servers take.
 const namesPerRequest = 1000
 
@@ -123,6 +130,38 @@ func (c *Client) Journal(ctx context.Context, name cluster.UnitName, machine clu
 	return c.output(ctx, unitPath(name)+"/journal", q, w)
 }
 
+// FollowJournal tells of what a unit has logged and goes on to log, piece by
+// piece, until ctx ends or the stream breaks, which is always an error. Pieces
+// without anything are not told.
+func (c *Client) FollowJournal(ctx context.Context, name cluster.UnitName, machine cluster.MachineID, options api.JournalOptions, tell func(api.JournalPiece) error) error {
+	q := machineQuery(machine)
+	q.Set("lines", strconv.Itoa(options.Lines))
+	q.Set("follow", "true")
+	q.Set("cursors", "true")
+	if options.Output != "" {
+		q.Set("output", options.Output)
+	}
+	if options.After != "" {
+		q.Set("after", options.After)
+	}
+	return stream(ctx, c, unitPath(name)+"/journal", q, func(piece api.JournalPiece) error {
+		if len(piece.Text) == 0 && piece.Cursor == "" {
+			return nil
+		}
+		return tell(piece)
+	})
+}
+
+// Restart has one machine restart a unit, and returns when it runs there again.
+func (c *Client) Restart(ctx context.Context, name cluster.UnitName, machine cluster.MachineID) error {
+	response, err := c.open(ctx, http.MethodPost, unitPath(name)+"/restart", machineQuery(machine), nil)
+	if err != nil {
+		return err
+	}
+	_, err = copied(response, io.Discard)
+	return err
+}
+
 func machineQuery(machine cluster.MachineID) url.Values {
 	q := url.Values{}
 	if machine != "" {
@@ -137,6 +176,11 @@ func (c *Client) output(ctx context.Context, path string, q url.Values, w io.Wri
 	if err != nil {
 		return 0, err
 	}
+	return copied(response, w)
+}
+
+// copied reads an answer of output to its end.
+func copied(response *http.Response, w io.Writer) (exitCode int, err error) {
 	defer response.Body.Close()
 	if _, err := io.Copy(w, response.Body); err != nil {
 		return 0, fmt.Errorf("read the output: %w", err)

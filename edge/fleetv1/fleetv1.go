@@ -48,13 +48,19 @@ type Config struct {
 	Registry Registry
 	By       func(*http.Request) string // who asks
 	Version  string                     // for the Server header
+	PageRows func() int                 // rows of a page; nil for fleetv1.PageRows
 }
 
 // Handler answers below fleetv1.Base and fleetv1.AlphaBase.
 type Handler struct{ config Config }
 
 // New makes the handler.
-func New(c Config) *Handler { return &Handler{c} }
+func New(c Config) *Handler {
+	if c.PageRows == nil {
+		c.PageRows = func() int { return fleetv1.PageRows }
+	}
+	return &Handler{c}
+}
 
 // A method answers a request, or returns why not.
 type method func(w http.ResponseWriter, r *http.Request) error

@@ -101,6 +101,11 @@ func (f *fakeRegistry) Unit(_ context.Context, _ int64, name cluster.UnitName) (
 		answer.Unit = api.Unit{Name: name, On: []api.Presence{{Machine: here}}}
 	case "far.service":
 		answer.Unit = api.Unit{Name: name, On: []api.Presence{{Machine: there}}}
+	case "global.service", "bad.service":
+		launched := &cluster.Placement{Desired: cluster.Launched}
+		answer.Unit = api.Unit{Name: name, On: []api.Presence{{Machine: here, Placed: launched}, {Machine: there, Placed: launched}}}
+	case "loaded.service":
+		answer.Unit = api.Unit{Name: name, On: []api.Presence{{Machine: here, Placed: &cluster.Placement{Desired: cluster.Loaded}}}}
 	case "nowhere.service":
 		answer.Unit = api.Unit{Name: name, Reason: "no machine is up"}
 	default:
@@ -210,6 +215,26 @@ func (f fakeSystemd) Journal(ctx context.Context, unit cluster.UnitName, o api.J
 		<-ctx.Done()
 	}
 	return ctx.Err()
+}
+
+// FollowJournal sends one piece behind another, whose cursors count on from After.
+func (f fakeSystemd) FollowJournal(ctx context.Context, unit cluster.UnitName, o api.JournalOptions, send func(api.JournalPiece) error) error {
+	if o.Output == "json" {
+		return fmt.Errorf("journalctl: no entries")
+	}
+	if err := send(api.JournalPiece{Text: []byte(string(unit) + " on " + f.host + "\n"), Cursor: o.After + "c"}); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Restart goes well for every unit but bad.service.
+func (f fakeSystemd) Restart(_ context.Context, by string, unit cluster.UnitName) error {
+	if unit == "bad.service" {
+		return fmt.Errorf("on %s: for %s: its job ended\nas failed", f.host, by)
+	}
+	return nil
 }
 
 // pki issues certificates of one authority.

@@ -81,6 +81,11 @@ type Local interface {
 	Status(ctx context.Context, unit cluster.UnitName) (text string, exitCode int, err error)
 	// Journal writes to w until the journal's end, or with Follow until ctx ends.
 	Journal(ctx context.Context, unit cluster.UnitName, options api.JournalOptions, w io.Writer) error
+	// FollowJournal sends pieces with cursors until ctx ends or send returns an error.
+	FollowJournal(ctx context.Context, unit cluster.UnitName, options api.JournalOptions, send func(api.JournalPiece) error) error
+	// Restart restarts a unit that the cluster has put here and waits until it
+	// runs again; cluster.ErrNotFound for any other unit.
+	Restart(ctx context.Context, by string, unit cluster.UnitName) error
 }
 
 // Config is what an API is made of.
@@ -96,6 +101,9 @@ type Config struct {
 	Version   string
 	Metrics   *prometheus.Registry // shared with other parts; nil for one of its own
 	Checks    []Check              // what else /readyz asks
+	// Claimed tells this machine that another one asks for its id, and returns who
+	// this one is.
+	Claimed func(by api.Identity) api.Identity
 	// Beside are other APIs by the path that they begin at, such as fleet's own.
 	// Where Registry is nil they are not asked: requests go to a member.
 	Beside map[string]http.Handler

@@ -129,7 +129,7 @@ func (q query) journal() (options api.JournalOptions, err error) {
 	if err != nil {
 		return options, err
 	}
-	options = api.JournalOptions{Lines: int(lines), Follow: follow, Output: q.values.Get("output")}
+	options = api.JournalOptions{Lines: int(lines), Follow: follow, Output: q.values.Get("output"), After: q.values.Get("after")}
 	return options, options.Valid()
 }
 
@@ -198,4 +198,20 @@ func parseChange(body []byte) (change api.UnitChange, err error) {
 		return change, api.Invalid("by is not a line of at most 128 printable bytes", "shorten it, or leave it out")
 	}
 	return change, nil
+}
+
+// parseIdentity reads the body of POST claims.
+func parseIdentity(body []byte) (by api.Identity, err error) {
+	if err := parseBody(body, &by, `expected {"machine": "...", "bootID": "...", "name": "...", "address": "..."}`); err != nil {
+		return by, err
+	}
+	if _, err := cluster.ParseMachineID(string(by.Machine)); err != nil {
+		return by, api.Invalid(err.Error(), "")
+	}
+	for _, field := range []struct{ name, value string }{{"bootID", by.BootID}, {"name", by.Name}, {"address", by.Address}} {
+		if field.value == "" || !printable(field.value, maxByBytes) {
+			return by, api.Invalid(field.name+" is not a line of 1 to 256 printable bytes", "")
+		}
+	}
+	return by, nil
 }

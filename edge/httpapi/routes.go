@@ -24,7 +24,9 @@ func (a *API) route() *http.ServeMux {
 		"/units/{name}/why":     {"GET": a.reads(a.why)},
 		"/units/{name}/status":  {"GET": a.status},
 		"/units/{name}/journal": {"GET": a.journal},
+		"/units/{name}/restart": {"POST": a.restart},
 		"/watch":                {"GET": a.watch},
+		"/claims":               {"POST": a.claims},
 	}
 	for path, methods := range paths {
 		mux.Handle(api.Base+path, a.endpoint(api.Base+path, methods))
@@ -36,6 +38,7 @@ func (a *API) route() *http.ServeMux {
 	mux.Handle("/healthz", a.endpoint("/healthz", map[string]handler{"GET": a.healthz}))
 	mux.Handle("/readyz", a.endpoint("/readyz", map[string]handler{"GET": a.readyz}))
 	mux.Handle("/metrics", a.endpoint("/metrics", map[string]handler{"GET": a.metrics}))
+	mux.Handle("/{$}", a.endpoint("/", map[string]handler{"GET": a.root, "PUT": a.root, "POST": a.root, "DELETE": a.root, "PATCH": a.root}))
 	mux.Handle("/", a.endpoint("other", nil))
 	return mux
 }
