@@ -216,7 +216,7 @@ func (j judge) notBest(changes []schedule.Change) string {
 			return ""
 		}
 	}
-	if len(changes) != 1 {
+	if len(changes) != 1 || j.holding() {
 		return ""
 	}
 	only, places := changes[0].(schedule.Place)
