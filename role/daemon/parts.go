@@ -99,6 +99,9 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		p.loops["registry"] = p.registry.Run
 		p.lead()
 		served.Registry = p.registry
+		if p.engine != nil {
+			served.Explainer = p.engine
+		}
 		ownAPI = fleetapi.New(fleetapi.Config{
 			Registry: p.registry, By: httpapi.By, Version: p.config.Version, PageRows: func() int { return int(p.pageRows.Load()) },
 		})
