@@ -9,7 +9,6 @@ import (
 	"argosy/cli"
 	"argosy/core/api"
 	"argosy/core/cluster"
-	"argosy/core/unitfile"
 )
 
 func start(s *session) *cobra.Command {
@@ -43,14 +42,14 @@ func (s *session) bring(ctx context.Context, args []string, desired cluster.Desi
 	if err != nil {
 		return err
 	}
-	units := map[cluster.UnitName]*unitfile.Bundle{}
+	wanted := map[cluster.UnitName]order{}
 	var changes []*change
 	for _, o := range orders {
-		units[o.name] = o.unit
+		wanted[o.name] = o
 		changes = append(changes, &change{name: o.name})
 	}
 	s.each(changes, func(c *change) (api.Written, error) {
-		return s.SetUnit(ctx, c.name, api.Storing(units[c.name], desired))
+		return s.SetUnit(ctx, c.name, wanted[c.name].change(desired))
 	})
 	verb := map[cluster.Desired]string{cluster.Launched: "start", cluster.Loaded: "load"}[desired]
 	s.triggered(accepted(changes), verb, w.blocks())

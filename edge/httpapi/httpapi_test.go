@@ -95,6 +95,9 @@ func TestBadInput(t *testing.T) {
 		if response.StatusCode != b.code || body.Error.Code != b.code || !strings.Contains(text, b.says) {
 			t.Errorf("%s: %d %s, want %d with %q", b.name, response.StatusCode, text, b.code, b.says)
 		}
+		if said := body.Error.Message; body.Error.Hint == "" && !strings.Contains(said, "expected") && !strings.Contains(said, "is no unit name") && !strings.Contains(said, "not found") {
+			t.Errorf("%s: %s: it does not say what to do", b.name, said)
+		}
 	}
 	if response, text := ask(t, c, "PUT", base+"/units/web.service", `{"desired":"launched"}`, "Content-Type", "text/plain"); response.StatusCode != 415 {
 		t.Errorf("PUT of text/plain: %d %s, want 415", response.StatusCode, text)

@@ -36,7 +36,7 @@ type query struct{ values url.Values }
 func parseQuery(raw string, known ...string) (query, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return query{}, api.Invalid("the query does not parse: "+err.Error(), "")
+		return query{}, api.Invalid("the query does not parse: "+err.Error(), "encode it as in a URL: %25 for %")
 	}
 	for name, given := range values {
 		if !slices.Contains(known, name) {
@@ -156,7 +156,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 			Hint: fmt.Sprintf("a unit file may have %d bytes", unitfile.MaxTextBytes),
 		}
 	case err != nil:
-		return nil, api.Invalid("reading the body: "+err.Error(), "")
+		return nil, api.Invalid("reading the body: "+err.Error(), "send it whole, within 30 seconds")
 	}
 	return body, nil
 }
@@ -210,7 +210,7 @@ func parseIdentity(body []byte) (by api.Identity, err error) {
 	}
 	for _, field := range []struct{ name, value string }{{"bootID", by.BootID}, {"name", by.Name}, {"address", by.Address}} {
 		if field.value == "" || !printable(field.value, maxByBytes) {
-			return by, api.Invalid(field.name+" is not a line of 1 to 256 printable bytes", "")
+			return by, api.Invalid(field.name+" is not a line of 1 to 256 printable bytes", "send what the machine says of itself")
 		}
 	}
 	return by, nil
