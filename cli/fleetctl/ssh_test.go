@@ -12,12 +12,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"argosy/cli"
 )
 
-// TestMain lets the test's own program be the ssh that fleetctl runs.
+// TestMain lets the test's own program be the ssh that fleetctl runs, and the
+// fleetctl that a shell runs.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "ssh" {
+	switch filepath.Base(os.Args[0]) {
+	case "ssh":
 		os.Exit(fakeSSH(os.Args[1:]))
+	case "fleetctl":
+		os.Exit(cli.Code(New().Execute()))
 	}
 	os.Exit(m.Run())
 }

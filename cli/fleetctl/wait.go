@@ -83,11 +83,11 @@ func (s *session) tellLate(c *change, last api.Unit) {
 }
 
 // overtaken says that someone else now wants another thing of the unit, and tells it.
-func (s *session) overtaken(c *change, unit api.Unit, desired cluster.Desired) bool {
+func (s *session) overtaken(c *change, unit api.Unit) bool {
 	switch {
 	case unit.Outcome == api.OutcomeGone || unit.Desired == "":
 		fmt.Fprintf(s.err, "Unit %s: destroyed meanwhile\n", c.name)
-	case unit.Desired != desired:
+	case unit.Desired != c.desired:
 		fmt.Fprintf(s.err, "Unit %s: made %s meanwhile by %s\n", c.name, unit.Desired, unit.By)
 	default:
 		return false

@@ -24,6 +24,7 @@ import (
 // Registry knows the cluster. role/registry is one.
 type Registry interface {
 	Lists
+	Beginnings
 	Finder
 	Watcher
 	Writer
@@ -32,9 +33,14 @@ type Registry interface {
 // Lists are the reads whose answers are sent as they are. least is the revision
 // of the store that the answer must hold.
 type Lists interface {
-	Machines(ctx context.Context, least int64) (api.Machines, error)
 	Units(ctx context.Context, least int64, only []cluster.UnitName) (api.Units, error)
 	States(ctx context.Context, least int64, machine cluster.MachineID) (api.States, error)
+}
+
+// Beginnings are lists of what is called so in its beginning.
+type Beginnings interface {
+	MachinesBeginning(ctx context.Context, least int64, b api.Beginning) (api.Machines, error)
+	UnitsBeginning(ctx context.Context, least int64, b api.Beginning) (api.Units, error)
 }
 
 // Finder looks one thing up: cluster.ErrNotFound where there is none.

@@ -74,6 +74,14 @@ func (q query) least() (int64, error) {
 	return q.number("minRevision", 0, 0, 1<<62)
 }
 
+// beginning is the part of a list that is asked for.
+func (q query) beginning() (b api.Beginning, err error) {
+	b.Prefix = q.values.Get("prefix")
+	most, err := q.number("limit", 0, 1, maxNames)
+	b.Most = int(most)
+	return b, err
+}
+
 func (q query) truth(name string) (bool, error) {
 	text := q.values.Get(name)
 	if text == "" {

@@ -9,7 +9,7 @@ import (
 )
 
 func (a *API) machines(w http.ResponseWriter, r *http.Request, by caller) error {
-	q, err := parseQuery(r.URL.RawQuery, "minRevision")
+	q, err := parseQuery(r.URL.RawQuery, "minRevision", "prefix", "limit")
 	if err != nil {
 		return err
 	}
@@ -17,10 +17,14 @@ func (a *API) machines(w http.ResponseWriter, r *http.Request, by caller) error 
 	if err != nil {
 		return err
 	}
+	begins, err := q.beginning()
+	if err != nil {
+		return err
+	}
 	if a.config.Registry == nil {
 		return a.passToMember(w, r, by, nil)
 	}
-	answer, err := a.config.Registry.Machines(r.Context(), least)
+	answer, err := a.config.Registry.MachinesBeginning(r.Context(), least, begins)
 	if err != nil {
 		return err
 	}
@@ -51,7 +55,7 @@ func (a *API) states(w http.ResponseWriter, r *http.Request, by caller) error {
 }
 
 func (a *API) units(w http.ResponseWriter, r *http.Request, by caller) error {
-	q, err := parseQuery(r.URL.RawQuery, "minRevision", "unit")
+	q, err := parseQuery(r.URL.RawQuery, "minRevision", "unit", "prefix", "limit")
 	if err != nil {
 		return err
 	}
@@ -63,10 +67,21 @@ func (a *API) units(w http.ResponseWriter, r *http.Request, by caller) error {
 	if err != nil {
 		return err
 	}
-	if a.config.Registry == nil {
+	begins, err := q.beginning()
+	switch {
+	case err != nil:
+		return err
+	case names != nil && !begins.Any():
+		return api.Invalid("unit with prefix or limit", "name units, or say how they begin")
+	case a.config.Registry == nil:
 		return a.passToMember(w, r, by, nil)
 	}
-	answer, err := a.config.Registry.Units(r.Context(), least, names)
+	var answer api.Units
+	if begins.Any() {
+		answer, err = a.config.Registry.Units(r.Context(), least, names)
+	} else {
+		answer, err = a.config.Registry.UnitsBeginning(r.Context(), least, begins)
+	}
 	if err != nil {
 		return err
 	}
