@@ -147,7 +147,7 @@ func TestSSH(t *testing.T) {
 	got := w.fleetctl("ssh", "--ssh-port=2222", "--ssh-username", "me", "--ssh-timeout=0.5", "--strict-host-key-checking=false",
 		"--known-hosts-file="+os.Getenv("HOME")+"/k", "core-01", "echo", "hello")
 	w.want(got, 0, "hello\n", "")
-	if arguments := strings.Join(called(), " "); arguments != `-o User=me -o ConnectTimeout=1 -o StrictHostKeyChecking=no -o UserKnownHostsFile="`+os.Getenv("HOME")+`/k" -p 2222 -- 10.10.1.1 echo hello` {
+	if arguments := strings.Join(called(), " "); arguments != `-o User=me -o ConnectTimeout=1 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null -o LogLevel=ERROR -p 2222 -- 10.10.1.1 echo hello` {
 		t.Errorf("ssh %s", arguments)
 	}
 	for _, c := range []struct {
