@@ -28,8 +28,8 @@ does for one machine.
 
 Every global flag may also be given in the environment: FLEETCTL_ENDPOINT stands
 for --endpoint. Exit codes: 0 all well, 1 error, 2 wrong usage, 3 not found, 4 no
-machine may run it now, 5 timed out. status and journal pass on the code of the
-command on the unit's machine.`,
+machine may run it now, 5 timed out, 6 units would move. status and journal pass on
+the code of the command on the unit's machine.`,
 		Version:       cli.Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -58,7 +58,7 @@ command on the unit's machine.`,
 	for _, verb := range []*cobra.Command{
 		submit(s), load(s), start(s), stop(s), unload(s), restart(s), destroy(s),
 		cat(s), status(s), journal(s), logs(s), ssh(s), fdForward(),
-		listUnits(s), listUnitFiles(s), listMachines(s), version(), verify(),
+		listUnits(s), listUnitFiles(s), listMachines(s), label(s), why(s), version(), verify(),
 	} {
 		root.AddCommand(s.closing(verb))
 	}

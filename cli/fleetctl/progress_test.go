@@ -12,30 +12,22 @@ import (
 	"argosy/cli"
 )
 
-// terminal is a terminal of so many columns, see pts(4): what is written to it
-// can be read here.
-func terminal(t *testing.T, columns uint16) (screen, keyboard *os.File) {
+// columned is a terminal of so many columns: what is written to screen is seen
+// by who holds the keyboard.
+func columned(t *testing.T, columns uint16) (keyboard, screen *os.File) {
 	t.Helper()
-	screen = must(os.OpenFile("/dev/ptmx", os.O_RDWR, 0))(t)
-	t.Cleanup(func() { screen.Close() })
-	fd := int(screen.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+	keyboard, screen = terminal(t)
+	if err := unix.IoctlSetWinsize(int(screen.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
 		t.Fatal(err)
 	}
-	number := must(unix.IoctlGetInt(fd, unix.TIOCGPTN))(t)
-	keyboard = must(os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0))(t)
-	t.Cleanup(func() { keyboard.Close() })
-	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
-		t.Fatal(err)
-	}
-	return screen, keyboard
+	return keyboard, screen
 }
 
 func TestProgressOnATerminal(t *testing.T) {
 	t.Setenv("TERM", "xterm")
 	w := newWorld(t)
 	files(t, "slow.service")
-	screen, tty := terminal(t, 40)
+	eye, tty := columned(t, 40)
 	cmd := New()
 	cmd.SetOut(io.Discard)
 	cmd.SetErr(tty)
@@ -46,7 +38,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	fmt.Fprintln(tty, "the end")
 	var said strings.Builder
 	for one := make([]byte, 1); !strings.HasSuffix(said.String(), "the end"); {
-		if _, err := screen.Read(one); err != nil {
+		if _, err := eye.Read(one); err != nil {
 			t.Fatalf("%v after %q", err, said.String())
 		}
 		said.Write(one)
@@ -62,7 +54,7 @@ func TestProgressOnATerminal(t *testing.T) {
 }
 
 func TestNoProgressElsewhere(t *testing.T) {
-	_, tty := terminal(t, 40)
+	_, tty := columned(t, 40)
 	plain := must(os.Create(t.TempDir() + "/plain"))(t)
 	defer plain.Close()
 	for term, out := range map[string]io.Writer{"dumb": tty, "": tty, "xterm": plain, "vt100": io.Discard} {

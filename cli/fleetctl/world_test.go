@@ -69,7 +69,7 @@ func newWorld(t *testing.T) *world {
 			listeners = append(listeners, must(net.Listen("unix", w.socket))(t))
 		}
 		machine := httpapi.New(httpapi.Config{
-			Registry: known, Local: worldSystemd{host, w.says[host], w.heard}, Self: id, Host: host, TLS: client, Version: "1",
+			Registry: known, Explainer: worldScheduler{w}, Local: worldSystemd{host, w.says[host], w.heard}, Self: id, Host: host, TLS: client, Version: "1",
 		})
 		w.background(func(ctx context.Context) error { return machine.Serve(ctx, listeners...) })
 	}

@@ -13,7 +13,7 @@ type Beginning struct {
 	Most   int
 }
 
-// Any says that nothing is asked for in particular.
+// Any says that anything will do: nothing is asked for in particular.
 func (b Beginning) Any() bool { return b == Beginning{} }
 
 // UnitsBeginning lists the units whose names begin so, by name.
@@ -33,7 +33,7 @@ func (v *View) UnitsBeginning(b Beginning) []Unit {
 // MachinesBeginning lists the machines whose hostname or id begins so, by id.
 func (v *View) MachinesBeginning(b Beginning) []Machine {
 	rows := []Machine{}
-	for _, m := range v.Machines() {
+	for _, m := range v.Machines(false) {
 		if b.Most > 0 && len(rows) == b.Most {
 			break
 		}

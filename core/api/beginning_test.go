@@ -37,7 +37,7 @@ func TestBeginningsAreOfTheList(t *testing.T) {
 				units = append(units, string(u.Name))
 			}
 		}
-		for _, m := range view.Machines() {
+		for _, m := range view.Machines(false) {
 			if fits(m.Name) || fits(string(m.ID)) {
 				machines = append(machines, string(m.ID))
 			}

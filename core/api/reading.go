@@ -16,6 +16,9 @@ type Reading struct {
 // line and what was expected.
 func Read(name cluster.UnitName, unit unitfile.Bundle) (Reading, error) {
 	file, reading, err := understand(name, unit)
+	if err == nil {
+		err = file.Startable(name)
+	}
 	if err != nil {
 		return Reading{}, Invalid(err.Error(), "")
 	}

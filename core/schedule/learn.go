@@ -209,7 +209,7 @@ func (p *Picture) machineChanged(fact cluster.Machine) {
 		return
 	}
 	p.breakGuards(m)
-	known := m.live() && m.name == fact.Name && maps.Equal(m.record.Metadata, fact.Metadata)
+	known := m.live() && m.name == fact.Name && maps.Equal(m.record.Metadata, fact.Metadata) && m.gives(fact)
 	fact.Metadata = maps.Clone(fact.Metadata)
 	m.name, m.record = fact.Name, fact
 	if known {

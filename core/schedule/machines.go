@@ -20,6 +20,8 @@ type machine struct {
 	metadata map[string]string // the record's own, and the labels over it
 	number   int               // its bit in every set; machines are numbered in the order of their ids
 	slots    []*slot           // what is placed on it, in no order
+	has      []int64           // what it has to give, by kind
+	used     []int64           // what of it is reserved, as long as has
 }
 
 func (m *machine) live() bool { return m.revision > 0 }
@@ -32,30 +34,41 @@ func (m *machine) title() string {
 	return m.id.Short()
 }
 
-// lacks says which of the wanted metadata the machine does not have.
+// lacks says which of the wanted metadata the machine does not have, or has though
+// it should not.
 func (m *machine) lacks(wanted []unitfile.Metadata) string {
 	var lacking []string
 	for _, want := range wanted {
-		if value, has := m.metadata[want.Key]; !has || !slices.Contains(want.Values, value) {
-			lacking = append(lacking, want.String())
+		switch {
+		case want.Met(m.metadata):
+		case want.Not:
+			lacking = append(lacking, "has "+want.Key+"="+m.metadata[want.Key])
+		default:
+			lacking = append(lacking, "lacks "+want.String())
 		}
 	}
 	return strings.Join(lacking, " and ")
 }
 
-// machines indexes all machines: by id, by metadata and by load.
+// machines indexes all machines: by id, by metadata, by what is free and by load.
 type machines struct {
 	byID    map[cluster.MachineID]*machine
 	ordered []*machine // by id: a machine's number is its place here
 	live    bitset
 	lives   int
 	labels  map[string]map[string]bitset // metadata key, value: the live machines that have it
+	joined  []string                     // the labels that are of several keys, see compose
+	podmans map[string]bitset            // the live machines with at least that Podman
 	levels  levels
 	any     bitset // scratch of having
+
+	capacity  capacity
+	labelling int // grows with every change of labels
 }
 
 func newMachines() machines {
-	return machines{byID: map[cluster.MachineID]*machine{}, labels: map[string]map[string]bitset{}}
+	return machines{byID: map[cluster.MachineID]*machine{}, labels: map[string]map[string]bitset{},
+		podmans: map[string]bitset{}, capacity: newCapacity()}
 }
 
 // add makes room for a machine that is not known yet. It reports whether the
@@ -86,6 +99,8 @@ func compareID(m *machine, id cluster.MachineID) int { return cmp.Compare(m.id, 
 func (ms *machines) renumber() {
 	ms.live, ms.lives, ms.levels = nil, 0, levels{}
 	clear(ms.labels)
+	clear(ms.podmans)
+	ms.capacity.forget()
 	for number, m := range ms.ordered {
 		m.number = number
 		if m.live() {
@@ -100,15 +115,31 @@ func (ms *machines) enter(m *machine) {
 	ms.lives++
 	ms.levels.enter(m)
 	for key, value := range m.metadata {
-		values := ms.labels[key]
-		if values == nil {
-			values = map[string]bitset{}
-			ms.labels[key] = values
-		}
-		set := values[value]
-		set.set(m.number)
-		values[value] = set
+		ms.labelled(key, value, m)
 	}
+	for _, label := range ms.joined {
+		ms.enterLabel(m, label)
+	}
+	for least, set := range ms.podmans {
+		if m.hasPodman(least) {
+			set.set(m.number)
+			ms.podmans[least] = set
+		}
+	}
+	ms.capacity.enter(m)
+	ms.labelling++
+}
+
+// labelled takes a machine in under one value of one label.
+func (ms *machines) labelled(key, value string, m *machine) {
+	values := ms.labels[key]
+	if values == nil {
+		values = map[string]bitset{}
+		ms.labels[key] = values
+	}
+	set := values[value]
+	set.set(m.number)
+	values[value] = set
 }
 
 // leave takes a machine out of the sets; its metadata must be as at enter.
@@ -119,6 +150,16 @@ func (ms *machines) leave(m *machine) {
 	for key, value := range m.metadata {
 		ms.labels[key][value].clear(m.number)
 	}
+	for _, label := range ms.joined {
+		if value, has := m.label(label); has {
+			ms.labels[label][value].clear(m.number)
+		}
+	}
+	for _, set := range ms.podmans {
+		set.clear(m.number)
+	}
+	ms.capacity.leave(m)
+	ms.labelling++
 }
 
 // named returns the machines that a MachineID= means: a whole id or its first
@@ -136,6 +177,13 @@ func (ms *machines) named(id string) []*machine {
 // be read only, and until the next call.
 func (ms *machines) having(want unitfile.Metadata) bitset {
 	values := ms.labels[want.Key]
+	if want.Not {
+		ms.any = append(ms.any[:0], ms.live...)
+		for _, value := range want.Values {
+			ms.any.subtract(values[value])
+		}
+		return ms.any
+	}
 	if len(want.Values) == 1 {
 		return values[want.Values[0]]
 	}

@@ -58,9 +58,11 @@ func machineID(name string) cluster.MachineID {
 	return cluster.MachineID(fmt.Sprintf("%08d%024d", n, n))
 }
 
+// machine brings a machine's record; see account for what its words mean.
 func (w *world) machine(name string, metadata map[string]string) {
 	w.revision++
-	m := cluster.Machine{ID: machineID(name), Revision: w.revision, Name: name, Metadata: metadata}
+	m := cluster.Machine{ID: machineID(name), Revision: w.revision, Name: name}
+	m.Metadata, m.Capacity, m.Versions = account(metadata)
 	w.machines[m.ID], w.names[m.ID] = m, name
 	w.tell(cluster.MachineChanged{Machine: m})
 }

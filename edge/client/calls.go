@@ -18,6 +18,28 @@ func (c *Client) Machines(ctx context.Context) (answer api.Machines, err error) 
 	return answer, err
 }
 
+// MachinesAndAway lists the machines that are there, and those of which only
+// labels are known.
+func (c *Client) MachinesAndAway(ctx context.Context) (answer api.Machines, err error) {
+	err = c.exchange(ctx, http.MethodGet, "/machines", c.reading(url.Values{"away": {"true"}}), nil, &answer)
+	return answer, err
+}
+
+// SetLabels changes what operators say of a machine, or with change.DryRun tells
+// what would be.
+func (c *Client) SetLabels(ctx context.Context, id cluster.MachineID, change api.LabelsChange) (answer api.LabelsAnswer, err error) {
+	err = c.exchange(ctx, http.MethodPatch, "/machines/"+url.PathEscape(string(id))+"/labels", nil, change, &answer)
+	c.wrote(answer.Revision)
+	return answer, err
+}
+
+// Claim tells the machine that is asked that by has its machine id, and returns
+// who answers.
+func (c *Client) Claim(ctx context.Context, by api.Identity) (answer api.Identity, err error) {
+	err = c.exchange(ctx, http.MethodPost, "/claims", nil, by, &answer)
+	return answer, err
+}
+
 // namesPerRequest keeps a request that names units well below what servers take.
 const namesPerRequest = 1000
 
@@ -80,6 +102,12 @@ func chunks(names []cluster.UnitName) (some [][]cluster.UnitName) {
 // Unit tells all about one unit, with its text.
 func (c *Client) Unit(ctx context.Context, name cluster.UnitName) (answer api.UnitAnswer, err error) {
 	err = c.exchange(ctx, http.MethodGet, unitPath(name), c.reading(nil), nil, &answer)
+	return answer, err
+}
+
+// Why tells why a unit is where it is.
+func (c *Client) Why(ctx context.Context, name cluster.UnitName) (answer api.Why, err error) {
+	err = c.exchange(ctx, http.MethodGet, unitPath(name)+"/why", c.reading(nil), nil, &answer)
 	return answer, err
 }
 

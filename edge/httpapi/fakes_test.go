@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"argosy/core/api"
 	"argosy/core/cluster"
+	"argosy/core/schedule"
 	"argosy/edge/authority"
 )
 
@@ -49,10 +51,18 @@ func (f *fakeRegistry) UnitsBeginning(_ context.Context, _ int64, b api.Beginnin
 	return api.Units{Units: []api.Unit{{Reason: fmt.Sprintf("%+v", b)}}}, f.available()
 }
 
+func (f *fakeRegistry) Machines(context.Context, int64, bool) (api.Machines, error) {
+	return api.Machines{Machines: []api.Machine{{ID: here}, {ID: there}}}, f.available()
+}
+
 func (f *fakeRegistry) Units(_ context.Context, _ int64, only []cluster.UnitName) (api.Units, error) {
 	answer := api.Units{Units: []api.Unit{}}
 	for _, name := range only {
-		answer.Units = append(answer.Units, api.Unit{Name: name})
+		unit := api.Unit{Name: name}
+		if name == "web.service" {
+			unit.On = []api.Presence{{Machine: here, Placed: &cluster.Placement{Machine: here}}}
+		}
+		answer.Units = append(answer.Units, unit)
 	}
 	return answer, f.available()
 }
@@ -113,6 +123,19 @@ func (f *fakeRegistry) Destroy(_ context.Context, by string, name cluster.UnitNa
 	return api.Written{Name: name}, nil
 }
 
+// SetLabels keeps nothing: there machine is away.
+func (f *fakeRegistry) SetLabels(_ context.Context, by string, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !change.DryRun {
+		f.by = append(f.by, by)
+	}
+	next, changed, err := change.Of(cluster.Labels{Machine: id}, nil, id == there)
+	return api.LabelsAnswer{
+		Machine: id, Away: id == there, Changed: changed, DryRun: change.DryRun, Metadata: next.Over(nil), Labels: next.Set,
+	}, errors.Join(change.Valid(), err)
+}
+
 func (f *fakeRegistry) lastBy() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,6 +143,33 @@ func (f *fakeRegistry) lastBy() string {
 		return ""
 	}
 	return f.by[len(f.by)-1]
+}
+
+// fakeScheduler has web.service leave here when here is labelled region=us.
+type fakeScheduler struct{}
+
+func (fakeScheduler) Why(_ context.Context, unit cluster.UnitName) (schedule.Explanation, error) {
+	if unit == "nowhere.service" {
+		return schedule.Explanation{}, cluster.ErrNotFound
+	}
+	return schedule.Explanation{
+		Unit: unit, Summary: "it is here", Machines: []schedule.Verdict{{Machine: here, Name: "core-01", Here: true, Fits: true, Reason: "the only one"}},
+	}, nil
+}
+
+func (fakeScheduler) WhatIf(_ context.Context, events ...cluster.Event) ([]schedule.Change, error) {
+	switch e := events[0].(type) {
+	case cluster.LabelsChanged:
+		if e.Labels.Machine == here && e.Labels.Set["region"] == "us" {
+			return []schedule.Change{schedule.Place{
+				Placement: cluster.Placement{Unit: "web.service", Machine: there, Reason: "has region=eu"}, From: here,
+			}}, nil
+		}
+		if e.Labels.Set["region"] == "gone" {
+			return nil, cluster.ErrUnavailable
+		}
+	}
+	return nil, nil
 }
 
 // fakeSystemd is one machine's.
@@ -233,7 +283,7 @@ func ask(t *testing.T, c *http.Client, method, url, body string, headers ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	if method == http.MethodPut {
+	if method == http.MethodPut || method == http.MethodPatch {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	for i := 0; i < len(headers); i += 2 {

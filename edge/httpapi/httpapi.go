@@ -19,6 +19,7 @@ import (
 
 	"argosy/core/api"
 	"argosy/core/cluster"
+	"argosy/core/schedule"
 )
 
 // Registry knows the cluster. role/registry is one.
@@ -33,6 +34,7 @@ type Registry interface {
 // Lists are the reads whose answers are sent as they are. least is the revision
 // of the store that the answer must hold.
 type Lists interface {
+	Machines(ctx context.Context, least int64, away bool) (api.Machines, error)
 	Units(ctx context.Context, least int64, only []cluster.UnitName) (api.Units, error)
 	States(ctx context.Context, least int64, machine cluster.MachineID) (api.States, error)
 }
@@ -59,6 +61,16 @@ type Watcher interface {
 type Writer interface {
 	SetUnit(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error)
 	Destroy(ctx context.Context, by string, name cluster.UnitName) (api.Written, error)
+	SetLabels(ctx context.Context, by string, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error)
+}
+
+// Explainer knows what the scheduler thinks. role/engine is one.
+type Explainer interface {
+	// Why tells why a unit is where it is: cluster.ErrNotFound where there is none.
+	Why(ctx context.Context, unit cluster.UnitName) (schedule.Explanation, error)
+	// WhatIf tells what the scheduler would do if these events came, beyond what
+	// it does anyway.
+	WhatIf(ctx context.Context, events ...cluster.Event) ([]schedule.Change, error)
 }
 
 // Local asks this machine's systemd.
@@ -77,14 +89,19 @@ type Local interface {
 // Config is what an API is made of.
 type Config struct {
 	Registry Registry // nil where this machine is no member
-	Local    Local
-	Self     cluster.MachineID
-	Host     string      // this machine's hostname, for the record of who asked
-	Members  []string    // HOST:PORT of the members' APIs, used where Registry is nil
-	TLS      *tls.Config // towards other machines, with this machine's certificate
-	Version  string
-	Metrics  *prometheus.Registry // shared with other parts; nil for one of its own
-	Checks   []Check              // what else /readyz asks
+	// Explainer is nil where this machine is no member.
+	Explainer Explainer
+	Local     Local
+	Self      cluster.MachineID
+	Host      string      // this machine's hostname, for the record of who asked
+	Members   []string    // HOST:PORT of the members' APIs, used where Registry is nil
+	TLS       *tls.Config // towards other machines, with this machine's certificate
+	Version   string
+	Metrics   *prometheus.Registry // shared with other parts; nil for one of its own
+	Checks    []Check              // what else /readyz asks
+	// Claimed tells this machine that another one asks for its id, and returns who
+	// this one is.
+	Claimed func(by api.Identity) api.Identity
 	// Beside are other APIs by the path that they begin at, such as fleet's own.
 	// Where Registry is nil they are not asked: requests go to a member.
 	Beside map[string]http.Handler

@@ -13,7 +13,7 @@ import (
 const base = "http://fleet" + api.Base
 
 func member(f *fakeRegistry) *API {
-	return New(Config{Registry: f, Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01", Version: "1"})
+	return New(Config{Registry: f, Explainer: fakeScheduler{}, Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01", Version: "1"})
 }
 
 func TestBadInput(t *testing.T) {
@@ -53,6 +53,16 @@ func TestBadInput(t *testing.T) {
 		{"by of two lines", "PUT", "/units/web.service", `{"desired":"launched","by":"a\nb"}`, 400, "by is not a line"},
 		{"by too long", "PUT", "/units/web.service", `{"desired":"launched","by":"` + long + `"}`, 400, "by is not a line"},
 		{"body too large", "PUT", "/units/web.service", strings.Repeat(" ", maxBodyBytes+1), 413, "larger than"},
+		{"machine is no id", "PATCH", "/machines/core-01/labels", `{"reset":true}`, 400, "is no machine id"},
+		{"labels are no JSON", "PATCH", "/machines/" + string(here) + "/labels", `region=eu`, 400, `expected {\"set\"`},
+		{"labels of an unknown field", "PATCH", "/machines/" + string(here) + "/labels", `{"region":"eu"}`, 400, "region"},
+		{"labels that change nothing", "PATCH", "/machines/" + string(here) + "/labels", `{}`, 400, "a change of nothing"},
+		{"label without a value", "PATCH", "/machines/" + string(here) + "/labels", `{"set":{"a":""}}`, 400, "label a has no value"},
+		{"labels read", "GET", "/machines/" + string(here) + "/labels", "", 405, "it takes PATCH"},
+		{"away is no truth", "GET", "/machines?away=1x", "", 400, "expected true or false"},
+		{"why of no unit", "GET", "/units/nothing.service/why", "", 404, "not found"},
+		{"why of no name", "GET", "/units/web/why", "", 400, "expected a suffix"},
+		{"why that is not known yet", "GET", "/units/nowhere.service/why", "", 503, "has not heard of it yet"},
 		{"parameter of a write", "PUT", "/units/web.service?force=true", `{}`, 400, "there are no parameters here"},
 		{"lines is no number", "GET", "/units/web.service/journal?lines=ten", "", 400, "expected a number"},
 		{"lines beyond bounds", "GET", "/units/web.service/journal?lines=1000001", "", 400, "expected a number"},
@@ -64,6 +74,7 @@ func TestBadInput(t *testing.T) {
 		{"limit below bounds", "GET", "/units?limit=0", "", 400, "expected a number from 1 to 5000"},
 		{"limit beyond bounds", "GET", "/machines?limit=5001", "", 400, "expected a number from 1 to 5000"},
 		{"names and how they begin", "GET", "/units?unit=web.service&prefix=w", "", 400, "unit with prefix or limit"},
+		{"away and how they begin", "GET", "/machines?away=true&prefix=w", "", 400, "away with prefix or limit"},
 		{"cursors of a journal that ends", "GET", "/units/web.service/journal?cursors=true", "", 400, "cursors without follow"},
 		{"cursors is no truth", "GET", "/units/web.service/journal?follow=true&cursors=2", "", 400, "expected true or false"},
 		{"after is no cursor", "GET", "/units/web.service/journal?after=a%20b", "", 400, "after is no cursor"},

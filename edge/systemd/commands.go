@@ -49,7 +49,7 @@ func (o Options) arguments(unit cluster.UnitName) []string {
 	if output == "" {
 		output = "short"
 	}
-	arguments := []string{"--no-pager", "--output=" + output, "--unit=" + string(unit)}
+	arguments := []string{"--no-pager", "--output=" + output, "--unit=" + string(unit.Service())}
 	if o.After != "" {
 		arguments = append(arguments, "--after-cursor="+o.After)
 	} else {
@@ -62,12 +62,13 @@ func (o Options) arguments(unit cluster.UnitName) []string {
 }
 
 // Status is what `systemctl status -l` prints of a unit, and its exit code: 0
-// for an active unit, 3 for one that is not, 4 for one that is not known.
+// for an active unit, 3 for one that is not, 4 for one that is not known. Of a
+// Quadlet file it is that of its service, as the journal is.
 func (m *Manager) Status(ctx context.Context, unit cluster.UnitName) (text string, exitCode int, err error) {
 	if _, err := cluster.ParseUnitName(string(unit)); err != nil {
 		return "", 0, err
 	}
-	out, err := command(ctx, "systemctl", "status", "--full", "--no-pager", "--", string(unit)).CombinedOutput()
+	out, err := command(ctx, "systemctl", "status", "--full", "--no-pager", "--", string(unit.Service())).CombinedOutput()
 	var ended *exec.ExitError
 	if errors.As(err, &ended) && ended.Exited() {
 		return string(out), ended.ExitCode(), nil

@@ -20,7 +20,7 @@ func (e *Engine) act(ctx context.Context, now time.Time) (more bool, wait time.D
 		e.silent = true
 		return false, silentAfter
 	}
-	if e.known == 0 {
+	if e.known == 0 || e.barred(ctx) {
 		return false, wait
 	}
 	if e.term.Revision == 0 {

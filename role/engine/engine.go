@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"argosy/core/cluster"
@@ -45,6 +46,9 @@ type Config struct {
 	Run     string            // differs with each start of the engine
 	Store   Store
 	Planner Planner
+	// MayLead says whether this machine may decide; nil where it always may. It is
+	// asked whenever the store says something.
+	MayLead func() bool
 	Log     *slog.Logger
 }
 
@@ -74,6 +78,7 @@ type Engine struct {
 	unsettled []schedule.Change
 	collector collector
 	troubled  bool // the last call to the store did not reach it
+	status    atomic.Pointer[Status]
 }
 
 // New returns an engine that does nothing before Run.
@@ -133,6 +138,7 @@ func (e *Engine) loop(ctx context.Context, batches <-chan cluster.Batch) {
 		e.takeWaiting(batches)
 		var wait time.Duration
 		more, wait = e.act(ctx, time.Now())
+		e.tell()
 		timer.Reset(wait)
 	}
 }

@@ -74,7 +74,7 @@ func TestReadsTellTheirAge(t *testing.T) {
 
 func TestNothingIsKnownYet(t *testing.T) {
 	r := New(memstore.New(), slog.New(slog.DiscardHandler))
-	_, err := r.Machines(t.Context(), 0)
+	_, err := r.Machines(t.Context(), 0, false)
 	_, freshErr := r.Freshness()
 	watchErr := r.Watch(t.Context(), 0, []cluster.UnitName{"a.service"}, func(api.WatchLine) error { return nil })
 	for _, err := range []error{err, freshErr, watchErr} {
@@ -155,6 +155,8 @@ func TestRefusedWrites(t *testing.T) {
 			"not UTF-8":            {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[Unit]\nDescription=\xff\n")}, 400, "hello.service"},
 			"too large":            {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[Unit]\n" + strings.Repeat("#\n", 1<<20))}, 400, "hello.service"},
 			"contradicting fleet":  {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[X-Fleet]\nGlobal=true\nMachineOf=a.service\n")}, 400, "hello.service:"},
+			"another's service":    {"hello.container", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[Container]\nImage=x\n")}, 400, "unit hello.container would be hello.service on its machine, and so would hello.service, which is in the cluster"},
+			"a scope":              {"new.scope", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[Unit]\n")}, 400, "systemd has no scopes of files"},
 			"drop-ins alone":       {"hello.service", api.UnitChange{Desired: cluster.Inactive, DropIns: nice("10-a.conf")}, 400, "send the unit's file with them"},
 			"a bundle as a text":   {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr(unitfile.Bundle{Text: text, DropIns: nice("10-a.conf")}.Content())}, 400, `hello.service:1: "fleet-bundle=1" stands in no section`},
 			"a drop-in's name":     {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr(text), DropIns: nice("../a.conf")}, 400, "cannot be a drop-in's name"},
