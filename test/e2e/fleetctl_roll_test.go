@@ -109,7 +109,6 @@ func TestReplaceInPlace(t *testing.T) {
 			t.Errorf("%s is %s", at, says)
 		}
 	}
-	cluster.quiet(t)
 }
 
 // counter logs a number every 10 ms, beginning with 1.
