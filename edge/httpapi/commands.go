@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"argosy/core/api"
@@ -86,7 +87,8 @@ func (a *API) followJournal(w http.ResponseWriter, r *http.Request, name cluster
 	out := newStream(w)
 	ctx, cancel := context.WithCancel(r.Context())
 	pieces, ended := make(chan api.JournalPiece), make(chan error, 1)
-	go func() {
+	var reader sync.WaitGroup
+	reader.Go(func() {
 		ended <- a.config.Local.FollowJournal(ctx, name, options, func(p api.JournalPiece) error {
 			select {
 			case pieces <- p:
@@ -95,12 +97,9 @@ func (a *API) followJournal(w http.ResponseWriter, r *http.Request, name cluster
 				return ctx.Err()
 			}
 		})
-		close(ended)
-	}()
-	defer func() {
-		cancel()
-		<-ended
-	}()
+	})
+	defer reader.Wait()
+	defer cancel()
 	alive := time.NewTicker(aliveEvery)
 	defer alive.Stop()
 	for piece := (api.JournalPiece{}); ; { // the first, empty, says that the journal is open

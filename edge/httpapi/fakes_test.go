@@ -43,6 +43,14 @@ func (f *fakeRegistry) available() error {
 	return nil
 }
 
+func (f *fakeRegistry) MachinesBeginning(_ context.Context, _ int64, b api.Beginning) (api.Machines, error) {
+	return api.Machines{Machines: []api.Machine{{ID: here, Name: fmt.Sprintf("%+v", b)}, {ID: there}}}, f.available()
+}
+
+func (f *fakeRegistry) UnitsBeginning(_ context.Context, _ int64, b api.Beginning) (api.Units, error) {
+	return api.Units{Units: []api.Unit{{Reason: fmt.Sprintf("%+v", b)}}}, f.available()
+}
+
 func (f *fakeRegistry) Machines(context.Context, int64, bool) (api.Machines, error) {
 	return api.Machines{Machines: []api.Machine{{ID: here}, {ID: there}}}, f.available()
 }

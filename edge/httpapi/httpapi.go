@@ -26,6 +26,7 @@ import (
 type Registry interface {
 	Lists
 	Pages
+	Beginnings
 	Finder
 	Watcher
 	Writer
@@ -45,6 +46,12 @@ type Pages interface {
 	MachinesPage(ctx context.Context, least int64, from api.From, away bool) (api.Machines, bool, error)
 	UnitsPage(ctx context.Context, least int64, from api.From, only []cluster.UnitName) (api.Units, bool, error)
 	StatesPage(ctx context.Context, least int64, from api.From, machine cluster.MachineID) (api.States, bool, error)
+}
+
+// Beginnings are lists of what is called so in its beginning.
+type Beginnings interface {
+	MachinesBeginning(ctx context.Context, least int64, b api.Beginning) (api.Machines, error)
+	UnitsBeginning(ctx context.Context, least int64, b api.Beginning) (api.Units, error)
 }
 
 // Finder looks one thing up: cluster.ErrNotFound where there is none.

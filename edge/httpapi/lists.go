@@ -13,6 +13,13 @@ func (a *API) machines(r *http.Request, q query, least int64) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if q.values.Has("prefix") {
+		begins, err := q.beginning("away")
+		if err != nil {
+			return nil, err
+		}
+		return a.config.Registry.MachinesBeginning(r.Context(), least, begins)
+	}
 	if !q.paged() {
 		return a.config.Registry.Machines(r.Context(), least, away)
 	}
@@ -51,6 +58,13 @@ func (a *API) units(r *http.Request, q query, least int64) (any, error) {
 	names, err := q.units()
 	if err != nil {
 		return nil, err
+	}
+	if q.values.Has("prefix") {
+		begins, err := q.beginning("unit")
+		if err != nil {
+			return nil, err
+		}
+		return a.config.Registry.UnitsBeginning(r.Context(), least, begins)
 	}
 	if !q.paged() {
 		return a.config.Registry.Units(r.Context(), least, names)

@@ -74,6 +74,20 @@ func (q query) least() (int64, error) {
 	return q.number("minRevision", 0, 0, 1<<62)
 }
 
+// beginning is the part of a list that prefix= asks for. It is not for pages, nor
+// for what else a list may be asked for.
+func (q query) beginning(other string) (b api.Beginning, err error) {
+	for _, name := range []string{"continue", other} {
+		if q.values.Has(name) {
+			return b, api.Invalid(name+" with prefix", "leave one of them out")
+		}
+	}
+	b.Prefix = q.values.Get("prefix")
+	most, err := q.number("limit", 0, 1, api.MostRows)
+	b.Most = int(most)
+	return b, err
+}
+
 func (q query) truth(name string) (bool, error) {
 	text := q.values.Get(name)
 	if text == "" {

@@ -15,10 +15,10 @@ type handler func(w http.ResponseWriter, r *http.Request, by caller) error
 // paths lists what is below api.Base, with its methods. openapi.yaml describes it.
 func (a *API) paths() map[string]map[string]handler {
 	return map[string]map[string]handler{
-		"/machines":             {"GET": a.reads(a.machines, "away", "limit", "continue")},
+		"/machines":             {"GET": a.reads(a.machines, "away", "prefix", "limit", "continue")},
 		"/machines/{id}/labels": {"PATCH": a.writes(a.setLabels)},
 		"/states":               {"GET": a.reads(a.states, "machine", "limit", "continue")},
-		"/units":                {"GET": a.reads(a.units, "unit", "limit", "continue")},
+		"/units":                {"GET": a.reads(a.units, "unit", "prefix", "limit", "continue")},
 		"/units/{name}":         {"GET": a.reads(a.unit), "PUT": a.writes(a.setUnit), "DELETE": a.writes(a.destroy)},
 		"/units/{name}/why":     {"GET": a.reads(a.why)},
 		"/units/{name}/status":  {"GET": a.status},
