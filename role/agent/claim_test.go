@@ -95,7 +95,7 @@ func TestSecondMachineWithOneIDIsRefused(t *testing.T) {
 		// The first is as it was, but for what its record says of the second.
 		now := w.record()
 		want := "core-03 at 10.99.0.13 has this machine's id as well and is refused: give it another /etc/machine-id"
-		if now.Problem != want || now.Lease != held.Lease || now.Name != "core-02" || first.Health().Trouble != "" || !first.Admitted() {
+		if now.Note != want || now.Lease != held.Lease || now.Name != "core-02" || first.Health().Trouble != "" || !first.Admitted() {
 			t.Errorf("the first's record is %+v, trouble %q", now, first.Health().Trouble)
 		}
 		w.is("web.service", "1 active running settled")
@@ -107,7 +107,7 @@ func TestSecondMachineWithOneIDIsRefused(t *testing.T) {
 		// The second goes: a while later the record says nothing of it any more.
 		second.end()
 		w.pass(2 * time.Minute)
-		if now := w.record(); now.Problem != "" || now.Lease != held.Lease {
+		if now := w.record(); now.Note != "" || now.Lease != held.Lease {
 			t.Errorf("the record is %+v", now)
 		}
 	})

@@ -24,6 +24,7 @@ const (
 // goroutine of stayPresent, and to Leave after it.
 type presence struct {
 	lease int64 // 0 for none
+	lost  bool  // a lease of this boot ended before it was renewed
 	known bool  // the record was this machine's before, in this life of the agent
 	ended chan struct{}
 }
@@ -34,6 +35,8 @@ type registration struct {
 	lease   int64
 	states  []cluster.UnitState
 	refused bool // another machine holds the record: touch nothing
+	// returned says that the machine had counted as lost.
+	returned bool
 }
 
 // stayPresent keeps the machine's lease and record until ctx ends. A store that
@@ -107,7 +110,8 @@ func (a *Agent) register(ctx context.Context) (registration, error) {
 		}
 	}
 	p.known = true
-	r := registration{lease: p.lease}
+	r := registration{lease: p.lease, returned: p.lost}
+	p.lost = false
 	if adopted {
 		r.states, err = a.store.States(ctx, a.config.Machine.ID)
 	}
@@ -143,6 +147,7 @@ func (a *Agent) takeLease(ctx context.Context) (adopted bool, err error) {
 		if !errors.Is(err, cluster.ErrLeaseGone) {
 			return false, err
 		}
+		p.lost = true
 	}
 	return false, a.grantLease(ctx)
 }
@@ -212,7 +217,7 @@ func (a *Agent) keepLease(ctx context.Context) {
 		case <-a.doubt:
 		case <-time.After(next):
 		}
-		if a.self.forgetRival() {
+		if a.self.forget() {
 			return
 		}
 		err := a.bounded(ctx, func(ctx context.Context) error { return a.store.KeepAlive(ctx, p.lease) })
@@ -222,7 +227,7 @@ func (a *Agent) keepLease(ctx context.Context) {
 			next = ttl / 3
 		case errors.Is(err, cluster.ErrLeaseGone):
 			a.log.Warn("the machine's lease has ended", "lease", p.lease)
-			p.lease = 0
+			p.lease, p.lost = 0, true
 			_ = send(ctx, a.leases, registration{}) // ends with ctx
 			return
 		default:
