@@ -77,8 +77,10 @@ func TestReload(t *testing.T) {
 	cluster.must(t, "core-02", "sudo systemctl kill --signal=SIGUSR1 --kill-whom=main fleet")
 	var state struct {
 		Machine struct{ Name string }
-		Agent   struct{ First []struct{ Name, Active string } }
-		Engine  struct{ Role string }
+		Agent   struct {
+			First []struct{ Name, Active string }
+		}
+		Engine struct{ Role string }
 	}
 	eventually(t, 10*time.Second, func() error {
 		line := cluster.shell(t, "core-02", "sudo journalctl -u fleet -o cat --no-pager | grep '^{' | tail -n 1").stdout
