@@ -104,6 +104,17 @@ func TestSecondMachineWithOneIDIsRefused(t *testing.T) {
 			t.Error("the first's unit was restarted")
 		}
 
+		// A third one costs nothing more.
+		writes := w.store.Writes()
+		third := w.twin()
+		third.boot++
+		other := n.on(third, "core-04", "10.99.0.14")
+		w.pass(5 * time.Minute)
+		if other.Admitted() || w.record().Note != want || w.store.Writes() != writes {
+			t.Errorf("a third: %d writes, the record is %+v", w.store.Writes()-writes, w.record())
+		}
+		other.end()
+
 		// The second goes: a while later the record says nothing of it any more.
 		second.end()
 		w.pass(2 * time.Minute)

@@ -70,17 +70,24 @@ func (a *Agent) Claimed(by api.Identity) api.Identity {
 	if by.Machine != own.Machine || by.BootID == own.BootID {
 		return own
 	}
-	s := a.self
-	s.mu.Lock()
-	news := s.rival != by
-	s.rival, s.claimed = by, time.Now()
-	s.mu.Unlock()
-	if news {
+	if a.self.meet(by) {
 		a.log.Warn("another machine has this machine's id; it is refused", "name", by.Name, "address", by.Address,
 			"machine", own.Machine, "do", "give it another /etc/machine-id")
-		s.poke()
+		a.self.poke()
 	}
 	return own
+}
+
+// meet notes a rival, and says whether it is news. Of several the first is told
+// of until it is gone, so that they cost no more than one.
+func (s *self) meet(by api.Identity) (news bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news = s.rival == (api.Identity{})
+	if news || s.rival == by {
+		s.rival, s.claimed = by, time.Now()
+	}
+	return news
 }
 
 // tell has the record carry a note for noteKept.

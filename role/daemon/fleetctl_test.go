@@ -52,6 +52,13 @@ func TestFleetctlOfFleet(t *testing.T) {
 	if err != nil || len(machines) != 1 || machines[0].ID != string(self) || machines[0].PrimaryIP != "127.0.0.1" || machines[0].Metadata["region"] != "eu" {
 		t.Errorf("%+v, %v", machines, err)
 	}
+	at := "/" + string(self) + "/metadata/"
+	if err := c.Patch(fleetclient.Operation{Op: "add", Path: at + "disk", Value: "ssd"}, fleetclient.Operation{Op: "remove", Path: at + "region"}); err != nil {
+		t.Error(err)
+	}
+	if machines, err = c.Machines(); err != nil || len(machines) != 1 || len(machines[0].Metadata) != 1 || machines[0].Metadata["disk"] != "ssd" {
+		t.Errorf("patched: %+v, %v", machines, err)
+	}
 	if document, err := c.Discovery(); err != nil || document["name"] != "schema" || document["version"] != "v1" {
 		t.Errorf("%v, %v", document, err)
 	}
@@ -79,6 +86,8 @@ func TestErrorsForFleetctlOfFleet(t *testing.T) {
 		"no state":         {stateError(c, "web.service"), 404, `no machine has the unit "web.service"`},
 		"contradiction":    {c.Create("x.service", sleeps, xFleet("Global", "true"), xFleet("MachineOf", "y.service")), 400, ""},
 		"own peer":         {c.Create("x.service", sleeps, xFleet("MachineOf", "x.service")), 400, ""},
+		"bad operation":    {c.Patch(fleetclient.Operation{Op: "test", Path: "/m/metadata/k"}), 400, "invalid op: expect add, remove, or replace; look at operation 1"},
+		"bad path":         {c.Patch(fleetclient.Operation{Op: "add", Path: "/m/k", Value: "v"}), 400, "machine metadata path invalid: expect /MACHINE-ID/metadata/KEY; look at operation 1"},
 		"name without dot": {c.Create("web", sleeps), 400, ""},
 	} {
 		var got *fleetclient.Error

@@ -171,6 +171,18 @@ func (c *Client) Destroy(name string) error {
 	return c.do("DELETE", "units/"+url.QueryEscape(name), nil, nil, nil)
 }
 
+// Operation is one of a PATCH of machines' metadata, as fleet's documents show it.
+type Operation struct {
+	Op    string `json:"op"` // add, replace or remove
+	Path  string `json:"path"`
+	Value string `json:"value,omitempty"`
+}
+
+// Patch changes machines' metadata.
+func (c *Client) Patch(operations ...Operation) error {
+	return c.do("PATCH", "machines", nil, operations, nil)
+}
+
 // Discovery is the document that clients in other languages are made from.
 func (c *Client) Discovery() (document map[string]any, err error) {
 	return document, c.do("GET", "discovery", nil, nil, &document)
