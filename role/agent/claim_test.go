@@ -260,3 +260,25 @@ func TestUpdateChangesTheRecordAndTouchesNoUnit(t *testing.T) {
 		w.did("start web.service")
 	})
 }
+
+// A record that cannot be written does not keep the lease from being renewed.
+func TestUpdateThatHangsCostsNoLease(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.run()
+		w.launch("web.service", sleeps, 1)
+		w.settle()
+		before := w.record()
+		w.link.stick(true)
+		r.Update(map[string]string{"region": "eu"}, cluster.Capacity{}, ttl)
+		w.pass(time.Minute)
+		if r.Health().Trouble == "" {
+			t.Error("no trouble is told")
+		}
+		w.link.stick(false)
+		w.pass(5 * time.Second)
+		if now := w.record(); now.Lease != before.Lease || now.Metadata["region"] != "eu" || r.Health().Trouble != "" {
+			t.Errorf("the record is %+v, trouble %q", now, r.Health().Trouble)
+		}
+		w.is("web.service", "1 active running settled")
+	})
+}

@@ -120,6 +120,13 @@ func TestSecondMachineWithOneID(t *testing.T) {
 		become(own)
 		cluster.whole(t, "clone@", 3)
 	})
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, machine := range allMachines {
+				t.Logf("fleet on %s:\n%s", machine, cluster.shell(t, machine, "sudo journalctl -b -u fleet -n 100 -o short-precise --no-pager").stdout)
+			}
+		}
+	})
 	become(taken)
 	before := copies(cluster.mainPIDs(t, "clone@"), "core-02/")
 
