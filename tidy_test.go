@@ -61,6 +61,7 @@ var layers = map[string]string{
 	"role/registry":             "role",
 	"test/bench":                "test",
 	"test/e2e":                  "test",
+	"test/fleetclient":          "test",
 	"test/v2diff":               "test",
 }
 

@@ -34,7 +34,7 @@ func (v *View) Shown(id cluster.MachineID) Machine {
 	m, there := v.machines[id]
 	row := Machine{
 		ID: id, Name: m.Name, IP: m.Address, API: m.API, Member: m.Member, BootID: m.BootID,
-		Metadata: m.Metadata, Capacity: m.Capacity, Versions: m.Versions, Since: m.Since, Problem: m.Problem, Away: !there,
+		Metadata: m.Metadata, Capacity: m.Capacity, Versions: m.Versions, Since: m.Since, Note: m.Note, Away: !there,
 	}
 	if labels, said := v.labels[id]; said {
 		row.Metadata, row.Labels, row.Configured = labels.Over(m.Metadata), labels.Set, m.Metadata

@@ -71,7 +71,7 @@ type Machine struct {
 	Capacity   cluster.Capacity  `json:"capacity"`
 	Versions   map[string]string `json:"versions,omitempty"`
 	Since      time.Time         `json:"since"`
-	Problem    string            `json:"problem,omitempty"` // for people; empty when all is well
+	Note       string            `json:"note,omitempty"` // what a user should know of it
 	// Away says that only labels are known of it: it is not there now, and may
 	// never have been.
 	Away bool `json:"away,omitempty"`
