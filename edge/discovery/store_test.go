@@ -1,6 +1,7 @@
 package discovery_test
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -107,5 +108,50 @@ func TestStoreURLs(t *testing.T) {
 		if _, err := discovery.NewStore(given, nil); err == nil || !strings.HasPrefix(err.Error(), "read the URL of etcd: ") {
 			t.Errorf("%q: %v", given, err)
 		}
+	}
+}
+
+// TestStopFinishesWhatItBegan: a request on its way when the service stops is
+// answered as it came out.
+func TestStopFinishesWhatItBegan(t *testing.T) {
+	asked, release := make(chan bool), make(chan bool)
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked <- true
+		<-release
+		_, _ = io.WriteString(w, "done")
+	}))
+	defer slow.Close()
+	store, err := discovery.NewStore(slow.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		ended <- discovery.Serve(ctx, listener, discovery.Config{
+			Store: store, Connections: 8, Patience: discovery.Patience, Report: func(err error) { t.Error(err) },
+		})
+	}()
+	said := make(chan string)
+	go func() { said <- ask(t, "GET", "http://"+listener.Addr().String()+"/"+nobodys, "").body }()
+	<-asked
+	stop()
+	for { // until nobody new is let in
+		connection, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			break
+		}
+		_ = connection.Close()
+	}
+	release <- true
+	if got := <-said; got != "done" {
+		t.Errorf("it was told %q", got)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
