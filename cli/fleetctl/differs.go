@@ -3,76 +3,70 @@ package fleetctl
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"argosy/core/cluster"
+	"argosy/core/unitfile"
 )
 
-// newer is a text that a stored unit may have become older than.
-type newer struct {
-	text  *string // nil: there is none
-	where string  // for people
-	err   error
-}
-
-// newerText is what the user may want in place of a unit's stored text: its own
+// newer is what the user may want in place of what is stored of a unit: its own
 // file, its template's file beside that, or its template in the cluster.
-func (r *resolver) newerText(ctx context.Context, o *order) newer {
-	if own := r.file(o.path); own.text != nil || own.err != nil {
-		return newer{own.text, "local unit file " + o.path, own.err}
+func (r *resolver) newer(ctx context.Context, o *order) found {
+	if own := r.own(o.name, o.path); own.there() {
+		return own
+	}
+	if beside := r.beside(o.name, o.path); beside.there() {
+		return beside
 	}
 	template, instance := o.name.Template()
-	if !instance {
-		return newer{}
+	if stored, known := r.stored[template]; instance && known && stored.Hash != o.stored.Hash {
+		return r.inCluster(ctx, o.name, o.path)
 	}
-	beside := filepath.Join(filepath.Dir(o.path), string(template))
-	if own := r.file(beside); own.text != nil || own.err != nil {
-		return newer{own.text, "local unit file " + beside, own.err}
-	}
-	if stored, known := r.stored[template]; known && stored.Hash != o.stored.Hash {
-		text, err := r.templateText(ctx, template)
-		return newer{&text, fmt.Sprintf("its template %s there", template), err}
-	}
-	return newer{}
+	return found{}
 }
 
-// compare looks whether there is a newer text of a unit that is stored. It is
+// compare looks whether there is a newer file of a unit that is stored. It is
 // taken with --replace; otherwise the difference is shown.
 func (r *resolver) compare(ctx context.Context, o *order) error {
-	newer := r.newerText(ctx, o)
+	newer := r.newer(ctx, o)
 	if newer.err != nil {
 		if r.replace {
 			return newer.err
 		}
 		return nil // the stored one is what is asked for
 	}
-	if newer.text == nil || cluster.HashOf(*newer.text) == o.stored.Hash {
+	if newer.unit == nil || cluster.HashOf(newer.unit.Content()) == o.stored.Hash {
 		return nil
 	}
 	switch {
 	case !r.replace:
 		r.s.warn("Unit %s in registry differs from %s (--replace takes that one)", o.name, newer.where)
-		return r.show(ctx, o, *newer.text)
+		return r.show(ctx, o, *newer.unit)
 	case beyond(o.stored.Desired, r.desired):
 		r.s.warn("Unit %s is %s: it is not replaced (start --replace does it)", o.name, o.stored.Desired)
 	default:
-		o.text = newer.text
+		o.unit = newer.unit
 	}
 	return nil
 }
 
-// show prints the way from a unit's stored text to another, once for however
+// show prints the way from a unit as it is stored to another, once for however
 // many instances of a template.
-func (r *resolver) show(ctx context.Context, o *order, text string) error {
-	both := [2]cluster.Hash{o.stored.Hash, cluster.HashOf(text)}
+func (r *resolver) show(ctx context.Context, o *order, unit unitfile.Bundle) error {
+	both := [2]cluster.Hash{o.stored.Hash, cluster.HashOf(unit.Content())}
 	if r.shown[both] {
 		return nil
 	}
 	r.shown[both] = true
-	stored, err := r.s.Unit(ctx, o.name)
-	if err == nil {
-		_, err = fmt.Fprint(r.s.err, unified("in registry", "with --replace", stored.Unit.Text, text))
+	answer, err := r.s.Unit(ctx, o.name)
+	if err != nil {
+		return err
 	}
+	stored := answer.Unit.Bundle()
+	before, after := stored.Text, unit.Text
+	if len(stored.DropIns)+len(unit.DropIns) > 0 {
+		before, after = stored.Print(string(o.name)), unit.Print(string(o.name))
+	}
+	_, err = fmt.Fprint(r.s.err, unified("in registry", "with --replace", before, after))
 	return err
 }
 

@@ -1,6 +1,7 @@
 package fleetctl
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -19,6 +20,9 @@ func withSuffix(arg string) string {
 // unitNamed is the unit that an argument means: a name or a path, with or
 // without a suffix.
 func unitNamed(arg string) (cluster.UnitName, error) {
+	if unit := dropInOf(arg); unit != "" {
+		return "", cli.Coded(cli.ExitUsage, fmt.Errorf("%s is a drop-in of %s, which goes to the cluster with its drop-ins: name %s", arg, unit, unit))
+	}
 	name, err := cluster.ParseUnitName(filepath.Base(withSuffix(strings.TrimSpace(arg))))
 	if err != nil {
 		return "", cli.Coded(cli.ExitUsage, err)
@@ -44,4 +48,19 @@ func unitsNamed(args []string) ([]cluster.UnitName, error) {
 		}
 	}
 	return names, nil
+}
+
+// dropInOf is the unit whose folder of drop-ins, or a file in it, a path names;
+// "" where it names neither.
+func dropInOf(path string) cluster.UnitName {
+	path = filepath.Clean(strings.TrimSpace(path))
+	if strings.HasSuffix(path, ".conf") {
+		path = filepath.Dir(path)
+	}
+	owner, is := strings.CutSuffix(filepath.Base(path), ".d")
+	unit, err := cluster.ParseUnitName(owner)
+	if !is || err != nil {
+		return ""
+	}
+	return unit
 }

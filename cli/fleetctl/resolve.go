@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"argosy/core/api"
 	"argosy/core/cluster"
@@ -17,27 +13,21 @@ import (
 // order is what one argument of submit, load or start asks for.
 type order struct {
 	name   cluster.UnitName
-	path   string    // where the argument says that the file is
-	stored *api.Unit // as the cluster has it; nil for a new unit
-	text   *string   // what to store; nil to leave what is stored
+	path   string           // where the argument says that the file is
+	stored *api.Unit        // as the cluster has it; nil for a new unit
+	unit   *unitfile.Bundle // what to store; nil to leave what is stored
 }
 
-// resolver finds the text of each unit in fleet's order: the cluster, a file, the
-// template in the cluster, the template's file beside the path.
+// resolver finds each unit in fleet's order: in the cluster, in a file, its
+// template in the cluster, its template's file beside the path; see unit_files.go.
 type resolver struct {
 	s       *session
 	replace bool
 	desired cluster.Desired
 	stored  map[cluster.UnitName]api.Unit
-	texts   map[cluster.UnitName]string // of templates in the cluster
-	files   map[string]*file
+	units   map[cluster.UnitName]unitfile.Bundle // templates in the cluster
+	files   map[string]found
 	shown   map[[2]cluster.Hash]bool // differences that have been shown
-}
-
-// file is a unit file on this machine; text is nil where there is none.
-type file struct {
-	text *string
-	err  error
 }
 
 // resolve makes orders of arguments. It asks the cluster once for all of them.
@@ -59,7 +49,7 @@ func (s *session) resolve(ctx context.Context, args []string, desired cluster.De
 	s.note(answer.Freshness)
 	r := resolver{
 		s: s, replace: replace, desired: desired,
-		stored: map[cluster.UnitName]api.Unit{}, texts: map[cluster.UnitName]string{}, files: map[string]*file{},
+		stored: map[cluster.UnitName]api.Unit{}, units: map[cluster.UnitName]unitfile.Bundle{}, files: map[string]found{},
 		shown: map[[2]cluster.Hash]bool{},
 	}
 	for _, unit := range answer.Units {
@@ -104,22 +94,9 @@ func (r *resolver) order(ctx context.Context, name cluster.UnitName, path string
 		err := r.compare(ctx, &o)
 		return o, err
 	}
-	template, instance := name.Template()
-	beside := filepath.Join(filepath.Dir(path), string(template))
-	if own := r.file(path); own.text != nil || own.err != nil {
-		o.text = own.text
-		return o, own.err
-	}
-	if _, known := r.stored[template]; instance && known {
-		text, err := r.templateText(ctx, template)
-		o.text = &text
-		return o, err
-	}
-	if instance {
-		if own := r.file(beside); own.text != nil || own.err != nil {
-			o.text = own.text
-			return o, own.err
-		}
+	if f := r.find(ctx, name, path); f.unit != nil || f.err != nil {
+		o.unit = f.unit
+		return o, f.err
 	}
 	_, err := r.s.Unit(ctx, name) // for the names it may be mistaken for
 	if err == nil {
@@ -129,53 +106,4 @@ func (r *resolver) order(ctx context.Context, name cluster.UnitName, path string
 		err = fmt.Errorf("%w in the cluster, and there is no file %s", err, path)
 	}
 	return o, err
-}
-
-func (r *resolver) templateText(ctx context.Context, template cluster.UnitName) (string, error) {
-	if text, known := r.texts[template]; known {
-		return text, nil
-	}
-	answer, err := r.s.Unit(ctx, template)
-	if err == nil {
-		r.texts[template] = answer.Unit.Text
-	}
-	return answer.Unit.Text, err
-}
-
-// file reads and checks a file once, however many instances it stands for.
-func (r *resolver) file(path string) *file {
-	if f, known := r.files[path]; known {
-		return f
-	}
-	f := &file{}
-	r.files[path] = f
-	text, err := readFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return f
-	}
-	if err != nil {
-		f.err = fmt.Errorf("read the unit's file: %w", err)
-		return f
-	}
-	parsed, err := unitfile.Parse(path, text)
-	if err != nil {
-		f.err = err
-		return f
-	}
-	for _, warning := range parsed.Warnings() {
-		r.s.warn("%s", warning)
-	}
-	f.text = &text
-	return f
-}
-
-// readFile reads no more than a little over what is allowed.
-func readFile(path string) (string, error) {
-	in, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer in.Close()
-	text, err := io.ReadAll(io.LimitReader(in, unitfile.MaxTextBytes+1))
-	return string(text), err
 }

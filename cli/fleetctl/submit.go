@@ -8,6 +8,7 @@ import (
 
 	"argosy/core/api"
 	"argosy/core/cluster"
+	"argosy/core/unitfile"
 )
 
 func submit(s *session) *cobra.Command {
@@ -32,16 +33,16 @@ func (s *session) submit(ctx context.Context, args []string, replace bool) error
 	if err != nil {
 		return err
 	}
-	texts := map[cluster.UnitName]*string{}
+	units := map[cluster.UnitName]*unitfile.Bundle{}
 	var changes []*change
 	for _, o := range orders {
-		if o.text != nil {
-			texts[o.name] = o.text
+		if o.unit != nil {
+			units[o.name] = o.unit
 			changes = append(changes, &change{name: o.name})
 		}
 	}
 	s.each(changes, func(c *change) (api.Written, error) {
-		return s.SetUnit(ctx, c.name, api.UnitChange{Text: texts[c.name], Desired: cluster.Inactive})
+		return s.SetUnit(ctx, c.name, api.Storing(units[c.name], cluster.Inactive))
 	})
 	for _, c := range accepted(changes) {
 		fmt.Fprintf(s.out, "Unit %s %s\n", c.name, c.written.Desired)

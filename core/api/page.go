@@ -41,7 +41,9 @@ func (v *View) UnitPage(after cluster.UnitName, most int) (rows []Unit, more boo
 			return rows, true
 		}
 		row := v.Unit(name)
-		row.Text, _ = v.Text(row.Hash)
+		if content, known := v.Content(row.Hash); known {
+			row.Carry(content)
+		}
 		rows = append(rows, row)
 	}
 	return rows, false

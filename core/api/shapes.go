@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"argosy/core/cluster"
+	"argosy/core/unitfile"
 )
 
 // Base is where the paths of this API start. fleet's own API is /fleet/v1.
@@ -47,19 +48,30 @@ func (f Freshness) Age() time.Duration { return time.Duration(f.AgeSeconds * flo
 
 // Machine is one machine as shown.
 type Machine struct {
-	ID       cluster.MachineID `json:"id"`
-	Name     string            `json:"name"`
-	IP       string            `json:"ip"`
-	API      string            `json:"api,omitempty"` // HOST:PORT of its fleetd
-	Member   bool              `json:"member"`
-	BootID   string            `json:"bootID,omitempty"`
+	ID     cluster.MachineID `json:"id"`
+	Name   string            `json:"name"`
+	IP     string            `json:"ip"`
+	API    string            `json:"api,omitempty"` // HOST:PORT of its fleetd
+	Member bool              `json:"member"`
+	BootID string            `json:"bootID,omitempty"`
+	// Metadata is what units may ask for: what its fleet.conf says and, over
+	// that, what operators say.
 	Metadata map[string]string `json:"metadata,omitempty"`
-	Capacity cluster.Capacity  `json:"capacity"`
-	Versions map[string]string `json:"versions,omitempty"`
-	Since    time.Time         `json:"since"`
+	// Labels are what operators say; an empty value hides a key of fleet.conf.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Configured is what fleet.conf says, where labels stand over it.
+	Configured map[string]string `json:"configured,omitempty"`
+	Capacity   cluster.Capacity  `json:"capacity"`
+	Versions   map[string]string `json:"versions,omitempty"`
+	Since      time.Time         `json:"since"`
+	Problem    string            `json:"problem,omitempty"` // for people; empty when all is well
+	// Away says that only labels are known of it: it is not there now, and may
+	// never have been.
+	Away bool `json:"away,omitempty"`
 }
 
-// Machines answers GET machines, sorted by id.
+// Machines answers GET machines, sorted by id. Machines that are away are among
+// them only where they were asked for.
 type Machines struct {
 	Freshness
 	Machines []Machine `json:"machines"`
@@ -81,7 +93,9 @@ type Unit struct {
 	Outcome Outcome         `json:"outcome"`
 	Reason  string          `json:"reason,omitempty"` // of the outcome, for people
 	On      []Presence      `json:"on,omitempty"`     // sorted by machine id
-	Text    string          `json:"text,omitempty"`   // only in the answer about one unit
+	Text    string          `json:"text,omitempty"`   // only in the answer about one unit, as DropIns
+	// DropIns are the files of its NAME.d, in the order in which systemd reads them.
+	DropIns []unitfile.DropIn `json:"dropIns,omitempty"`
 }
 
 // Presence is a unit on one machine: placed there, seen there, or both.
@@ -128,9 +142,11 @@ type States struct {
 
 // UnitChange is the body of PUT units/NAME.
 type UnitChange struct {
-	// Text is the unit file; absent to keep the one that is stored.
-	Text    *string         `json:"text,omitempty"`
-	Desired cluster.Desired `json:"desired"`
+	// Text is the unit file; absent to keep the one that is stored, with its drop-ins.
+	Text *string `json:"text,omitempty"`
+	// DropIns go with Text, by name, each name once.
+	DropIns []unitfile.DropIn `json:"dropIns,omitempty"`
+	Desired cluster.Desired   `json:"desired"`
 	// Supersede asks for a generation later than this one even where text and
 	// desired state stay the same, and so for a new start of what is launched.
 	// It names the generation that is to end, not the act, so that asking twice
@@ -139,6 +155,38 @@ type UnitChange struct {
 	// By says on whose behalf, where the one who asks is a program. It is
 	// recorded behind the caller's own identity, never in its stead.
 	By string `json:"by,omitempty"`
+}
+
+// Storing is the change that has a unit file and its drop-ins stored, or the
+// stored ones kept where unit is nil.
+func Storing(unit *unitfile.Bundle, desired cluster.Desired) UnitChange {
+	if unit == nil {
+		return UnitChange{Desired: desired}
+	}
+	return UnitChange{Text: &unit.Text, DropIns: unit.DropIns, Desired: desired}
+}
+
+// Bundle is what the change stores, nil where it keeps what is stored.
+func (c UnitChange) Bundle() *unitfile.Bundle {
+	if c.Text == nil {
+		return nil
+	}
+	return &unitfile.Bundle{Text: *c.Text, DropIns: c.DropIns}
+}
+
+// Bundle is the unit's file with its drop-ins. The unit carries its text.
+func (u Unit) Bundle() unitfile.Bundle {
+	return unitfile.Bundle{Text: u.Text, DropIns: u.DropIns}
+}
+
+// Carry puts in what is stored of the unit. What cannot be taken apart is shown
+// as it is.
+func (u *Unit) Carry(content string) {
+	unit, err := unitfile.ReadBundle(content)
+	if err != nil {
+		unit.Text = content
+	}
+	u.Text, u.DropIns = unit.Text, unit.DropIns
 }
 
 // Written answers PUT units/NAME and DELETE units/NAME.

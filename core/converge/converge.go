@@ -19,14 +19,14 @@ func Plan(boot string, units []Unit) []Step {
 	var stale []cluster.UnitName
 	for _, u := range units {
 		own := u.steps(boot)
-		if reads(own, u.Status.NeedReload) {
+		if reads(own, u, boot) || u.Leftover && u.Want == nil {
 			stale = append(stale, u.Name)
 		}
 		steps = append(steps, own...)
 	}
 	if len(stale) > 0 {
 		slices.Sort(stale)
-		steps = append(steps, Reload{Units: stale, Reason: fmt.Sprintf("systemd holds older texts of %d units", len(stale))})
+		steps = append(steps, Reload{Units: stale, Reason: fmt.Sprintf("systemd has not read the files of %d units as they are now", len(stale))})
 	}
 	slices.SortStableFunc(steps, func(a, b Step) int {
 		return cmp.Or(cmp.Compare(stage(a), stage(b)), cmp.Compare(UnitOf(a), UnitOf(b)))
@@ -34,8 +34,8 @@ func Plan(boot string, units []Unit) []Step {
 	return steps
 }
 
-// reads says whether these steps of one unit need systemd to read its text anew.
-func reads(steps []Step, needReload bool) bool {
+// reads says whether these steps of one unit need systemd to read its files anew.
+func reads(steps []Step, u Unit, boot string) bool {
 	for _, s := range steps {
 		switch s := s.(type) {
 		case Write:
@@ -43,7 +43,7 @@ func reads(steps []Step, needReload bool) bool {
 				return true
 			}
 		case Start, Restart:
-			if needReload {
+			if u.unread(boot) {
 				return true
 			}
 		}
@@ -68,6 +68,9 @@ func (u Unit) steps(boot string) []Step {
 // started in this boot and whose text is not fleet's is left running.
 func (u Unit) leave(boot string) []Step {
 	const why = "no longer placed on this machine"
+	if !u.HasFile && u.Record == nil {
+		return nil // only a reload is left to do
+	}
 	var steps []Step
 	if u.Status.Up() && (u.launched(boot) || u.HasFile && u.Status.Shadow == "") {
 		steps = append(steps, Stop{Unit: u.Name, Reason: why})
@@ -124,7 +127,8 @@ func (u Unit) text() []Step {
 		why = "its text is another one"
 	}
 	// A name that systemd does not hold yet is read from the disk when it is
-	// started; only what it holds has to be reloaded.
-	stale := u.Status.InMemory && u.Status.Load != "not-found"
+	// started; only what it holds has to be reloaded, and what Podman's generator
+	// is to read.
+	stale := u.Status.InMemory && u.Status.Load != "not-found" || u.Name.Quadlet()
 	return []Step{Write{Unit: u.Name, Hash: u.Want.Hash, Stale: stale, Reason: why}}
 }

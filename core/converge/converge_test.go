@@ -128,6 +128,34 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// TestPlanQuadlet: what Podman's generator is to read takes a reload, and so does
+// what it made of a file that is gone.
+func TestPlanQuadlet(t *testing.T) {
+	launched := placed(1, "aa", cluster.Launched)
+	for _, test := range []struct {
+		name string
+		unit Unit
+		want string
+	}{
+		{"new", Unit{Want: launched, HasText: true}, "write! reload start1"},
+		{"new, loaded", Unit{Want: placed(1, "aa", cluster.Loaded), HasText: true}, "write! reload"},
+		{"launched after loaded", Unit{Want: launched, HasFile: true, File: "aa"}, "reload start1"},
+		{"launched, held by systemd", Unit{Want: launched, HasFile: true, File: "aa", Status: Status{InMemory: true, Load: "loaded"}}, "start1"},
+		{"referred to by another unit, and not found", Unit{Want: launched, HasFile: true, File: "aa",
+			Status: Status{InMemory: true, Load: "not-found"}}, "reload start1"},
+		{"the generator made nothing of it", Unit{Want: launched, HasFile: true, File: "aa", Record: &Record{Generation: 1, Boot: boot}}, "start1"},
+		{"as wanted", Unit{Want: launched, HasFile: true, File: "aa", Record: begun(1), Status: up}, ""},
+		{"gone, running", Unit{HasFile: true, File: "aa", Record: begun(1), Status: up}, "stop remove"},
+		{"removed, the service is still there", Unit{Leftover: true}, "reload"},
+		{"back before the reload", Unit{Want: launched, HasText: true, Leftover: true}, "write! reload start1"},
+	} {
+		test.unit.Name = "web.container"
+		if got := short(Plan(boot, []Unit{test.unit})); got != test.want {
+			t.Errorf("%s: steps %q, expected %q", test.name, got, test.want)
+		}
+	}
+}
+
 func TestPlanReloadsOnceForABatch(t *testing.T) {
 	var units []Unit
 	for i := range 3 {

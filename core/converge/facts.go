@@ -87,10 +87,23 @@ type Unit struct {
 
 	Record *Record // nil where it was not started by us
 	Status Status
+
+	// Leftover says that systemd still has the service that Podman's generator
+	// made of a Quadlet file which was taken away since.
+	Leftover bool
 }
 
 // Ours says whether fleet has anything to do with the unit on this machine.
-func (u Unit) Ours() bool { return u.Want != nil || u.HasFile || u.Record != nil }
+func (u Unit) Ours() bool { return u.Want != nil || u.HasFile || u.Record != nil || u.Leftover }
+
+// unread says whether systemd has to read its files before it can start the
+// unit. Of a Quadlet file it knows nothing until Podman's generator has run, and
+// one that has ended leaves its memory: where no start was tried yet for what is
+// wanted now, nobody knows whether the generator has seen it.
+func (u Unit) unread(boot string) bool {
+	known := u.Status.InMemory && u.Status.Load != "not-found"
+	return u.Status.NeedReload || u.Name.Quadlet() && !known && !u.started(boot)
+}
 
 // launched says whether we started the unit in this boot, for whatever generation.
 func (u Unit) launched(boot string) bool { return u.Record != nil && u.Record.Boot == boot }

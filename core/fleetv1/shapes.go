@@ -121,7 +121,7 @@ func UnitOf(u api.Unit) Unit {
 	unit := Unit{Name: string(u.Name), DesiredState: string(u.Desired), CurrentState: string(u.Current)}
 	// What is stored was checked when it came in. Should it not be readable all
 	// the same, the unit is shown without options, so that it can be destroyed.
-	unit.Options, _ = Options(u.Text)
+	unit.Options, _ = OptionsOf(u.Bundle())
 	if u.Global {
 		return unit
 	}

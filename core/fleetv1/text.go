@@ -1,6 +1,7 @@
 package fleetv1
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,6 +57,18 @@ func Options(text string) ([]Option, error) {
 	return options, nil
 }
 
+// OptionsOf reads a unit with its drop-ins, of which fleet knew nothing: all
+// options stand in the order in which systemd reads them, so that what a client
+// reads, changes and sends back as one file means the same.
+func OptionsOf(unit unitfile.Bundle) ([]Option, error) {
+	options, err := Options(unit.Text)
+	for _, d := range unit.DropIns {
+		more, fault := Options(d.Text)
+		options, err = append(options, more...), errors.Join(err, fault)
+	}
+	return options, err
+}
+
 // Check says what is wrong with options that do not make a unit file which reads
 // back as these options. fleet stored such files.
 func Check(options []Option) error {
@@ -84,16 +97,14 @@ func readsBack(o Option) bool {
 // that one swallows it.
 const sentinel = "Behind"
 
-// Same says whether two unit files are the same to fleet, which compared their options.
-func Same(a, b string) bool {
-	if a == b {
-		return true
-	}
-	ours, err := Options(a)
+// Same says whether a stored unit and a unit file are the same to fleet, which
+// compared their options.
+func Same(stored unitfile.Bundle, text string) bool {
+	ours, err := OptionsOf(stored)
 	if err != nil {
 		return false
 	}
-	theirs, err := Options(b)
+	theirs, err := Options(text)
 	return err == nil && Text(ours) == Text(theirs)
 }
 

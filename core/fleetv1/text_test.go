@@ -11,6 +11,7 @@ import (
 
 	"argosy/core/cluster"
 	"argosy/core/fleetv1"
+	"argosy/core/unitfile"
 )
 
 func option(section, name, value string) fleetv1.Option {
@@ -113,7 +114,7 @@ func TestCheckedOptionsReadBack(t *testing.T) {
 			}
 		}
 		again := fleetv1.Text(back)
-		if !fleetv1.Same(text, again) {
+		if !fleetv1.Same(unitfile.Bundle{Text: text}, again) {
 			t.Fatalf("%q is not the same as %q", text, again)
 		}
 		twice, err := fleetv1.Options(again)
@@ -175,7 +176,7 @@ func TestSame(t *testing.T) {
 		text: true, "# by hand\n\n[Unit]\nDescription = x": true,
 		"[Unit]\nDescription=y\n": false, "[Unit]\nDescription=x\n[Service]\nA=\n": false, "rubbish": false, "": false,
 	} {
-		if fleetv1.Same(text, other) != want || fleetv1.Same(other, text) != want {
+		if fleetv1.Same(unitfile.Bundle{Text: text}, other) != want || fleetv1.Same(unitfile.Bundle{Text: other}, text) != want {
 			t.Errorf("%q: not %v", other, want)
 		}
 	}

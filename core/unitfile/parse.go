@@ -17,7 +17,7 @@ const maxFaults = 20
 // Parse reads a unit file. The name is used in messages only. All faults are
 // reported at once, as "NAME:LINE: what is wrong; expected what".
 func Parse(name, text string) (*File, error) {
-	r := reader{file: &File{name: name}}
+	r := reader{file: &File{parts: []part{{name: name}}}}
 	switch {
 	case len(text) > MaxTextBytes:
 		r.refuse(1, fmt.Sprintf("the file has %d bytes", len(text)), fmt.Sprintf("at most %d", MaxTextBytes))
@@ -84,6 +84,7 @@ func (r *reader) read(text string) {
 	if start != 0 {
 		r.line(start, strings.TrimSpace(joined.String()))
 	}
+	r.file.parts[0].lines = number
 }
 
 // eachLine yields lines without their end: LF, CR LF or, as systemd reads, CR.
@@ -162,7 +163,7 @@ func quoted(text string) string {
 	const most = 60
 	if len(text) > most {
 		cut := most
-		for !utf8.RuneStart(text[cut]) {
+		for cut > 0 && !utf8.RuneStart(text[cut]) {
 			cut--
 		}
 		text = text[:cut] + "..."

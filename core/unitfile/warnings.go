@@ -15,11 +15,15 @@ import (
 func (f *File) Warnings() []string {
 	var warnings []string
 	warn := func(o Option, format string, args ...any) {
-		warnings = append(warnings, fmt.Sprintf("%s:%d: %s", f.name, o.Line, fmt.Sprintf(format, args...)))
+		warnings = append(warnings, f.place(o.Line)+": "+fmt.Sprintf(format, args...))
 	}
 	detached := !f.remains()
+	odd := newOddities(f.parts[0].name)
 	for _, o := range f.options {
 		key, known := fleetKeys[o.Name]
+		if what := odd.about(o); what != "" {
+			warn(o, "%s", what)
+		}
 		switch {
 		case o.Section == FleetSection && !known:
 			warn(o, "[%s] knows no %q and ignores it; did you mean %s?", FleetSection, o.Name, nearestKey(o.Name))
@@ -28,6 +32,10 @@ func (f *File) Warnings() []string {
 		case o.Section == FleetSection && (key == "Conflicts" || key == "Replaces"):
 			for _, word := range meansNothing(o.Value) {
 				warn(o, "%s=%s means no unit: a unit's name ends in its type; did you mean %s.service?", o.Name, word, word)
+			}
+		case isLimit(o):
+			if expected, unread := unreadLimit(o); unread {
+				warn(o, "%s=%s cannot be read by systemd, so that it limits nothing and reserves nothing; expected %s", o.Name, quoted(o.Value), expected)
 			}
 		case o.Section == "Service" && o.Name == "ExecStart" && detached && detaches(o.Value):
 			warn(o, "a container started with -d leaves its unit, which ends at once: systemd neither watches nor stops the container, "+
@@ -59,15 +67,9 @@ func meansNothing(value string) []string {
 	})
 }
 
-// nearestKey is the known key with the fewest letters to change.
+// nearestKey is the key of today that a name in [X-Fleet] comes closest to.
 func nearestKey(name string) string {
-	best, least := "", 1<<30
-	for _, key := range slices.Sorted(maps.Keys(fleetKeys)) {
-		if d := editDistance(strings.ToLower(name), strings.ToLower(key)); d < least {
-			best, least = fleetKeys[key], d
-		}
-	}
-	return best
+	return fleetKeys[nearest(name, slices.Sorted(maps.Keys(fleetKeys)))]
 }
 
 // editDistance is Levenshtein's. Long names are cut: no key is near them.

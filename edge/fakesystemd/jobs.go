@@ -46,10 +46,13 @@ func (m *Machine) load(name cluster.UnitName) (*unit, error) {
 		return u, nil
 	}
 	text, there := m.source(name)
+	if !there && option(m.texts[name], "Nonsense") != "" {
+		return nil, fmt.Errorf("no service was made of it: unsupported key 'Nonsense'")
+	}
 	if !there {
 		return nil, fmt.Errorf("unit %s not found", name)
 	}
-	if option(text, "ExecStart") == "" {
+	if option(text, "ExecStart") == "" && !name.Quadlet() {
 		return nil, fmt.Errorf("unit %s has a bad unit file setting", name)
 	}
 	u := &unit{text: text, status: converge.Status{Unit: name, InMemory: true, Load: "loaded", Active: "inactive", Sub: "dead"}}

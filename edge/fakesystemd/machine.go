@@ -2,6 +2,8 @@
 // simulator: systemd, the files that it reads and fleet's records. It keeps the
 // contract of edge/systemd/systemdtest for unit texts of a few words: sleep,
 // true and false in ExecStart=, sleep in ExecStartPre=, Type=oneshot, Requires=.
+// A drop-in's words count like the text's. Of a Quadlet file it makes a service
+// that is active once started, unless there is a Nonsense= in it.
 package fakesystemd
 
 import (
@@ -24,6 +26,7 @@ type Machine struct {
 	records   map[cluster.UnitName]converge.Record
 	lease     int64
 	overrides map[cluster.UnitName]string // in /etc
+	generated map[cluster.UnitName]string // Quadlet files as they were at the last reload
 
 	// systemd's memory.
 	units   map[cluster.UnitName]*unit
@@ -58,6 +61,7 @@ func (m *Machine) empty() {
 	m.texts = map[cluster.UnitName]string{}
 	m.records = map[cluster.UnitName]converge.Record{}
 	m.units = map[cluster.UnitName]*unit{}
+	m.generated = map[cluster.UnitName]string{}
 	m.lease = 0
 }
 
@@ -163,6 +167,12 @@ func (m *Machine) Reload(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.reloads++
+	clear(m.generated)
+	for name, text := range m.texts {
+		if name.Quadlet() && option(text, "Nonsense") == "" {
+			m.generated[name] = text
+		}
+	}
 	for name, u := range m.units {
 		if text, there := m.source(name); there {
 			u.text = text
@@ -191,6 +201,17 @@ func (m *Machine) source(name cluster.UnitName) (string, bool) {
 	if text, there := m.overrides[name]; there {
 		return text, true
 	}
+	if name.Quadlet() {
+		text, there := m.generated[name]
+		return text, there
+	}
 	text, there := m.texts[name]
 	return text, there
+}
+
+// Generated are the Quadlet files that systemd has services of.
+func (m *Machine) Generated() []cluster.UnitName {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Sorted(maps.Keys(m.generated))
 }

@@ -91,7 +91,7 @@ func (h *Handler) set(ctx context.Context, by string, name cluster.UnitName, cha
 	if err != nil && !errors.Is(err, cluster.ErrNotFound) {
 		return 0, err
 	}
-	differs := change.Text != "" && (!known || !fleetv1.Same(stored.Unit.Text, change.Text))
+	differs := change.Text != "" && (!known || !fleetv1.Same(stored.Unit.Bundle(), change.Text))
 	if change.Desired == "" && known && !differs {
 		return 0, conflict("must provide DesiredState to update existing unit")
 	}

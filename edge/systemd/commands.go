@@ -29,6 +29,7 @@ type Options struct {
 	Lines  int    // the last ones; 0 for none, then only what follows
 	Follow bool   // go on until ctx ends
 	Output string // one of Outputs; empty for "short"
+	After  string // a cursor: only what comes behind it, however many lines
 }
 
 // Valid says what is wrong with the options, all at once.
@@ -48,7 +49,12 @@ func (o Options) arguments(unit cluster.UnitName) []string {
 	if output == "" {
 		output = "short"
 	}
-	arguments := []string{"--no-pager", "--lines=" + strconv.Itoa(o.Lines), "--output=" + output, "--unit=" + string(unit)}
+	arguments := []string{"--no-pager", "--output=" + output, "--unit=" + string(unit.Service())}
+	if o.After != "" {
+		arguments = append(arguments, "--after-cursor="+o.After)
+	} else {
+		arguments = append(arguments, "--lines="+strconv.Itoa(o.Lines))
+	}
 	if o.Follow {
 		arguments = append(arguments, "--follow")
 	}
@@ -56,12 +62,13 @@ func (o Options) arguments(unit cluster.UnitName) []string {
 }
 
 // Status is what `systemctl status -l` prints of a unit, and its exit code: 0
-// for an active unit, 3 for one that is not, 4 for one that is not known.
+// for an active unit, 3 for one that is not, 4 for one that is not known. Of a
+// Quadlet file it is that of its service, as the journal is.
 func (m *Manager) Status(ctx context.Context, unit cluster.UnitName) (text string, exitCode int, err error) {
 	if _, err := cluster.ParseUnitName(string(unit)); err != nil {
 		return "", 0, err
 	}
-	out, err := command(ctx, "systemctl", "status", "--full", "--no-pager", "--", string(unit)).CombinedOutput()
+	out, err := command(ctx, "systemctl", "status", "--full", "--no-pager", "--", string(unit.Service())).CombinedOutput()
 	var ended *exec.ExitError
 	if errors.As(err, &ended) && ended.Exited() {
 		return string(out), ended.ExitCode(), nil

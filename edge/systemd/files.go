@@ -6,32 +6,48 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"argosy/core/cluster"
+	"argosy/core/unitfile"
 )
 
 // Folders is where fleet keeps its own on a machine. All lie in /run: a reboot
 // forgets them, and what was started with them.
 type Folders struct {
-	Units   string // the units' texts
-	Links   string // where systemd looks for units
-	Started string // records of what was started
-	Lease   string // the file with the machine's lease
+	Units    string // the units' files
+	Links    string // where systemd looks for units
+	Quadlets string // where Podman's generator looks for Quadlet files
+	Started  string // records of what was started
+	Lease    string // the file with the machine's lease
 }
 
 // DefaultFolders are those of a machine's fleetd. systemd looks into
-// /etc/systemd/system before /run/systemd/system, see systemd.unit(5).
+// /etc/systemd/system before /run/systemd/system, see systemd.unit(5); Podman's
+// generator reads /run/containers/systemd first, see podman-systemd.unit(5).
 func DefaultFolders() Folders {
 	return Folders{
-		Units:   "/run/fleet/units",
-		Links:   "/run/systemd/system",
-		Started: "/run/fleet/started",
-		Lease:   "/run/fleet/lease",
+		Units:    "/run/fleet/units",
+		Links:    "/run/systemd/system",
+		Quadlets: "/run/containers/systemd",
+		Started:  "/run/fleet/started",
+		Lease:    "/run/fleet/lease",
 	}
 }
 
+// text is where the unit's own file lies, dropIns the folder of its drop-ins.
 func (f Folders) text(unit cluster.UnitName) string { return filepath.Join(f.Units, string(unit)) }
-func (f Folders) link(unit cluster.UnitName) string { return filepath.Join(f.Links, string(unit)) }
+func (f Folders) dropIns(unit cluster.UnitName) string {
+	return f.text(unit) + ".d"
+}
+
+// link is where the unit's file is looked for, and behind .d its drop-ins.
+func (f Folders) link(unit cluster.UnitName) string {
+	if unit.Quadlet() {
+		return filepath.Join(f.Quadlets, string(unit))
+	}
+	return filepath.Join(f.Links, string(unit))
+}
 
 // names are the units that have a text.
 func (f Folders) names() ([]cluster.UnitName, error) {
@@ -54,58 +70,141 @@ type Files struct{ folders Folders }
 // NewFiles returns the files in these folders, which are made when needed.
 func NewFiles(folders Folders) *Files { return &Files{folders} }
 
-// Write puts a unit's text where systemd finds it. A reader sees the old text
-// or the new one, nothing between.
-func (f *Files) Write(unit cluster.UnitName, text string) error {
+// placed is one file of a unit: where it lies, and the link to it where it is
+// looked for.
+type placed struct{ file, link string }
+
+func (f *Files) placed(unit cluster.UnitName) placed {
+	return placed{f.folders.text(unit), f.folders.link(unit)}
+}
+
+func (f *Files) dropIn(unit cluster.UnitName, name string) placed {
+	return placed{filepath.Join(f.folders.dropIns(unit), name), filepath.Join(f.folders.link(unit)+".d", name)}
+}
+
+// Write puts a unit's file and its drop-ins where systemd or Podman's generator
+// finds them. Of each, a reader sees the old text or the new one, nothing
+// between. Where it ends half-way, List shows another hash than the content's.
+func (f *Files) Write(unit cluster.UnitName, content string) error {
 	if _, err := cluster.ParseUnitName(string(unit)); err != nil {
 		return err // the name becomes a path
 	}
-	if err := f.linkable(unit); err != nil {
-		return err
-	}
-	if err := replace(f.folders.text(unit), []byte(text)); err != nil {
+	bundle, err := unitfile.ReadBundle(content)
+	if err != nil {
 		return fmt.Errorf("write %s: %w", unit, err)
 	}
-	if f.linked(unit) {
+	own := f.placed(unit)
+	if err := own.free(); err != nil {
+		return fmt.Errorf("write %s: %w", unit, err)
+	}
+	// The text is there first and linked last: what has a text is found again.
+	if err := replace(own.file, []byte(bundle.Text)); err != nil {
+		return fmt.Errorf("write %s: %w", unit, err)
+	}
+	if err := f.writeDropIns(unit, bundle.DropIns); err != nil {
+		return fmt.Errorf("write %s: %w", unit, err)
+	}
+	if err := own.tie(); err != nil {
+		return fmt.Errorf("write %s: %w", unit, err)
+	}
+	return nil
+}
+
+// writeDropIns has these drop-ins of a unit and no others.
+func (f *Files) writeDropIns(unit cluster.UnitName, dropIns []unitfile.DropIn) error {
+	if err := f.removeDropIns(unit, func(name string) bool {
+		return slices.ContainsFunc(dropIns, func(d unitfile.DropIn) bool { return d.Name == name })
+	}); err != nil {
+		return err
+	}
+	for _, d := range dropIns {
+		at := f.dropIn(unit, d.Name)
+		if err := at.free(); err != nil {
+			return err
+		}
+		if err := errors.Join(replace(at.file, []byte(d.Text)), at.tie()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeDropIns takes a unit's drop-ins away, but for those that stay, and the
+// folders with the last of them. What others have put there stays.
+func (f *Files) removeDropIns(unit cluster.UnitName, stays func(name string) bool) error {
+	links, folder := f.folders.link(unit)+".d", f.folders.dropIns(unit)
+	for _, name := range namesIn(links) {
+		if at := f.dropIn(unit, name); at.tied() && !stays(name) {
+			if err := os.Remove(at.link); err != nil {
+				return err
+			}
+		}
+	}
+	for _, name := range namesIn(folder) {
+		if !stays(name) {
+			if err := os.RemoveAll(filepath.Join(folder, name)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, empty := range []string{links, folder} {
+		if _, err := os.Lstat(empty); err != nil || len(namesIn(empty)) > 0 {
+			continue
+		}
+		if err := absent(os.Remove(empty)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// namesIn are the files in a folder, none where there is no folder.
+func namesIn(folder string) (names []string) {
+	entries, _ := os.ReadDir(folder) // what cannot be read cannot be removed either: that is told
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
+}
+
+// free says whether the place of the link is free or ours.
+func (p placed) free() error {
+	_, err := os.Lstat(p.link)
+	if err == nil && !p.tied() {
+		return fmt.Errorf("%s exists and is not fleet's", p.link)
+	}
+	return absent(err)
+}
+
+func (p placed) tied() bool {
+	target, err := os.Readlink(p.link)
+	return err == nil && target == p.file
+}
+
+// tie links the file to where it is looked for.
+func (p placed) tie() error {
+	if p.tied() {
 		return nil
 	}
-	if err := os.MkdirAll(f.folders.Links, 0o755); err != nil {
-		return fmt.Errorf("link %s: %w", unit, err)
+	if err := os.MkdirAll(filepath.Dir(p.link), 0o755); err != nil {
+		return err
 	}
-	if err := os.Symlink(f.folders.text(unit), f.folders.link(unit)); err != nil {
-		return fmt.Errorf("link %s: %w", unit, err)
-	}
-	return nil
+	return os.Symlink(p.file, p.link)
 }
 
-// linkable says whether the place of the unit's link is free or ours.
-func (f *Files) linkable(unit cluster.UnitName) error {
-	_, err := os.Lstat(f.folders.link(unit))
-	if err == nil && !f.linked(unit) {
-		return fmt.Errorf("%s exists and is not fleet's", f.folders.link(unit))
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("link %s: %w", unit, err)
-	}
-	return nil
-}
-
-func (f *Files) linked(unit cluster.UnitName) bool {
-	target, err := os.Readlink(f.folders.link(unit))
-	return err == nil && target == f.folders.text(unit)
-}
-
-// Remove takes a unit's link, text and record away, if they are there. What
+// Remove takes a unit's files, links and record away, if they are there. What
 // others have put under the unit's name stays.
 func (f *Files) Remove(unit cluster.UnitName) error {
 	var err error
-	if f.linked(unit) {
-		err = os.Remove(f.folders.link(unit))
+	own := f.placed(unit)
+	if own.tied() {
+		err = os.Remove(own.link)
 	}
+	none := func(string) bool { return false }
 	// The text goes last: while it is there, the rest is found again.
-	err = errors.Join(err, f.Forget(unit))
+	err = errors.Join(err, f.removeDropIns(unit, none), f.Forget(unit))
 	if err == nil {
-		err = absent(os.Remove(f.folders.text(unit)))
+		err = absent(os.Remove(own.file))
 	}
 	if err != nil {
 		return fmt.Errorf("remove %s: %w", unit, err)
@@ -113,8 +212,8 @@ func (f *Files) Remove(unit cluster.UnitName) error {
 	return nil
 }
 
-// List returns the units that have a text here with its hash, empty where
-// systemd cannot find it.
+// List returns the units that have a text here with the hash of all their files,
+// empty where one of them is not found where it is looked for.
 func (f *Files) List() (map[cluster.UnitName]cluster.Hash, error) {
 	names, err := f.folders.names()
 	if err != nil {
@@ -122,16 +221,33 @@ func (f *Files) List() (map[cluster.UnitName]cluster.Hash, error) {
 	}
 	found := make(map[cluster.UnitName]cluster.Hash, len(names))
 	for _, name := range names {
-		text, err := os.ReadFile(f.folders.text(name))
-		if err != nil {
-			return nil, fmt.Errorf("read the text of %s: %w", name, err)
-		}
-		found[name] = cluster.HashOf(string(text))
-		if !f.linked(name) {
-			found[name] = ""
+		if found[name], err = f.hash(name); err != nil {
+			return nil, fmt.Errorf("read the files of %s: %w", name, err)
 		}
 	}
 	return found, nil
+}
+
+func (f *Files) hash(unit cluster.UnitName) (cluster.Hash, error) {
+	own := f.placed(unit)
+	text, err := os.ReadFile(own.file)
+	if err != nil {
+		return "", err
+	}
+	bundle, whole := unitfile.Bundle{Text: string(text)}, own.tied()
+	for _, name := range namesIn(f.folders.dropIns(unit)) {
+		at := f.dropIn(unit, name)
+		text, err := os.ReadFile(at.file)
+		if err != nil {
+			return "", err
+		}
+		bundle.DropIns = append(bundle.DropIns, unitfile.DropIn{Name: name, Text: string(text)})
+		whole = whole && at.tied()
+	}
+	if !whole {
+		return "", nil
+	}
+	return cluster.HashOf(bundle.Content()), nil
 }
 
 // replace writes a file whole or not at all. Its folder is made when it is not

@@ -1,6 +1,9 @@
 package systemd
 
 import (
+	"errors"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,12 +11,13 @@ import (
 
 	"argosy/core/cluster"
 	"argosy/core/converge"
+	"argosy/core/unitfile"
 )
 
 func testFiles(t *testing.T) (*Files, Folders) {
 	base := t.TempDir()
 	folders := Folders{Units: filepath.Join(base, "units"), Links: filepath.Join(base, "system"),
-		Started: filepath.Join(base, "started"), Lease: filepath.Join(base, "lease")}
+		Quadlets: filepath.Join(base, "quadlets"), Started: filepath.Join(base, "started"), Lease: filepath.Join(base, "lease")}
 	return NewFiles(folders), folders
 }
 
@@ -122,7 +126,7 @@ func TestOptions(t *testing.T) {
 		}
 	}
 	got := strings.Join(Options{Lines: 10, Follow: true, Output: "json"}.arguments("-x.service"), " ")
-	if want := "--no-pager --lines=10 --output=json --unit=-x.service --follow"; got != want {
+	if want := "--no-pager --output=json --unit=-x.service --lines=10 --follow"; got != want {
 		t.Errorf("arguments %s, expected %s", got, want)
 	}
 	m := NewManager("/nowhere", DefaultFolders())
@@ -139,5 +143,107 @@ func TestJobsWithoutConnectionSayWhy(t *testing.T) {
 	_, err := m.Enqueue(t.Context(), converge.StartJob, "web.service")
 	if err == nil || !strings.Contains(err.Error(), "start web.service: systemd cannot be reached") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// tree lists all files and links below a folder, with what a reader finds there.
+func tree(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		found[strings.TrimPrefix(path, folder+"/")] = string(text)
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func with(text string, dropIns ...string) string {
+	b := unitfile.Bundle{Text: text}
+	for i := 0; i < len(dropIns); i += 2 {
+		b.DropIns = append(b.DropIns, unitfile.DropIn{Name: dropIns[i], Text: dropIns[i+1]})
+	}
+	return b.Content()
+}
+
+func TestDropInsComeAndGo(t *testing.T) {
+	for unit, place := range map[cluster.UnitName]func(Folders) string{
+		"web@1.service": func(f Folders) string { return f.Links },
+		"web.container": func(f Folders) string { return f.Quadlets },
+	} {
+		files, folders := testFiles(t)
+		folder := string(unit) + ".d/"
+		for _, c := range []struct {
+			content string
+			want    map[string]string
+		}{
+			{with("one", "10-a.conf", "a", "20-b.conf", ""), map[string]string{string(unit): "one", folder + "10-a.conf": "a", folder + "20-b.conf": ""}},
+			{with("one", "10-a.conf", "A", "30-c.conf", "c"), map[string]string{string(unit): "one", folder + "10-a.conf": "A", folder + "30-c.conf": "c"}},
+			{"two", map[string]string{string(unit): "two"}},
+			{with("two", "10-a.conf", "a"), map[string]string{string(unit): "two", folder + "10-a.conf": "a"}},
+		} {
+			if err := files.Write(unit, c.content); err != nil {
+				t.Fatal(err)
+			}
+			if got := tree(t, place(folders)); !maps.Equal(got, c.want) {
+				t.Errorf("%q is looked for and found as %v", c.content, got)
+			}
+			if found, err := files.List(); err != nil || len(found) != 1 || found[unit] != cluster.HashOf(c.content) {
+				t.Errorf("%q is listed as %v, %v", c.content, found, err)
+			}
+		}
+		if err := files.Remove(unit); err != nil {
+			t.Fatal(err)
+		}
+		if left := append(namesIn(place(folders)), namesIn(folders.Units)...); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	}
+}
+
+func TestForeignDropInsStay(t *testing.T) {
+	files, folders := testFiles(t)
+	foreign := filepath.Join(folders.Links, "web.service.d", "50-theirs.conf")
+	put(t, foreign, "theirs")
+	if err := files.Write("web.service", with("ours", "10-a.conf", "a")); err != nil {
+		t.Fatal(err)
+	}
+	if err := files.Write("web.service", with("ours", "50-theirs.conf", "a")); err == nil || !strings.Contains(err.Error(), foreign+" exists and is not fleet's") {
+		t.Errorf("write over a foreign drop-in: %v", err)
+	}
+	if err := files.Remove("web.service"); err != nil {
+		t.Fatal(err)
+	}
+	if got := tree(t, folders.Links); !maps.Equal(got, map[string]string{"web.service.d/50-theirs.conf": "theirs"}) {
+		t.Errorf("left: %v", got)
+	}
+}
+
+func TestIncompleteDropIns(t *testing.T) {
+	files, folders := testFiles(t)
+	content := with("ours", "10-a.conf", "a")
+	for what, spoil := range map[string]func() error{
+		"a link is missing":  func() error { return os.Remove(filepath.Join(folders.Links, "web.service.d/10-a.conf")) },
+		"a drop-in too many": func() error { return os.WriteFile(filepath.Join(folders.Units, "web.service.d/.new-1"), nil, 0o600) },
+		"a drop-in too few":  func() error { return os.Remove(filepath.Join(folders.Units, "web.service.d/10-a.conf")) },
+		"a drop-in of others": func() error {
+			return os.WriteFile(filepath.Join(folders.Units, "web.service.d/10-a.conf"), []byte("b"), 0o600)
+		},
+	} {
+		if err := errors.Join(files.Write("web.service", content), spoil()); err != nil {
+			t.Fatal(err)
+		}
+		if found, err := files.List(); err != nil || found["web.service"] == cluster.HashOf(content) {
+			t.Errorf("%s: listed as %v, %v", what, found, err)
+		}
+	}
+	if err := files.Write("web.service", "fleet-bundle=1\nunit 7 bytes\n"); err == nil || !strings.HasPrefix(err.Error(), "write web.service: read a bundle at byte 15:") {
+		t.Errorf("a broken bundle: %v", err)
 	}
 }

@@ -21,7 +21,8 @@ var jobMethods = map[converge.Job]string{
 // the unit has is canceled. It returns once systemd has accepted the job; how
 // the job ended comes over the channel, which is closed without a word when the
 // connection is lost first. ctx is looked at before the job is sent, not after:
-// who gave up half-way would not know whether it was accepted.
+// who gave up half-way would not know whether it was accepted. The job of a
+// Quadlet file is that of the service which Podman's generator makes of it.
 func (m *Manager) Enqueue(ctx context.Context, kind converge.Job, unit cluster.UnitName) (<-chan converge.Outcome, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -31,13 +32,21 @@ func (m *Manager) Enqueue(ctx context.Context, kind converge.Job, unit cluster.U
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", kind, unit, err)
 	}
+	if unit.Quadlet() {
+		s.alias(unit.Service(), unit)
+	}
 	s.mu.Lock()
 	s.asking++
 	s.mu.Unlock()
 	var path dbus.ObjectPath
-	err = s.call(ctx, managerPath, jobMethods[kind], string(unit), "replace").Store(&path)
+	err = s.call(ctx, managerPath, jobMethods[kind], string(unit.Service()), "replace").Store(&path)
 	ended := s.wait(path, err)
 
+	if unit.Quadlet() && noSuchUnit(err) {
+		if fault := quadletFault(ctx, unit); fault != nil {
+			err = fault
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", kind, unit, err)
 	}
@@ -86,14 +95,19 @@ func (m *Manager) Reload(ctx context.Context) error {
 func (m *Manager) ResetFailed(ctx context.Context, unit cluster.UnitName) error {
 	s, err := m.current()
 	if err == nil {
-		err = s.call(ctx, managerPath, managerCall+"ResetFailedUnit", string(unit)).Err
+		err = s.call(ctx, managerPath, managerCall+"ResetFailedUnit", string(unit.Service())).Err
 	}
-	var refused dbus.Error
-	if errors.As(err, &refused) && refused.Name == systemdName+".NoSuchUnit" {
+	if noSuchUnit(err) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("reset %s: %w", unit, err)
 	}
 	return nil
+}
+
+// noSuchUnit says whether systemd knows no unit of the name.
+func noSuchUnit(err error) bool {
+	var refused dbus.Error
+	return errors.As(err, &refused) && refused.Name == systemdName+".NoSuchUnit"
 }

@@ -23,7 +23,8 @@ type session struct {
 
 	mu      sync.Mutex
 	units   map[cluster.UnitName]converge.Status
-	aliases map[cluster.UnitName]cluster.UnitName // systemd's own name for a unit -> ours
+	aliases map[cluster.UnitName]cluster.UnitName // systemd's own name for a unit -> ours, where they differ
+	theirs  map[cluster.UnitName]cluster.UnitName // ours -> systemd's own
 	changed map[cluster.UnitName]bool             // to be delivered
 	touched map[cluster.UnitName]bool             // by a signal, while a list is being read
 	waiting map[dbus.ObjectPath][]chan converge.Outcome
@@ -41,6 +42,7 @@ func newSession(seq *sequence, folders Folders) *session {
 		seq: seq, folders: folders,
 		units:   map[cluster.UnitName]converge.Status{},
 		aliases: map[cluster.UnitName]cluster.UnitName{},
+		theirs:  map[cluster.UnitName]cluster.UnitName{},
 		changed: map[cluster.UnitName]bool{},
 		waiting: map[dbus.ObjectPath][]chan converge.Outcome{},
 		early:   map[dbus.ObjectPath]converge.Outcome{},
@@ -134,6 +136,8 @@ func (s *session) take() converge.Observation {
 	}
 	for name := range s.changed {
 		seen.Units = append(seen.Units, s.status(name))
+	}
+	for name := range s.changed { // only now: a status may be told under two names
 		if !s.units[name].InMemory {
 			delete(s.units, name)
 		}
@@ -142,15 +146,20 @@ func (s *session) take() converge.Observation {
 	return seen
 }
 
+// alias notes that systemd has another name for a unit of ours.
+func (s *session) alias(theirs, ours cluster.UnitName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.aliases[theirs], s.theirs[ours] = ours, theirs
+}
+
 // status is what is known of a unit under the name that fleet has for it.
 // s.mu is held.
 func (s *session) status(name cluster.UnitName) converge.Status {
-	for theirs, ours := range s.aliases {
-		if ours == name {
-			status := s.units[theirs]
-			status.Unit = name
-			return status
-		}
+	if theirs, aliased := s.theirs[name]; aliased {
+		status := s.units[theirs]
+		status.Unit = name
+		return status
 	}
 	return s.units[name]
 }
@@ -206,7 +215,10 @@ func (s *session) read(ctx context.Context, first bool) error {
 		return err
 	}
 	for _, name := range ours {
-		if _, is := behind[name]; is || first {
+		if name.Quadlet() {
+			s.alias(name.Service(), name)
+		}
+		if behind[name.Service()] || first {
 			if err := s.details(ctx, name); err != nil {
 				return err
 			}
@@ -285,17 +297,17 @@ func (s *session) details(ctx context.Context, unit cluster.UnitName) error {
 }
 
 // identify is systemd's own name for a unit of ours, "" where it has none in
-// memory. The two differ where a link in /etc/systemd/system makes ours an
-// alias of another unit.
+// memory. The two differ for Quadlet files, and where a link in
+// /etc/systemd/system makes ours an alias of another unit.
 func (s *session) identify(ctx context.Context, unit cluster.UnitName) (cluster.UnitName, error) {
 	s.mu.Lock()
-	known := s.units[unit].InMemory
+	known := s.units[unit.Service()].InMemory
 	s.mu.Unlock()
 	if known {
-		return unit, nil
+		return unit.Service(), nil
 	}
 	var path dbus.ObjectPath
-	err := s.call(ctx, managerPath, managerCall+"GetUnit", string(unit)).Store(&path)
+	err := s.call(ctx, managerPath, managerCall+"GetUnit", string(unit.Service())).Store(&path)
 	if refused := (dbus.Error{}); errors.As(err, &refused) {
 		return "", nil
 	}
@@ -304,16 +316,14 @@ func (s *session) identify(ctx context.Context, unit cluster.UnitName) (cluster.
 	}
 	theirs := unitOf(path)
 	if theirs != unit {
-		s.mu.Lock()
-		s.aliases[theirs] = unit
-		s.mu.Unlock()
+		s.alias(theirs, unit)
 	}
 	return theirs, nil
 }
 
 // learnFragment notes which file systemd took for a unit of ours.
 func (s *session) learnFragment(ctx context.Context, unit cluster.UnitName) {
-	fragment := property[string](ctx, s, unitPath(unit), unitIface, "FragmentPath")
+	fragment := property[string](ctx, s, unitPath(unit.Service()), unitIface, "FragmentPath")
 	shadow := s.folders.shadow(unit, fragment)
 	if shadow == "" {
 		return
@@ -345,8 +355,15 @@ func resultIface(unit cluster.UnitName) string {
 	return systemdName + "." + strings.ToUpper(kind[:1]) + kind[1:]
 }
 
-// shadow is fragment where it is another file than fleet's.
+// generated is where systemd has generators put units, see systemd.generator(7).
+const generated = "/run/systemd/generator"
+
+// shadow is fragment where it is another file than fleet's, or than what Podman's
+// generator makes of fleet's.
 func (f Folders) shadow(unit cluster.UnitName, fragment string) string {
+	if unit.Quadlet() && filepath.Dir(fragment) == generated {
+		return ""
+	}
 	if fragment == "" || fragment == f.link(unit) || fragment == f.text(unit) || filepath.Dir(fragment) == f.Units {
 		return ""
 	}

@@ -17,6 +17,9 @@ type entry struct {
 	file    cluster.Hash
 	record  *converge.Record
 	stale   bool // the text was replaced and systemd has not read it yet
+	// leftover: a Quadlet file was removed and systemd still has its service.
+	// fleetd's next life does not know; the service is gone with the next reload.
+	leftover bool
 
 	// interrupt gives up waiting for the unit's job; nil while no steps of the
 	// unit are under way.
@@ -35,6 +38,7 @@ type desk struct {
 	seen  map[cluster.UnitName]converge.Status // all that systemd has in memory
 
 	placementsRead, systemdRead bool
+	admitted                    bool // the placements are this machine's and no other's
 	batchBusy                   bool // a batch is before its reload: the next one waits
 
 	dirty   map[cluster.UnitName]bool // to be planned
@@ -89,6 +93,8 @@ func (d *desk) run(ctx context.Context) {
 			d.learnPublished(p)
 		case departure := <-d.leaving:
 			d.beginLeaving(departure)
+		case q := <-d.questions:
+			d.answer(q)
 		case <-pass.C:
 			if err := d.readDisk(); err != nil {
 				d.log.Warn("the disk could not be read", "error", err)

@@ -125,7 +125,7 @@ func (d *desk) checkLeft() {
 	var left []cluster.UnitName
 	for _, name := range slices.Sorted(maps.Keys(d.units)) {
 		e := d.units[name]
-		if !e.hasFile && e.record == nil && e.interrupt == nil {
+		if !e.hasFile && e.record == nil && !e.leftover && e.interrupt == nil {
 			continue
 		}
 		if e.failures < leaveTries {

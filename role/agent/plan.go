@@ -10,7 +10,8 @@ import (
 
 // unit is the entry as core/converge is told of it.
 func (d *desk) unit(name cluster.UnitName, e *entry) converge.Unit {
-	u := converge.Unit{Name: name, Want: e.want, HasFile: e.hasFile, File: e.file, Record: e.record, Status: d.seen[name]}
+	u := converge.Unit{Name: name, Want: e.want, HasFile: e.hasFile, File: e.file, Record: e.record,
+		Status: d.seen[name], Leftover: e.leftover}
 	if d.departure != nil {
 		u.Want = nil // whatever the leader still places here goes with the lease
 	}
@@ -23,9 +24,10 @@ func (d *desk) unit(name cluster.UnitName, e *entry) converge.Unit {
 
 // plan decides what must be done for the units that something was learnt of,
 // and has it done. Nothing is before the placements were read once: a machine
-// that has just booted does not know what it may run.
+// that has just booted does not know what it may run. Nothing is while another
+// machine may be the one that they are meant for.
 func (d *desk) plan(ctx context.Context) {
-	read := d.systemdRead && (d.placementsRead || d.departure != nil)
+	read := d.systemdRead && (d.placementsRead && d.admitted || d.departure != nil)
 	if !read || d.batchBusy || len(d.dirty) == 0 {
 		return
 	}
@@ -54,6 +56,12 @@ func (d *desk) plan(ctx context.Context) {
 // batch sorts steps into one chain a unit. Texts are asked for on the way.
 func (d *desk) batch(ctx context.Context, steps []converge.Step) batch {
 	b := batch{chains: map[cluster.UnitName]*chain{}}
+	chainOf := func(name cluster.UnitName) *chain {
+		if b.chains[name] == nil {
+			b.chains[name] = d.begin(ctx, name)
+		}
+		return b.chains[name]
+	}
 	for _, step := range steps {
 		switch step := step.(type) {
 		case converge.Fetch:
@@ -61,14 +69,12 @@ func (d *desk) batch(ctx context.Context, steps []converge.Step) batch {
 			continue
 		case converge.Reload:
 			b.reload = &step
+			for _, name := range step.Units {
+				chainOf(name) // it may have no other step
+			}
 			continue
 		}
-		name := converge.UnitOf(step)
-		c, there := b.chains[name]
-		if !there {
-			c = d.begin(ctx, name)
-			b.chains[name] = c
-		}
+		c := chainOf(converge.UnitOf(step))
 		c.steps = append(c.steps, step)
 		if w, is := step.(converge.Write); is {
 			c.text = d.known[w.Hash]
@@ -81,7 +87,8 @@ func (d *desk) batch(ctx context.Context, steps []converge.Step) batch {
 // its result comes back.
 func (d *desk) begin(ctx context.Context, name cluster.UnitName) *chain {
 	e := d.units[name]
-	c := &chain{unit: name, status: d.seen[name], hasFile: e.hasFile, file: e.file, record: e.record, stale: e.stale}
+	c := &chain{unit: name, status: d.seen[name], hasFile: e.hasFile, file: e.file, record: e.record,
+		stale: e.stale, leftover: e.leftover}
 	c.ctx, e.interrupt = context.WithCancel(ctx)
 	d.board.look(name)
 	return c
@@ -113,7 +120,7 @@ func (d *desk) learnResult(r result) {
 	e := d.units[r.unit]
 	e.interrupt()
 	e.interrupt = nil
-	e.hasFile, e.file, e.record, e.stale = r.hasFile, r.file, r.record, r.stale
+	e.hasFile, e.file, e.record, e.stale, e.leftover = r.hasFile, r.file, r.record, r.stale, r.leftover
 	if r.status.Unit == r.unit {
 		d.learnStatus(r.status)
 	}

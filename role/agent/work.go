@@ -18,11 +18,12 @@ type chain struct {
 	steps []converge.Step
 	text  string // for Write
 
-	status  converge.Status
-	hasFile bool
-	file    cluster.Hash
-	record  *converge.Record
-	stale   bool
+	status   converge.Status
+	hasFile  bool
+	file     cluster.Hash
+	record   *converge.Record
+	stale    bool
+	leftover bool
 }
 
 // result is how a chain ended.
@@ -43,6 +44,9 @@ type batch struct {
 func (a *Agent) do(ctx context.Context, b batch) {
 	failed := map[cluster.UnitName]error{}
 	for name, c := range b.chains {
+		if len(c.steps) == 0 {
+			continue // it waits for the reload alone
+		}
 		if w, is := c.steps[0].(converge.Write); is {
 			failed[name] = a.write(c, w)
 			c.steps = c.steps[1:]
@@ -80,7 +84,7 @@ func (a *Agent) reload(ctx context.Context, b batch, failed map[cluster.UnitName
 	for name, c := range b.chains {
 		switch {
 		case err == nil:
-			c.stale, c.status.NeedReload = false, false
+			c.stale, c.status.NeedReload, c.leftover = false, false, false
 		case slices.Contains(b.reload.Units, name):
 			failed[name] = errors.Join(failed[name], err)
 		}
@@ -150,6 +154,7 @@ func (a *Agent) remove(ctx context.Context, c *chain, step converge.Remove) erro
 		return err
 	}
 	c.hasFile, c.file, c.record, c.stale = false, "", nil, false
+	c.leftover = c.unit.Quadlet()
 	return a.systemd.ResetFailed(ctx, c.unit)
 }
 

@@ -16,14 +16,15 @@ func (r *Registry) UnitPage(ctx context.Context, least int64, after cluster.Unit
 	})
 	for i := range page.Units {
 		u := &page.Units[i]
-		if u.Text != "" || u.Hash == cluster.HashOf("") {
+		if u.Text != "" || len(u.DropIns) > 0 || u.Hash == cluster.HashOf("") {
 			continue
 		}
 		// A unit whose text is gone is shown without.
-		if u.Text, err = r.store.Content(ctx, u.Hash); err != nil && !errors.Is(err, cluster.ErrNotFound) {
+		content, err := r.store.Content(ctx, u.Hash)
+		if err != nil && !errors.Is(err, cluster.ErrNotFound) {
 			return page, err
 		}
-		err = nil
+		u.Carry(content)
 	}
 	return page, err
 }

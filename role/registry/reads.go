@@ -12,10 +12,11 @@ import (
 // Each read takes the least revision of the store that its answer must hold; 0
 // is content with what is known.
 
-// Machines lists the machines that are there.
-func (r *Registry) Machines(ctx context.Context, least int64) (answer api.Machines, err error) {
+// Machines lists the machines that are there, and with away also those of which
+// only labels are known.
+func (r *Registry) Machines(ctx context.Context, least int64, away bool) (answer api.Machines, err error) {
 	err = r.read(ctx, least, func(v *api.View, fresh api.Freshness) {
-		answer = api.Machines{Freshness: fresh, Machines: v.Machines()}
+		answer = api.Machines{Freshness: fresh, Machines: v.Machines(away)}
 	})
 	return answer, err
 }
@@ -40,11 +41,11 @@ func (r *Registry) Units(ctx context.Context, least int64, only []cluster.UnitNa
 
 // Unit tells all about one unit, with its text.
 func (r *Registry) Unit(ctx context.Context, least int64, name cluster.UnitName) (answer api.UnitAnswer, err error) {
-	there, text := false, false
+	there, known, content := false, false, ""
 	err = r.read(ctx, least, func(v *api.View, fresh api.Freshness) {
 		if _, there = v.Known(name); there {
 			answer = api.UnitAnswer{Freshness: fresh, Unit: v.Unit(name)}
-			answer.Unit.Text, text = v.Text(answer.Unit.Hash)
+			content, known = v.Content(answer.Unit.Hash)
 		}
 	})
 	switch {
@@ -52,9 +53,10 @@ func (r *Registry) Unit(ctx context.Context, least int64, name cluster.UnitName)
 		return answer, err
 	case !there:
 		return answer, r.notFound(name)
-	case !text:
-		answer.Unit.Text, err = r.store.Content(ctx, answer.Unit.Hash)
+	case !known:
+		content, err = r.store.Content(ctx, answer.Unit.Hash)
 	}
+	answer.Unit.Carry(content)
 	return answer, err
 }
 

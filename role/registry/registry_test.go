@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"argosy/core/api"
 	"argosy/core/cluster"
+	"argosy/core/unitfile"
 	"argosy/edge/memstore"
 )
 
@@ -72,7 +74,7 @@ func TestReadsTellTheirAge(t *testing.T) {
 
 func TestNothingIsKnownYet(t *testing.T) {
 	r := New(memstore.New(), slog.New(slog.DiscardHandler))
-	_, err := r.Machines(t.Context(), 0)
+	_, err := r.Machines(t.Context(), 0, false)
 	_, freshErr := r.Freshness()
 	watchErr := r.Watch(t.Context(), 0, []cluster.UnitName{"a.service"}, func(api.WatchLine) error { return nil })
 	for _, err := range []error{err, freshErr, watchErr} {
@@ -153,6 +155,12 @@ func TestRefusedWrites(t *testing.T) {
 			"not UTF-8":            {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[Unit]\nDescription=\xff\n")}, 400, "hello.service"},
 			"too large":            {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[Unit]\n" + strings.Repeat("#\n", 1<<20))}, 400, "hello.service"},
 			"contradicting fleet":  {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[X-Fleet]\nGlobal=true\nMachineOf=a.service\n")}, 400, "hello.service:"},
+			"another's service":    {"hello.container", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[Container]\nImage=x\n")}, 400, "unit hello.container would be hello.service on its machine, and so would hello.service, which is in the cluster"},
+			"a scope":              {"new.scope", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[Unit]\n")}, 400, "systemd has no scopes of files"},
+			"drop-ins alone":       {"hello.service", api.UnitChange{Desired: cluster.Inactive, DropIns: nice("10-a.conf")}, 400, "send the unit's file with them"},
+			"a bundle as a text":   {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr(unitfile.Bundle{Text: text, DropIns: nice("10-a.conf")}.Content())}, 400, `hello.service:1: "fleet-bundle=1" stands in no section`},
+			"a drop-in's name":     {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr(text), DropIns: nice("../a.conf")}, 400, "cannot be a drop-in's name"},
+			"drop-ins in disorder": {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr(text), DropIns: nice("b.conf", "a.conf")}, 400, "expected each name once, in order"},
 			"a new unit, bad text": {"new.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[")}, 400, "new.service:1"},
 		} {
 			_, err := r.SetUnit(ctx, "me", c.unit, c.change)
@@ -166,6 +174,39 @@ func TestRefusedWrites(t *testing.T) {
 		}
 		if s.Writes() != writes {
 			t.Errorf("%d refused writes were done", s.Writes()-writes)
+		}
+	})
+}
+
+func nice(names ...string) (dropIns []unitfile.DropIn) {
+	for _, name := range names {
+		dropIns = append(dropIns, unitfile.DropIn{Name: name, Text: "[Service]\nNice=1\n"})
+	}
+	return dropIns
+}
+
+// TestDropIns: a unit and its drop-ins are one content with one hash, and come
+// back as they were.
+func TestDropIns(t *testing.T) {
+	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
+		plain := r.mustSet(ctx, t, "web.service", ptr(text), cluster.Inactive)
+		unit := unitfile.Bundle{Text: text, DropIns: append(nice("10-a.conf"), unitfile.DropIn{Name: "20-b.conf", Text: "[X-Fleet]\nGlobal=true\n"})}
+		with, err := r.SetUnit(ctx, "me", "web.service", api.Storing(&unit, cluster.Inactive))
+		if err != nil || with.Hash == plain.Hash || with.Hash != cluster.HashOf(unit.Content()) || !with.Global {
+			t.Errorf("%+v, %v", with, err)
+		}
+		if again, err := r.SetUnit(ctx, "me", "web.service", api.Storing(&unit, cluster.Inactive)); err != nil || again.Changed {
+			t.Errorf("the same once more: %+v, %v", again, err)
+		}
+		if kept, err := r.SetUnit(ctx, "me", "web.service", api.UnitChange{Desired: cluster.Loaded}); err != nil || kept.Hash != with.Hash || !kept.Global {
+			t.Errorf("without a text: %+v, %v", kept, err)
+		}
+		synctest.Wait()
+		if u, err := r.Unit(ctx, 0, "web.service"); err != nil || !reflect.DeepEqual(u.Unit.Bundle(), unit) {
+			t.Errorf("read back %+v, %v", u.Unit, err)
+		}
+		if page, err := r.UnitPage(ctx, 0, "", 10); err != nil || len(page.Units) != 1 || !reflect.DeepEqual(page.Units[0].Bundle(), unit) {
+			t.Errorf("on its page %+v, %v", page, err)
 		}
 	})
 }

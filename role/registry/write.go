@@ -35,7 +35,7 @@ func (r *Registry) SetUnit(ctx context.Context, by string, name cluster.UnitName
 		}
 		written.Warnings, written.Global = reading.Warnings, reading.Global
 		if written.Changed {
-			r.awaitView(ctx, name, written.Revision, func(cluster.Unit, bool) bool { return true })
+			r.awaitView(ctx, written.Revision, func(*api.View) bool { return true })
 			r.log.Info("unit written", "unit", name, "desired", written.Desired, "hash", written.Hash,
 				"generation", written.Generation, "by", by)
 		}
@@ -58,10 +58,15 @@ func check(name cluster.UnitName, change api.UnitChange) (reading api.Reading, e
 		return reading, api.Invalid(fmt.Sprintf("supersede is %d and desired %s", change.Supersede, change.Desired),
 			"expected the generation of a unit that is to be launched again")
 	}
-	if change.Text == nil {
-		return reading, nil
+	unit := change.Bundle()
+	switch {
+	case unit != nil:
+		return api.Read(name, *unit)
+	case len(change.DropIns) > 0:
+		return reading, api.Invalid(fmt.Sprintf("unit %s: there are drop-ins and no text", name),
+			"send the unit's file with them")
 	}
-	return api.Read(name, *change.Text)
+	return reading, nil
 }
 
 func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error) {
@@ -71,6 +76,9 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 	case created && change.Text == nil:
 		return api.Written{}, r.notFound(name)
 	case created:
+		if err := r.clash(name); err != nil {
+			return api.Written{}, err
+		}
 		// A unit that is destroyed and made again must not repeat a generation
 		// that a machine has acted on, or it would not be started. A generation
 		// never exceeds the revision of the write that it came with, so counting
@@ -81,8 +89,10 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 	}
 	next := stored
 	next.Desired = change.Desired
-	if change.Text != nil {
-		next.Hash = cluster.HashOf(*change.Text)
+	var given *string
+	if unit := change.Bundle(); unit != nil {
+		content := unit.Content()
+		given, next.Hash = &content, cluster.HashOf(content)
 	}
 	if change.Supersede > stored.Generation {
 		return api.Written{}, api.Invalid(fmt.Sprintf("unit %s: supersede is %d, but its generation is %d", name, change.Supersede, stored.Generation),
@@ -92,14 +102,21 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 		return written(stored, false, false), nil
 	}
 	next.Generation, next.By, next.At = stored.Generation+1, by, time.Now().UTC()
-	text, err := r.text(ctx, next.Hash, change.Text)
+	content, err := r.content(ctx, next.Hash, given)
 	if err == nil {
-		next, err = r.store.PutUnit(ctx, next, text)
+		next, err = r.store.PutUnit(ctx, next, content)
 	}
 	if err != nil {
 		return api.Written{}, fmt.Errorf("set unit %s: %w", name, err)
 	}
 	return written(next, created, true), nil
+}
+
+// clash refuses a new unit that would be another one's service on its machine.
+func (r *Registry) clash(name cluster.UnitName) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.view.Clash(name)
 }
 
 func written(u cluster.Unit, created, changed bool) api.Written {
@@ -109,16 +126,16 @@ func written(u cluster.Unit, created, changed bool) api.Written {
 	}
 }
 
-// text is given, or what the store holds under hash.
-func (r *Registry) text(ctx context.Context, hash cluster.Hash, given *string) (string, error) {
+// content is given, or what the store holds under hash.
+func (r *Registry) content(ctx context.Context, hash cluster.Hash, given *string) (string, error) {
 	if given != nil {
 		return *given, nil
 	}
 	r.mu.Lock()
-	text, known := r.view.Text(hash)
+	content, known := r.view.Content(hash)
 	r.mu.Unlock()
 	if known {
-		return text, nil
+		return content, nil
 	}
 	return r.store.Content(ctx, hash)
 }
@@ -126,13 +143,11 @@ func (r *Registry) text(ctx context.Context, hash cluster.Hash, given *string) (
 // readingOf is what the text of a unit says that has been written without it. It
 // may be too new for the view.
 func (r *Registry) readingOf(ctx context.Context, w api.Written) api.Reading {
-	text, err := r.text(ctx, w.Hash, nil)
+	content, err := r.content(ctx, w.Hash, nil)
 	if err != nil {
 		return api.Reading{}
 	}
-	reading, _ := api.Read(w.Name, text) // it was checked when it was stored
-	reading.Warnings = nil               // and told of
-	return reading
+	return api.Reread(w.Name, content)
 }
 
 // Destroy takes the unit out of the cluster; the leader then takes it off its
@@ -164,7 +179,8 @@ func (r *Registry) Destroy(ctx context.Context, by string, name cluster.UnitName
 // awaitGone waits until the view shows that a unit is no longer as it was
 // stored, and returns a revision at which that is so for every reader.
 func (r *Registry) awaitGone(ctx context.Context, stored cluster.Unit) int64 {
-	if at, shown := r.awaitView(ctx, stored.Name, stored.Revision, func(known cluster.Unit, there bool) bool {
+	if at, shown := r.awaitView(ctx, stored.Revision, func(v *api.View) bool {
+		known, there := v.Known(stored.Name)
 		return !there || known.Revision > stored.Revision
 	}); shown {
 		return at
@@ -182,13 +198,13 @@ const ownView = 2 * time.Second
 // next read here does, whoever asks. A view older than least has nothing to say.
 // It takes a millisecond; a view that is late changes nothing about the write.
 // It returns the view's revision, and whether it came so far.
-func (r *Registry) awaitView(ctx context.Context, name cluster.UnitName, least int64, shown func(known cluster.Unit, there bool) bool) (int64, bool) {
+func (r *Registry) awaitView(ctx context.Context, least int64, shown func(*api.View) bool) (int64, bool) {
 	ctx, cancel := context.WithTimeout(ctx, ownView)
 	defer cancel()
 	for {
 		r.mu.Lock()
 		revision, advanced := r.revision, r.advanced
-		done := revision >= least && shown(r.view.Known(name))
+		done := revision >= least && shown(r.view)
 		r.mu.Unlock()
 		if done {
 			return revision, true

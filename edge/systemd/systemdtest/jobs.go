@@ -2,10 +2,12 @@ package systemdtest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"argosy/core/cluster"
 	"argosy/core/converge"
+	"argosy/core/unitfile"
 )
 
 // The texts of the contract use few words, so that a fake can read them:
@@ -131,6 +133,75 @@ func instance(t *testing.T, w *watched) {
 		t.Errorf("status of an instance: %+v", status)
 	}
 	w.awaitStatus(unit, "active", active)
+}
+
+// dropIns: what is written with the text takes effect with it, and is gone with
+// the next text that comes without.
+func dropIns(t *testing.T, w *watched) {
+	const name = "contra-dropin@1.service"
+	content := unitfile.Bundle{Text: failing, DropIns: []unitfile.DropIn{
+		{Name: "10-resets.conf", Text: "[Service]\nExecStart=\n"}, {Name: "20-ends.conf", Text: "[Service]\nExecStart=/bin/true\n"},
+	}}.Content()
+	unit := w.unit(name, content)
+	if hash := list(t, w)[unit]; hash != cluster.HashOf(content) {
+		t.Errorf("listed with the hash %q", hash)
+	}
+	w.do(converge.StartJob, unit, "done")
+	if err := w.Write(unit, failing); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.do(converge.StartJob, unit, "failed")
+}
+
+// quadlet: a Quadlet file is known once systemd has read its files, under its own
+// name, and for as long as systemd has not read them again.
+func quadlet(t *testing.T, w *watched) {
+	const name = "contra.volume"
+	unit := w.unit(name, "[Volume]\nVolumeName=contra\n[Service]\nExecStop=/usr/bin/podman volume rm contra\n")
+	if _, err := w.Enqueue(t.Context(), converge.StartJob, unit); err == nil {
+		t.Error("a Quadlet file was started that systemd has not read")
+	}
+	reload := func() {
+		t.Helper()
+		if err := w.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reload()
+	status := w.do(converge.StartJob, unit, "done")
+	if !active(status) || status.Unit != unit || status.Shadow != "" || status.Invocation == "" {
+		t.Errorf("status at the end of the start: %+v", status)
+	}
+	w.awaitStatus(unit, "active", active)
+	w.Disconnect(t)
+	w.await("a new list", func() bool { return w.resets > 1 })
+	if again := w.awaitStatus(unit, "active", active); again.Invocation != status.Invocation {
+		t.Errorf("invocation %q in the new list, expected %q", again.Invocation, status.Invocation)
+	}
+	w.do(converge.StopJob, unit, "done")
+	w.awaitStatus(unit, "down", down)
+	if err := w.Remove(unit); err != nil {
+		t.Fatal(err)
+	}
+	reload()
+	if _, err := w.Enqueue(t.Context(), converge.StartJob, unit); err == nil {
+		t.Error("a Quadlet file was started that is no longer there")
+	}
+}
+
+func badQuadlet(t *testing.T, w *watched) {
+	unit := w.unit("contra-bad.volume", "[Volume]\nNonsense=1\n")
+	if err := w.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const says = "no service was made of it"
+	_, err := w.Enqueue(t.Context(), converge.StartJob, unit)
+	if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "Nonsense") {
+		t.Errorf("error %v, expected %q and why", err, says)
+	}
 }
 
 func shadowed(t *testing.T, w *watched) {
