@@ -71,7 +71,7 @@ $(REFERENCE):
 
 .PHONY: store
 store: $(REFERENCE) ## three real members: killed, stopped, restored; the v2 API against etcd's own
-	PATH="$(abspath $(dir $(REFERENCE))):$$PATH" go test -tags store -count=1 ./$(STORE_TESTS)/... ./test/v2diff/...
+	PATH="$(abspath $(dir $(REFERENCE))):$$PATH" go test -tags store -count=1 ./$(STORE_TESTS)/... ./test/v2cluster/... ./test/v2diff/...
 
 .PHONY: machines
 machines: deps build ## real systemd, the real binary, real machines

@@ -59,6 +59,7 @@ var layers = map[string]string{
 	"role/registry":             "role",
 	"test/bench":                "test",
 	"test/e2e":                  "test",
+	"test/v2cluster":            "test",
 	"test/v2diff":               "test",
 }
 

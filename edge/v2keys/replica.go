@@ -79,6 +79,9 @@ func (r *replica) wait(watch keyspace.Watch, raft Raft) (*waiter, error) {
 		w.events <- past
 		return w, nil
 	}
+	if len(r.waiting) >= mostWaits {
+		return nil, errTooManyWaits
+	}
 	if watch.Stream {
 		w.events = make(chan keyspace.Event, backlog)
 	}
