@@ -32,6 +32,7 @@ var layers = map[string]string{
 	"core/fleetv1":              "core",
 	"core/schedule":             "core",
 	"core/unitfile":             "core",
+	"core/v2auth":               "core",
 	"edge/authority":            "edge",
 	"edge/basetree":             "edge",
 	"edge/client":               "edge",

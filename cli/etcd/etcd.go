@@ -4,7 +4,6 @@ package etcd
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"runtime"
 
@@ -14,7 +13,6 @@ import (
 
 	"argosy/cli"
 	"argosy/edge/etcdnode"
-	"argosy/edge/v2keys"
 )
 
 // Command is etcd, under its own name or as argosy's first word. It reads its
@@ -61,7 +59,7 @@ func Command() *cobra.Command {
 			}
 			if settings.KeysV2 {
 				var keys keysAPI
-				config.Handlers = map[string]http.Handler{v2keys.Prefix: &keys, v2keys.Prefix + "/": &keys}
+				config.Handlers = keys.handlers()
 				config.Beside = keys.run(command.ErrOrStderr())
 			}
 			return etcdnode.Run(command.Context(), config)

@@ -24,6 +24,8 @@ func names() map[string]func() *cobra.Command {
 	return map[string]func() *cobra.Command{
 		"endpoint": etcd.EndpointCommand,
 		"etcd":     etcd.Command,
+		"etcdctl":  etcd.CtlCommand,
+		"etcdutl":  etcd.UtlCommand,
 		"fleetctl": fleetctl.New,
 		"fleetd":   fleetd.New,
 	}

@@ -56,6 +56,7 @@ type Handler struct {
 	Keys      Keys
 	ClusterID string           // X-Etcd-Cluster-Id, in hexadecimal as etcd prints it
 	Now       func() time.Time // from when a TTL counts
+	Security  *Security        // who may do what; nil for everybody everything
 
 	once  sync.Once
 	forms chan struct{} // one for each large form that is held
@@ -98,6 +99,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, key keyspace.Key
 	}
 	query, err := keyspace.Parse(r.Method, key, r.Form, h.Now())
 	if err != nil {
+		return err
+	}
+	if err := h.Security.allows(r, query.Request); err != nil {
 		return err
 	}
 	switch request := query.Request.(type) {

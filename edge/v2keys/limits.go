@@ -3,6 +3,7 @@ package v2keys
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -74,4 +75,15 @@ func readForm(w http.ResponseWriter, r *http.Request) error {
 		return errSlow
 	}
 	return keyspace.BadForm(err)
+}
+
+// readBody reads a request of JSON, within time and size.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	timing := http.NewResponseController(w)
+	_ = timing.SetReadDeadline(time.Now().Add(formTime))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, largestRequest))
+	if err == nil {
+		_ = timing.SetReadDeadline(time.Time{})
+	}
+	return body, err
 }

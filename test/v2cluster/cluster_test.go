@@ -182,3 +182,15 @@ func ask(ctx context.Context, web *http.Client, method, target string, form url.
 	}
 	return text, err
 }
+
+// refuses waits until the member lets nobody in without a name.
+func (m *member) refuses(t testing.TB, web *http.Client) {
+	t.Helper()
+	var last error
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+		if last = put(t.Context(), web, m, "other", "x"); last != nil && strings.Contains(last.Error(), `"errorCode":110,`) {
+			return
+		}
+	}
+	t.Fatalf("%s lets everybody in: %v", m.name, last)
+}
