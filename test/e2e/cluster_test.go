@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ type local struct {
 	name   string
 }
 
-var cluster = local{argosy: os.Getenv("ARGOSY"), name: "e2e"}
+var cluster = local{argosy: os.Getenv("ARGOSY"), name: cmp.Or(os.Getenv("ARGOSY_NAME"), "e2e")}
 
 func TestMain(m *testing.M) {
 	if cluster.argosy == "" {
