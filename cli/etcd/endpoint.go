@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -45,7 +46,7 @@ func EndpointCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := setFromEnvironment(command.Flags(), os.LookupEnv); err != nil {
+			if err := setFromEnvironment(command.Flags(), endpointPrefix, os.LookupEnv); err != nil {
 				return cli.Coded(cli.ExitUsage, err)
 			}
 			return runEndpoint(command, given)
@@ -82,24 +83,29 @@ func runEndpoint(command *cobra.Command, given endpointFlags) error {
 	if config.Listeners, err = endpoint.Listen(command.Context(), given.listen); err != nil {
 		return err
 	}
-	config.Changed = func(member string, err error) {
-		if err != nil {
-			fmt.Fprintf(command.ErrOrStderr(), "member %s cannot be reached: %v\n", member, err)
-		} else {
-			fmt.Fprintf(command.ErrOrStderr(), "member %s can be reached again\n", member)
-		}
-	}
+	config.Changed = reachability(command.ErrOrStderr())
 	tell(daemon.SdNotifyReady)
 	context.AfterFunc(command.Context(), func() { tell(daemon.SdNotifyStopping) })
 	return endpoint.Run(command.Context(), config)
 }
 
-// setFromEnvironment sets the flags that the command line did not. All faults are
-// reported at once.
-func setFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
+// reachability says when a member is lost and found.
+func reachability(out io.Writer) func(member string, err error) {
+	return func(member string, err error) {
+		if err != nil {
+			fmt.Fprintf(out, "member %s cannot be reached: %v\n", member, err)
+		} else {
+			fmt.Fprintf(out, "member %s can be reached again\n", member)
+		}
+	}
+}
+
+// setFromEnvironment sets the flags that the command line did not, from variables
+// that begin with prefix. All faults are reported at once.
+func setFromEnvironment(flags *pflag.FlagSet, prefix string, lookup func(string) (string, bool)) error {
 	var faults []error
 	flags.VisitAll(func(flag *pflag.Flag) {
-		name := endpointPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		name := prefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
 		value, set := lookup(name)
 		if !set || value == "" || flag.Changed {
 			return

@@ -1,9 +1,12 @@
-// Package etcd has the commands of the store on a machine: etcd, a member of it,
-// and endpoint, the way to it for plain programs.
+// Package etcd has the commands of the store on a machine: etcd, a member of it;
+// endpoint, the way to it for plain programs; and discovery, by which machines
+// become members.
 package etcd
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"runtime"
@@ -50,23 +53,46 @@ func Command() *cobra.Command {
 					version.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 				return err
 			}
-			for _, warning := range settings.Warnings {
-				fmt.Fprintf(command.ErrOrStderr(), "etcd: warning: %s\n", warning)
-			}
-			settings.Etcd.SetupGlobalLoggers()
-			config := etcdnode.Config{
-				Etcd:     settings.Etcd,
-				Ready:    func() { tell(daemon.SdNotifyReady) },
-				Stopping: func() { tell(daemon.SdNotifyStopping) },
-			}
-			if settings.KeysV2 {
-				var keys keysAPI
-				config.Handlers = map[string]http.Handler{v2keys.Prefix: &keys, v2keys.Prefix + "/": &keys}
-				config.Beside = keys.run(command.ErrOrStderr())
-			}
-			return etcdnode.Run(command.Context(), config)
+			return serve(command.Context(), settings, command.ErrOrStderr(), func() { tell(daemon.SdNotifyReady) })
 		},
 	}
+}
+
+// serve runs etcd with what belongs to it until ctx ends. What it gets over by
+// itself is written to faults.
+func serve(ctx context.Context, settings *etcdnode.Settings, faults io.Writer, ready func()) error {
+	for _, warning := range settings.Warnings {
+		fmt.Fprintf(faults, "etcd: warning: %s\n", warning)
+	}
+	if settings.Discovery.URL != "" {
+		as, err := join(ctx, settings, faults)
+		if err == nil && as == isProxy {
+			err = proxy(ctx, settings, faults, ready)
+		}
+		if err != nil || as == isProxy {
+			return endedBy(ctx, err)
+		}
+	}
+	settings.Etcd.SetupGlobalLoggers()
+	config := etcdnode.Config{
+		Etcd:     settings.Etcd,
+		Ready:    ready,
+		Stopping: func() { tell(daemon.SdNotifyStopping) },
+	}
+	if settings.KeysV2 {
+		var keys keysAPI
+		config.Handlers = map[string]http.Handler{v2keys.Prefix: &keys, v2keys.Prefix + "/": &keys}
+		config.Beside = keys.run(faults)
+	}
+	return etcdnode.Run(ctx, config)
+}
+
+// endedBy is nil where err only says that ctx ended.
+func endedBy(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // tell says something to systemd, if it is there. A lost word costs at most a

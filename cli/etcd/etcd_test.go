@@ -16,12 +16,12 @@ import (
 )
 
 // environment is the whole of it for one test: only its own variables begin with
-// the two prefixes.
+// the three prefixes.
 func environment(t *testing.T, variables map[string]string) {
 	t.Helper()
 	for _, assignment := range os.Environ() {
 		name, _, _ := strings.Cut(assignment, "=")
-		if strings.HasPrefix(name, "ETCD_") || strings.HasPrefix(name, endpointPrefix) {
+		if strings.HasPrefix(name, "ETCD_") || strings.HasPrefix(name, endpointPrefix) || strings.HasPrefix(name, discoveryPrefix) {
 			t.Setenv(name, "")
 		}
 	}
@@ -60,6 +60,15 @@ func TestMistakes(t *testing.T) {
 		{"a bad limit", EndpointCommand, []string{"--members=a:1", "--connections=0"}, nil, cli.ExitUsage, "--connections"},
 		{"an unknown flag", EndpointCommand, []string{"--bogus"}, nil, cli.ExitUsage, "--bogus"},
 		{"a word", EndpointCommand, []string{"start"}, nil, cli.ExitUsage, "start"},
+		{"etcd's discovery", Command, []string{"--log-outputs=/dev/null", "--data-dir=/dev/null/x", "--discovery=10.0.0.1"}, nil, cli.ExitUsage, "read the discovery URL: "},
+		{"no host", DiscoveryCommand, nil, nil, cli.ExitUsage, `--host must be the URL that machines reach this service at, as http://10.0.0.1:8087, and is ""`},
+		{"a bad host", DiscoveryCommand, []string{"--host=10.0.0.1:8087"}, nil, cli.ExitUsage, `and is "10.0.0.1:8087"`},
+		{"a bad etcd", DiscoveryCommand, []string{"--host=http://a", "--etcd=10.0.0.1:2379"}, nil, cli.ExitUsage, "read the URL of etcd: "},
+		{"a bad etcd of its own", DiscoveryCommand, []string{"--host=http://a"}, map[string]string{"ETCD_ELECTION_TIMEOUT": "x"}, cli.ExitUsage, "ETCD_ELECTION_TIMEOUT"},
+		{"a short life", DiscoveryCommand, []string{"--host=http://a", "--ttl=1ms"}, nil, cli.ExitUsage, "--ttl must be a second or more, or 0"},
+		{"no tokens", DiscoveryCommand, []string{"--host=http://a"}, map[string]string{"ARGOSY_DISCOVERY_TOKENS": "0"}, cli.ExitUsage, "--tokens and --connections must be above 0"},
+		{"half of the TLS files", DiscoveryCommand, []string{"--host=http://a", "--etcd=https://a:1", "--cacert=/nowhere"}, nil, cli.ExitError, "/nowhere"},
+		{"a bad address", DiscoveryCommand, []string{"--host=http://a", "--etcd=http://a:1", "--addr=x"}, nil, cli.ExitError, "listen at x: "},
 		{"no certificate", EndpointCommand, []string{"--members=a:1", "--cacert=/nowhere"}, nil, cli.ExitError, "/nowhere"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

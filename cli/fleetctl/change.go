@@ -76,7 +76,8 @@ func (s *session) desire(ctx context.Context, changes []*change, desired cluster
 
 // waiting holds the flags of verbs that wait.
 type waiting struct {
-	noBlock  bool
+	wait     bool
+	noBlock  bool // fleet's word for not to wait
 	attempts int
 	timeout  time.Duration
 }
@@ -86,10 +87,14 @@ const attempt = 2 * time.Second
 
 func (w *waiting) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.BoolVar(&w.noBlock, "no-block", false, "do not wait for the outcome")
+	flags.BoolVar(&w.wait, "wait", true, "wait for the outcome")
+	flags.BoolVar(&w.noBlock, "no-block", false, "do not wait for the outcome: the same as --wait=false")
 	flags.DurationVar(&w.timeout, "timeout", 5*time.Minute, "how long to wait for the outcome; 0 for ever")
 	flags.IntVar(&w.attempts, "block-attempts", 0, "wait for this many times 2 s; 0 to go by --timeout")
 }
+
+// blocks says that the outcome is waited for.
+func (w waiting) blocks() bool { return w.wait && !w.noBlock }
 
 // within bounds ctx by the flags.
 func (w waiting) within(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -85,6 +85,7 @@ func (s *session) machineWords(cmd *cobra.Command, _ []string, typed string) ([]
 func (s *session) silently(cmd *cobra.Command, ask func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), unhurried)
 	defer cancel()
+	s.secure.silent = true
 	err := s.open(cmd)
 	if err == nil {
 		defer s.close()

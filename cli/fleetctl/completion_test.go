@@ -16,6 +16,7 @@ func TestCompletion(t *testing.T) {
 	w.want(w.fleetctl("start", "web@1", "hello", "--no-block"), 0, "Triggered unit web@1.service start\nTriggered unit hello.service start\n", "")
 	w.want(w.fleetctl("restart", "web@1", "hello"), 0,
 		"Unit web@1.service launched on 491586a6.../10.10.1.2\nUnit hello.service launched on 148a18ff.../10.10.1.1\n", "")
+	w.want(w.fleetctl("label", "core-02", "region=eu"), 0, "No unit moves.\nMachine core-02 labelled: region=eu\n", "")
 	for _, c := range []struct{ typed, want string }{
 		{"status +", "hello.service\tactive web@1.service\tactive"},
 		{"status w+", "web@1.service\tactive"},
@@ -28,8 +29,12 @@ func TestCompletion(t *testing.T) {
 		{"start web@1.service w+", "web@.service\ta file"},
 		{"start nowhere/+", ""},
 		{"logs --machine core-0+", "core-01\t148a18ff.../10.10.1.1 core-02\t491586a6.../10.10.1.2 core-03\tc9de9451.../10.10.1.3"},
+		{"label core-0+", "core-01\t148a18ff.../10.10.1.1 core-02\t491586a6.../10.10.1.2 core-03\tc9de9451.../10.10.1.3"},
+		{"label core-02 r+", "region=\teu region-\teu"},
+		{"label core-01 +", ""},
+		{"why w+", "web@1.service\tactive"},
 		{"list-units -o +", "table wide json yaml"},
-		{"list-machines --fields machine,+", "machine,ip machine,metadata machine,hostname machine,member machine,version"},
+		{"list-machines --fields machine,+", "machine,ip machine,metadata machine,hostname machine,member machine,version machine,away"},
 		{"--driver +", "API"},
 	} {
 		args := append([]string{"__complete"}, strings.Split(strings.ReplaceAll(c.typed, "+", ""), " ")...)

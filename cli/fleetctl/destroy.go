@@ -38,7 +38,7 @@ func (s *session) destroy(ctx context.Context, args []string, w waiting) error {
 		changes = append(changes, &change{name: name})
 	}
 	s.each(changes, func(c *change) (api.Written, error) { return s.Destroy(ctx, c.name) })
-	if w.noBlock {
+	if !w.blocks() {
 		for _, c := range accepted(changes) {
 			fmt.Fprintf(s.out, "Destroyed %s\n", c.name)
 		}

@@ -5,7 +5,9 @@
 package fleetctl
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -26,8 +28,8 @@ does for one machine.
 
 Every global flag may also be given in the environment: FLEETCTL_ENDPOINT stands
 for --endpoint. Exit codes: 0 all well, 1 error, 2 wrong usage, 3 not found, 4 no
-machine may run it now, 5 timed out. status and journal pass on the code of the
-command on the unit's machine.`,
+machine may run it now, 5 timed out, 6 units would move. status and journal pass on
+the code of the command on the unit's machine.`,
 		Version:       cli.Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -47,13 +49,16 @@ command on the unit's machine.`,
 	}
 	root.SetVersionTemplate("fleetctl version {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if words := cmd.Flags().Args(); cmd == root && len(words) > 0 {
+			return unknownCommand(cmd, words[0]) // whose flags could not be known
+		}
 		return cli.Coded(cli.ExitUsage, fmt.Errorf("%w\nsee '%s --help'", err, cmd.CommandPath()))
 	})
 	s.flags(root.PersistentFlags())
 	for _, verb := range []*cobra.Command{
 		submit(s), load(s), start(s), stop(s), unload(s), restart(s), destroy(s),
 		cat(s), status(s), journal(s), logs(s), ssh(s), fdForward(),
-		listUnits(s), listUnitFiles(s), listMachines(s), version(), verify(),
+		listUnits(s), listUnitFiles(s), listMachines(s), label(s), why(s), version(), verify(),
 	} {
 		root.AddCommand(s.closing(verb))
 	}
@@ -63,9 +68,18 @@ command on the unit's machine.`,
 	return root
 }
 
+// unknownCommand says that no verb, or more than one, is meant by a word.
 func unknownCommand(cmd *cobra.Command, name string) error {
 	message := fmt.Sprintf("unknown command %q", name)
-	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+	var begin []string
+	for _, verb := range cmd.Commands() {
+		if verb.IsAvailableCommand() && strings.HasPrefix(verb.Name(), name) {
+			begin = append(begin, verb.Name())
+		}
+	}
+	if near := cmd.SuggestionsFor(name); len(begin) > 1 {
+		message = fmt.Sprintf("%q may be %s", name, strings.Join(begin, ", "))
+	} else if len(near) > 0 {
 		message += fmt.Sprintf("; did you mean %s?", near[0])
 	}
 	return cli.Coded(cli.ExitUsage, fmt.Errorf("%s\nsee '%s --help'", message, cmd.CommandPath()))
@@ -77,12 +91,19 @@ func run(verb func(cmd *cobra.Command, args []string) error) func(*cobra.Command
 	return func(cmd *cobra.Command, args []string) error { return explain(verb(cmd, args)) }
 }
 
-// closing has a verb end the session with itself, however it goes.
+// closing has a verb end the session with itself, however it goes. What is in
+// fleet's words is printed here as fleet printed it, without a name before it.
 func (s *session) closing(verb *cobra.Command) *cobra.Command {
 	if work := verb.RunE; work != nil {
 		verb.RunE = func(cmd *cobra.Command, args []string) error {
 			defer s.close()
-			return work(cmd, args)
+			err := work(cmd, args)
+			var said fleetError
+			if errors.As(err, &said) {
+				fmt.Fprintln(cmd.ErrOrStderr(), said)
+				return ending(cli.Code(err))
+			}
+			return err
 		}
 	}
 	return verb
@@ -119,5 +140,9 @@ func ignored(flags *pflag.FlagSet, name, value, why string) {
 	_ = flags.MarkHidden(name)
 }
 
-// fleets is an error in fleet's own words, which begin with a capital.
-func fleets(format string, args ...any) error { return fmt.Errorf(format, args...) }
+// fleetError is an error in fleet's own words, which begin with a capital.
+type fleetError string
+
+func (e fleetError) Error() string { return string(e) }
+
+func fleets(format string, args ...any) error { return fleetError(fmt.Sprintf(format, args...)) }

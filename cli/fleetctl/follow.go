@@ -24,10 +24,11 @@ type following struct {
 	out     *interleaved
 	fail    context.CancelCauseFunc // ends it all: stdout takes no more
 
-	mu   sync.Mutex
-	has  map[cluster.MachineID]bool // the unit is there now
-	open map[cluster.MachineID]bool // its journal is being read
-	told string                     // why the unit is on no machine, as said last
+	mu    sync.Mutex
+	has   map[cluster.MachineID]bool   // the unit is there now
+	open  map[cluster.MachineID]bool   // its journal is being read
+	after map[cluster.MachineID]string // the cursor behind what has been printed of it
+	told  string                       // why the unit is on no machine, as said last
 }
 
 // follow prints what the unit logs until ctx ends, which is no error: that is
@@ -35,7 +36,7 @@ type following struct {
 func (s *session) follow(ctx context.Context, name cluster.UnitName, only cluster.MachineID, options api.JournalOptions) error {
 	f := &following{
 		s: s, name: name, only: only, options: options, out: newInterleaved(s.out, options.Output == "json"),
-		has: map[cluster.MachineID]bool{}, open: map[cluster.MachineID]bool{},
+		has: map[cluster.MachineID]bool{}, open: map[cluster.MachineID]bool{}, after: map[cluster.MachineID]string{},
 	}
 	err := f.run(ctx)
 	if ctx.Err() != nil {
@@ -101,13 +102,13 @@ func (f *following) absence(unit api.Unit) string {
 }
 
 // read prints one machine's journal of the unit for as long as there is reason
-// to. One that breaks off while the unit is there is opened again, from then on:
-// its last lines have been printed.
+// to. One that breaks off while the unit is there is taken up again behind what
+// has been printed: no line is lost, and none comes twice.
 func (f *following) read(ctx context.Context, place api.Presence) {
 	out := f.out.source(place.Called())
-	options, broken := f.options, ""
+	broken := ""
 	for {
-		_, err := f.s.Journal(ctx, f.name, place.Machine, options, out)
+		err := f.copy(ctx, place.Machine, out)
 		out.end()
 		if out.err != nil {
 			f.fail(fmt.Errorf("print the journal: %w", out.err))
@@ -120,7 +121,7 @@ func (f *following) read(ctx context.Context, place api.Presence) {
 			broken = why
 		}
 		if out.wrote {
-			options.Lines, broken, out.wrote = 0, "", false
+			broken, out.wrote = "", false
 		}
 		select {
 		case <-ctx.Done():
@@ -128,6 +129,28 @@ func (f *following) read(ctx context.Context, place api.Presence) {
 		case <-time.After(again):
 		}
 	}
+}
+
+// copy prints a machine's journal until it breaks off. Text is printed once the
+// cursor behind it is known; without one it would come again.
+func (f *following) copy(ctx context.Context, machine cluster.MachineID, out *source) error {
+	options := f.options
+	f.mu.Lock()
+	options.After = f.after[machine]
+	f.mu.Unlock()
+	var text []byte
+	return f.s.FollowJournal(ctx, f.name, machine, options, func(piece api.JournalPiece) error {
+		text = append(text, piece.Text...)
+		if piece.Cursor == "" {
+			return nil
+		}
+		_, err := out.Write(text)
+		text = text[:0]
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.after[machine] = piece.Cursor
+		return err
+	})
 }
 
 // done says that a machine no longer has the unit, and if so lets its journal be

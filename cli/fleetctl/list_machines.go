@@ -22,6 +22,7 @@ var machineColumns = []column[api.Machine]{
 	{"hostname", func(m api.Machine, _ bool) string { return dash(m.Name) }},
 	{"member", func(m api.Machine, _ bool) string { return strconv.FormatBool(m.Member) }},
 	{"version", func(m api.Machine, _ bool) string { return dash(m.Versions["argosy"]) }},
+	{"away", func(m api.Machine, _ bool) string { return strconv.FormatBool(m.Away) }},
 }
 
 func metadata(m map[string]string) string {
@@ -34,6 +35,7 @@ func metadata(m map[string]string) string {
 
 func listMachines(s *session) *cobra.Command {
 	var l listing
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "list-machines",
 		Short: "List the machines of the cluster",
@@ -42,15 +44,28 @@ func listMachines(s *session) *cobra.Command {
 			if err := l.check(); err != nil {
 				return err
 			}
-			answer, err := s.Machines(cmd.Context())
+			ask := s.Machines
+			if all {
+				ask = s.MachinesAndAway
+				if !cmd.Flags().Changed("fields") {
+					l.fields, l.wide = l.fields+",away", l.wide+",away"
+				}
+			}
+			answer, err := ask(cmd.Context())
 			if err != nil {
 				return err
 			}
 			s.note(answer.Freshness)
+			for _, m := range answer.Machines {
+				if m.Problem != "" {
+					s.warn("%s: %s", m.Name, m.Problem)
+				}
+			}
 			return show(s.out, l, machineColumns, answer.Machines, answer)
 		}),
 	}
 	l.flags(cmd, machineFields, machineFieldsWide, named(machineColumns))
 	l.short(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "also those that are away and have labels; they may never have been seen")
 	return cmd
 }

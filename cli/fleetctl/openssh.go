@@ -2,6 +2,7 @@ package fleetctl
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"os"
@@ -21,6 +22,10 @@ type secureShell struct {
 	strict     bool    // about host keys
 	knownHosts string
 	tunnel     string // HOST[:PORT] to go through; empty for none
+
+	in     io.Reader // where the user answers
+	err    io.Writer // where the user is asked
+	silent bool      // the user is not to be asked anything
 }
 
 func (s *secureShell) flags(flags *pflag.FlagSet) {
@@ -31,29 +36,47 @@ func (s *secureShell) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.knownHosts, "known-hosts-file", "~/.fleetctl/known_hosts", "where the keys of hosts are kept")
 }
 
-// options are those of every connection, see ssh_config(5).
-func (s *secureShell) options() ([]string, error) {
+// knownHostsFile is where the keys of hosts are kept. Its folder is there then.
+func (s *secureShell) knownHostsFile() (string, error) {
 	known := s.knownHosts
 	if rest, home := strings.CutPrefix(known, "~/"); home {
 		folder, err := os.UserHomeDir()
 		if err != nil {
-			return nil, fmt.Errorf("find --known-hosts-file: %w", err)
+			return "", fmt.Errorf("find --known-hosts-file: %w", err)
 		}
 		known = filepath.Join(folder, rest)
 	}
 	if err := os.MkdirAll(filepath.Dir(known), 0o700); err != nil {
-		return nil, fmt.Errorf("keep the keys of hosts: %w", err)
+		return "", fmt.Errorf("keep the keys of hosts: %w", err)
+	}
+	return known, nil
+}
+
+// connectTimeout is in whole seconds; ssh knows no others.
+func (s *secureShell) connectTimeout() string {
+	return fmt.Sprintf("ConnectTimeout=%.0f", math.Max(1, math.Ceil(s.timeout)))
+}
+
+// options are those of every connection, see ssh_config(5).
+func (s *secureShell) options() ([]string, error) {
+	known, err := s.knownHostsFile()
+	if err != nil {
+		return nil, err
 	}
 	checking := "ask"
 	if !s.strict {
 		checking = "no"
 	}
-	return []string{
+	options := []string{
 		"-o", "User=" + s.username,
-		"-o", fmt.Sprintf("ConnectTimeout=%.0f", math.Max(1, math.Ceil(s.timeout))),
+		"-o", s.connectTimeout(),
 		"-o", "StrictHostKeyChecking=" + checking,
 		"-o", `UserKnownHostsFile="` + known + `"`,
-	}, nil
+	}
+	if s.silent {
+		options = append(options, "-o", "BatchMode=yes")
+	}
+	return options, nil
 }
 
 // to makes the arguments of ssh to host: more options, then what to run there.
@@ -77,6 +100,9 @@ func (s *secureShell) through() ([]string, error) {
 	}
 	host, port, err := hostPort(s.tunnel)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.acquaint(host, port, nil); err != nil {
 		return nil, err
 	}
 	arguments, err := s.to(host, port, []string{"-W", "\x00"})

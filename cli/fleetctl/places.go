@@ -35,24 +35,29 @@ func (s *session) machineNamed(ctx context.Context, word string) (api.Presence, 
 		return api.Presence{}, err
 	}
 	s.note(answer.Freshness)
-	var fits []api.Presence
-	for _, m := range answer.Machines {
-		here := api.Presence{Machine: m.ID, Name: m.Name, IP: m.IP}
-		if word == m.Name || word == m.IP || word == string(m.ID) {
-			return here, nil
+	m, err := pick(answer.Machines, word)
+	return api.Presence{Machine: m.ID, Name: m.Name, IP: m.IP}, err
+}
+
+// pick is the machine that a word means.
+func pick(machines []api.Machine, word string) (api.Machine, error) {
+	var fits []api.Machine
+	for _, m := range machines {
+		if word != "" && (word == m.Name || word == m.IP || word == string(m.ID)) {
+			return m, nil
 		}
 		if strings.HasPrefix(string(m.ID), strings.TrimSuffix(word, "...")) {
-			fits = append(fits, here)
+			fits = append(fits, m)
 		}
 	}
 	switch len(fits) {
 	case 1:
 		return fits[0], nil
 	case 0:
-		return api.Presence{}, fmt.Errorf("machine %s: %w; 'fleetctl list-machines -o wide' shows who is there", word, cluster.ErrNotFound)
+		return api.Machine{}, fmt.Errorf("machine %s: %w; 'fleetctl list-machines -o wide' shows who is there", word, cluster.ErrNotFound)
 	default:
-		return api.Presence{}, fmt.Errorf("machine %s: %d machines have an id that begins so, among them %s and %s",
-			word, len(fits), fits[0].Called(), fits[1].Called())
+		return api.Machine{}, fmt.Errorf("machine %s: %d machines have an id that begins so, among them %s and %s",
+			word, len(fits), calledMachine(fits[0]), calledMachine(fits[1]))
 	}
 }
 

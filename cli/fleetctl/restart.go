@@ -16,9 +16,11 @@ func restart(s *session) *cobra.Command {
 		Use:   "restart UNIT...",
 		Short: "Restart units where they are, one after another",
 		Long: `restart has each unit stopped and started on its machine, and waits for the outcome
-before it goes on to the next: what runs twice goes on running once. Where one does
-not come up well the rest is left alone. A unit that does not run is started. A
-global unit restarts on all its machines at once. --timeout is for each unit.`,
+before it goes on to the next: what runs twice goes on running once. A global unit is
+restarted on one machine after another. Where one does not come up well the rest is
+left alone, and named. A unit that does not run is started. --timeout is for each
+unit, and for each machine of a global unit. With --no-block nothing waits: all
+restart at once.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: run(func(cmd *cobra.Command, args []string) error {
 			return s.restart(cmd.Context(), args, w)
@@ -42,24 +44,29 @@ func (s *session) restart(ctx context.Context, args []string, w waiting) error {
 		return err
 	}
 	s.note(answer.Freshness)
-	generations := map[cluster.UnitName]int64{}
+	stored := map[cluster.UnitName]api.Unit{}
 	for _, unit := range answer.Units {
-		generations[unit.Name] = unit.Generation
+		stored[unit.Name] = unit
 	}
 	var changes []*change
 	for _, name := range names {
 		changes = append(changes, &change{name: name})
 	}
 	again := func(c *change) (api.Written, error) {
-		return s.SetUnit(ctx, c.name, api.UnitChange{Desired: cluster.Launched, Supersede: generations[c.name]})
+		return s.SetUnit(ctx, c.name, api.UnitChange{Desired: cluster.Launched, Supersede: stored[c.name].Generation})
 	}
-	if w.noBlock {
+	if !w.blocks() {
 		s.each(changes, again)
-		s.triggered(accepted(changes), "restart", true)
+		s.triggered(accepted(changes), "restart", false)
 		return result(changes)
 	}
 	for i, c := range changes {
-		if err := s.restartOne(ctx, c, again, w); err != nil {
+		if unit := stored[c.name]; unit.Global && unit.Desired == cluster.Launched {
+			err = s.roll(ctx, c, unit, w)
+		} else {
+			err = s.restartOne(ctx, c, again, w)
+		}
+		if err != nil {
 			return err
 		}
 		if rest := names[i+1:]; c.code != 0 && len(rest) > 0 {
@@ -73,6 +80,6 @@ func (s *session) restart(ctx context.Context, args []string, w waiting) error {
 func (s *session) restartOne(ctx context.Context, c *change, again func(*change) (api.Written, error), w waiting) error {
 	one := []*change{c}
 	s.each(one, again)
-	s.triggered(accepted(one), "restart", false)
+	s.triggered(accepted(one), "restart", true)
 	return s.arrive(ctx, accepted(one), cluster.Launched, w)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,6 +55,7 @@ func environment(flag string) string {
 // open reads the environment where the command line is silent, and makes the client.
 func (s *session) open(cmd *cobra.Command) error {
 	s.out, s.err = cmd.OutOrStdout(), cmd.ErrOrStderr()
+	s.secure.in, s.secure.err = cmd.InOrStdin(), cmd.ErrOrStderr()
 	var fault error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		value := os.Getenv(environment(f.Name))
@@ -89,6 +91,9 @@ func (s *session) connect() (err error) {
 		Endpoints: strings.Split(s.endpoint, ","),
 		Timeout:   time.Duration(s.requestTimeout * float64(time.Second)),
 	}
+	if len(config.Endpoints) > 1 {
+		config.PassedOver = s.passedOver()
+	}
 	if s.debug {
 		config.Trace = func(line string) { fmt.Fprintln(s.err, "debug:", line) }
 	}
@@ -104,6 +109,21 @@ func (s *session) connect() (err error) {
 	}
 	s.Client, err = client.New(config)
 	return err
+}
+
+// passedOver tells of each endpoint that does not answer once, however many
+// requests find that out.
+func (s *session) passedOver() func(*client.UnreachableError, string) {
+	var one sync.Mutex
+	told := map[string]bool{}
+	return func(err *client.UnreachableError, next string) {
+		one.Lock()
+		defer one.Unlock()
+		if !told[err.Endpoint] {
+			told[err.Endpoint] = true
+			s.warn("%v; asking %s", err, next)
+		}
+	}
 }
 
 func (s *session) tls() (*tls.Config, error) {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -208,19 +209,30 @@ func TestLogsOfAUnitThatComesAndGoes(t *testing.T) {
 	w.want(w.fleetctl("logs", "web"), 3, "", "unit web.service: not found")
 }
 
-// TestLogsAfterABreak: a journal that breaks off is opened again, and prints no
-// line twice.
+// TestLogsAfterABreak: a journal that breaks off is taken up again behind what has
+// been printed, also by a reader that found the unit gone and back meanwhile.
 func TestLogsAfterABreak(t *testing.T) {
 	w := newWorld(t)
 	files(t)
 	w.launched("web.service", text)
 	l := w.live("logs", "web", "-n1")
 	l.next(l.out, "web.service says 1")
+	l.log("core-01", "one")
+	l.next(l.out, "one")
 	l.log("core-01", breakOff)
-	l.next(l.err, "(the journal on core-01 broke off: journal of web.service on core-01: the journal is full; opening it again)")
+	l.next(l.err, "(the journal on core-01 broke off: the stream ended: journal of web.service on core-01: the journal is full; opening it again)")
 	l.log("core-01", "and on")
 	l.next(l.out, "and on")
+	w.move("web.service", worldIDs[2])
+	l.next(l.out, "core-03: web.service says 1")
+	l.log("core-01", breakOff)
+	w.move("web.service", worldIDs[0])
+	l.log("core-01", "back")
+	l.next(l.out, "core-01: back")
 	l.end()
+	if got := fmt.Sprintf("%q", w.heard.take(&w.heard.after)); got != `["" "c1" "" "c2"]` {
+		t.Errorf("journals were opened behind %s", got)
+	}
 }
 
 func TestLinesStayWhole(t *testing.T) {

@@ -21,6 +21,9 @@ type shellFlags struct {
 	port          int
 }
 
+// sshFailed is ssh's own exit code for a connection that failed.
+const sshFailed = 255
+
 func ssh(s *session) *cobra.Command {
 	var f shellFlags
 	cmd := &cobra.Command{
@@ -113,14 +116,21 @@ func (s *session) machineOf(ctx context.Context, word string) (api.Presence, err
 
 // shell runs ssh in the user's own terminal.
 func (s *session) shell(cmd *cobra.Command, machine api.Presence, f shellFlags, command []string) error {
+	host := cmp.Or(machine.IP, machine.Name)
 	options, err := s.secure.through()
+	if err == nil {
+		err = s.secure.acquaint(host, f.port, options)
+	}
+	if errors.Is(err, errUnknownHost) {
+		return cli.Coded(sshFailed, err)
+	}
 	if err != nil {
-		return cli.Coded(cli.ExitUsage, fmt.Errorf("--tunnel: %w", err))
+		return err
 	}
 	if f.agent {
 		options = append(options, "-A")
 	}
-	arguments, err := s.secure.to(cmp.Or(machine.IP, machine.Name), f.port, options, command...)
+	arguments, err := s.secure.to(host, f.port, options, command...)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 // fakeSSH notes its arguments, forwards a socket for as long as its stdin is
 // open, or runs the command here. To the host "down" there is no way.
 func fakeSSH(args []string) int {
+	if slices.Contains(args, "StrictHostKeyChecking=accept-new") {
+		return fakeIntroduction(args)
+	}
 	out, err := os.OpenFile(os.Getenv("FAKE_SSH"), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -50,6 +53,21 @@ func fakeSSH(args []string) int {
 	shell.Stdin, shell.Stdout, shell.Stderr = os.Stdin, os.Stdout, os.Stderr
 	_ = shell.Run()
 	return shell.ProcessState.ExitCode()
+}
+
+// fakeIntroduction adds the host's key to the known ones, if it has one, and lets
+// nobody in.
+func fakeIntroduction(args []string) int {
+	for _, argument := range args {
+		file, is := strings.CutPrefix(argument, "UserKnownHostsFile=")
+		if key := os.Getenv("FAKE_SSH_KEY"); is && key != "" {
+			host := args[slices.Index(args, "--")+1]
+			if err := os.WriteFile(strings.Trim(file, `"`), []byte(host+" "+key+"\n"), 0o600); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
+		}
+	}
+	return 255
 }
 
 func fakeForward(listener net.Listener, there string) {
@@ -144,6 +162,54 @@ func TestSSH(t *testing.T) {
 	}
 	t.Setenv("PATH", "")
 	w.want(w.fleetctl("ssh", "core-01"), 1, "", "ssh is needed")
+}
+
+// TestHostKeys: an unknown one is asked about on stdin, and what is behind the
+// answer stays there.
+func TestHostKeys(t *testing.T) {
+	w := newWorld(t)
+	called := withSSH(t)
+	const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+	t.Setenv("FAKE_SSH_KEY", key)
+	question := func(host string) string {
+		return "The authenticity of host '" + host + "' can't be established.\n" +
+			"ED25519 key fingerprint is SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU.\n" +
+			"Are you sure you want to continue connecting (yes/no)? "
+	}
+	known := filepath.Join(os.Getenv("HOME"), ".fleetctl", "known_hosts")
+	kept := func() string {
+		text, err := os.ReadFile(known)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for _, answer := range []string{"no\n", "\n", ""} {
+		got := w.typing(answer, "ssh", "core-01", "true")
+		w.want(got, 255, "", question("10.10.1.1")+"\nfleetctl: ssh to 10.10.1.1: its host key is not known, and was not accepted\n")
+		if kept() != "" {
+			t.Fatalf("the answer %q has it kept: %s", answer, kept())
+		}
+	}
+	w.want(w.typing("y\nthe rest", "ssh", "core-01", "cat"), 0, "the rest", question("10.10.1.1"))
+	w.want(w.typing("", "ssh", "core-01", "true"), 0, "", "")
+	w.want(w.typing("yes\n", "ssh", "core-02", "true"), 0, "", question("10.10.1.2"))
+	w.want(w.typing("", "--strict-host-key-checking=false", "ssh", "core-03", "true"), 0, "", "")
+	if want := "10.10.1.1 " + key + "\n10.10.1.2 " + key + "\n"; kept() != want {
+		t.Errorf("kept:\n%swant:\n%s", kept(), want)
+	}
+	called()
+	w.want(w.typing("no\n", "--tunnel", "gate", "list-machines"), 1, "", "tunnel to gate: ssh to gate: its host key is not known, and was not accepted")
+	w.want(w.typing("YES\ny\n", "--tunnel=gate", "ssh", "core-03", "true"), 0, "", question("gate")+question("10.10.1.3"))
+	if arguments := strings.Join(called(), "\n"); !strings.Contains(arguments, "ProxyCommand=ssh '-o' 'User=core'") {
+		t.Errorf("ssh %s", arguments)
+	}
+}
+
+// typing runs the command with something on its stdin.
+func (w *world) typing(in string, args ...string) said {
+	w.Helper()
+	return runFleetctlWith(w.Context(), strings.NewReader(in), append([]string{"--endpoint", "unix://" + w.socket}, args...)...)
 }
 
 func TestTunnel(t *testing.T) {

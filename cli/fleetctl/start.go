@@ -53,8 +53,8 @@ func (s *session) bring(ctx context.Context, args []string, desired cluster.Desi
 		return s.SetUnit(ctx, c.name, api.Storing(units[c.name], desired))
 	})
 	verb := map[cluster.Desired]string{cluster.Launched: "start", cluster.Loaded: "load"}[desired]
-	s.triggered(accepted(changes), verb, w.noBlock)
-	if w.noBlock {
+	s.triggered(accepted(changes), verb, w.blocks())
+	if !w.blocks() {
 		return result(changes)
 	}
 	if err := s.arrive(ctx, accepted(changes), desired, w); err != nil {
@@ -72,19 +72,19 @@ func (s *session) arrive(ctx context.Context, changes []*change, desired cluster
 		}
 	})
 	for _, unit := range failed {
-		s.lastWords(ctx, unit)
+		s.lastWords(ctx, unit.Name, unit.Culprit())
 	}
 	return err
 }
 
 // triggered says that something has been asked for, in fleet's words: of global
 // units always, of others where nobody waits.
-func (s *session) triggered(changes []*change, verb string, noBlock bool) {
+func (s *session) triggered(changes []*change, verb string, waited bool) {
 	for _, c := range changes {
 		switch {
 		case c.written.Global:
 			fmt.Fprintf(s.out, "Triggered global unit %s %s\n", c.name, verb)
-		case noBlock:
+		case !waited:
 			fmt.Fprintf(s.out, "Triggered unit %s %s\n", c.name, verb)
 		}
 	}
@@ -115,9 +115,9 @@ func (s *session) brought(c *change, unit api.Unit) (failed bool) {
 }
 
 // lastWords shows the end of a failed unit's journal, on a machine where it failed.
-func (s *session) lastWords(ctx context.Context, unit api.Unit) {
-	fmt.Fprintf(s.err, "The last lines of the journal of %s:\n", unit.Name)
-	if _, err := s.Journal(ctx, unit.Name, unit.Culprit(), api.JournalOptions{Lines: api.DefaultLines}, s.err); err != nil {
+func (s *session) lastWords(ctx context.Context, unit cluster.UnitName, machine cluster.MachineID) {
+	fmt.Fprintf(s.err, "The last lines of the journal of %s:\n", unit)
+	if _, err := s.Journal(ctx, unit, machine, api.JournalOptions{Lines: api.DefaultLines}, s.err); err != nil {
 		fmt.Fprintf(s.err, "(%v)\n", err)
 	}
 }

@@ -41,8 +41,8 @@ func (s *session) end(ctx context.Context, args []string, desired cluster.Desire
 	if desired == cluster.Inactive {
 		verb, past = "unload", "unloaded"
 	}
-	s.triggered(accepted(changes), verb, w.noBlock)
-	if w.noBlock {
+	s.triggered(accepted(changes), verb, w.blocks())
+	if !w.blocks() {
 		return result(changes)
 	}
 	var well []string

@@ -59,7 +59,7 @@ func TestTables(t *testing.T) {
 		},
 	}
 	all := map[string]string{
-		"list-machines":   "machine,ip,metadata,hostname,member,version",
+		"list-machines":   "machine,ip,metadata,hostname,member,version,away",
 		"list-units":      "unit,machine,load,active,sub,hash,result,problem",
 		"list-unit-files": "unit,hash,dstate,state,target,tmachine,global,desc,outcome,reason",
 	}

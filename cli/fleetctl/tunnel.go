@@ -86,6 +86,9 @@ func (t *tunnel) start(f *forward, target string) error {
 	if err != nil {
 		return err
 	}
+	if err := t.shell.acquaint(host, port, nil); err != nil {
+		return err
+	}
 	arguments, err := t.shell.to(host, port, []string{"-T", "-o", "ExitOnForwardFailure=yes", "-L", f.socket + ":" + target}, "cat")
 	if err != nil {
 		return err

@@ -51,7 +51,7 @@ func (s *session) wait(ctx context.Context, w waiting, changes []*change, over f
 	case errors.Is(err, errAllOver):
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted; what was asked for goes on")
+		return interrupted()
 	case errors.Is(err, context.DeadlineExceeded):
 		for _, c := range changes {
 			if pending[c.name] != nil {
@@ -63,6 +63,9 @@ func (s *session) wait(ctx context.Context, w waiting, changes []*change, over f
 		return err
 	}
 }
+
+// interrupted is the end of a wait by the user's own hand.
+func interrupted() error { return errors.New("interrupted; what was asked for goes on") }
 
 // current says that a view is of this change, or of a later one by someone else.
 // A unit that is gone from the cluster has no generation.

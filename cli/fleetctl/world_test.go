@@ -36,6 +36,7 @@ type world struct {
 	leader   cluster.Leader
 	socket   string
 	says     map[string]chan string // what a machine's units log, by hostname
+	heard    *heard
 
 	mu   sync.Mutex
 	view *api.View                              // guarded by mu
@@ -49,7 +50,7 @@ var worldIDs = []cluster.MachineID{
 func newWorld(t *testing.T) *world {
 	w := &world{
 		T: t, store: memstore.New(), view: api.NewView(), socket: filepath.Join(t.TempDir(), "fleet.sock"),
-		says: map[string]chan string{}, home: map[cluster.UnitName]cluster.MachineID{},
+		says: map[string]chan string{}, heard: &heard{}, home: map[cluster.UnitName]cluster.MachineID{},
 	}
 	ctx, keys := t.Context(), t.TempDir()
 	w.lease = must(w.store.GrantLease(ctx, time.Hour))(t)
@@ -68,7 +69,7 @@ func newWorld(t *testing.T) *world {
 			listeners = append(listeners, must(net.Listen("unix", w.socket))(t))
 		}
 		machine := httpapi.New(httpapi.Config{
-			Registry: known, Local: worldSystemd{host, w.says[host]}, Self: id, Host: host, TLS: client, Version: "1",
+			Registry: known, Explainer: worldScheduler{w}, Local: worldSystemd{host, w.says[host], w.heard}, Self: id, Host: host, TLS: client, Version: "1",
 		})
 		w.background(func(ctx context.Context) error { return machine.Serve(ctx, listeners...) })
 	}
@@ -243,6 +244,81 @@ const breakOff = "break off"
 type worldSystemd struct {
 	host string
 	says <-chan string
+	*heard
+}
+
+// heard is what the machines were told, in order.
+type heard struct {
+	mu       sync.Mutex
+	restarts []string // "web.service on core-01"
+	after    []string // cursors that journals were opened behind
+}
+
+func (h *heard) note(list *[]string, what string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	*list = append(*list, what)
+}
+
+// take returns what has been noted since the last look.
+func (h *heard) take(list *[]string) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	noted := *list
+	*list = nil
+	return noted
+}
+
+// Restart goes well but for units called frail on core-02; those called heavy
+// never come to an end there.
+func (s worldSystemd) Restart(ctx context.Context, _ string, unit cluster.UnitName) error {
+	s.note(&s.restarts, fmt.Sprintf("%s on %s", unit, s.host))
+	switch {
+	case s.host != "core-02":
+	case strings.HasPrefix(string(unit), "frail"):
+		return fmt.Errorf("on %s: its job ended as failed: failed (failed), exit-code", s.host)
+	case strings.HasPrefix(string(unit), "heavy"):
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
+}
+
+// FollowJournal counts what has been said, and calls that the cursor. What is
+// not ended yet is lost with a break.
+func (s worldSystemd) FollowJournal(ctx context.Context, unit cluster.UnitName, o api.JournalOptions, send func(api.JournalPiece) error) error {
+	s.note(&s.after, o.After)
+	said := 0
+	if o.After == "" {
+		var text bytes.Buffer
+		if err := s.Journal(ctx, unit, api.JournalOptions{Lines: o.Lines}, &text); err != nil {
+			return err
+		}
+		if err := send(api.JournalPiece{Text: text.Bytes(), Cursor: "c0"}); err != nil {
+			return err
+		}
+	} else if _, err := fmt.Sscanf(o.After, "c%d", &said); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case line := <-s.says:
+			piece := api.JournalPiece{Text: []byte(line + "\n")}
+			if line == breakOff {
+				if err := send(api.JournalPiece{Text: []byte("what comes again")}); err != nil {
+					return err
+				}
+				return errors.New("the journal is full")
+			}
+			said++
+			piece.Cursor = fmt.Sprintf("c%d", said)
+			if err := send(piece); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 func (worldSystemd) Status(_ context.Context, unit cluster.UnitName) (string, int, error) {
@@ -256,17 +332,6 @@ func (s worldSystemd) Journal(ctx context.Context, unit cluster.UnitName, o api.
 	for i := range o.Lines {
 		fmt.Fprintf(out, "%s says %d\n", unit, i+1)
 	}
-	for o.Follow {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case line := <-s.says:
-			if line == breakOff {
-				return errors.New("the journal is full")
-			}
-			fmt.Fprintln(out, line)
-		}
-	}
 	return nil
 }
 
@@ -276,6 +341,24 @@ type said struct {
 	code     int
 }
 
+// paper takes what several write at a time, among them a program's own copier.
+type paper struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (p *paper) Write(text []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(text)
+}
+
+func (p *paper) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
+}
+
 // fleetctl runs the command against the world.
 func (w *world) fleetctl(args ...string) said {
 	w.Helper()
@@ -283,8 +366,13 @@ func (w *world) fleetctl(args ...string) said {
 }
 
 func runFleetctl(ctx context.Context, args ...string) said {
+	return runFleetctlWith(ctx, strings.NewReader(""), args...)
+}
+
+func runFleetctlWith(ctx context.Context, in io.Reader, args ...string) said {
 	cmd := New()
-	var out, errs bytes.Buffer
+	cmd.SetIn(in)
+	var out, errs paper
 	cmd.SetOut(&out)
 	cmd.SetErr(&errs)
 	cmd.SetArgs(args)

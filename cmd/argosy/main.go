@@ -22,10 +22,11 @@ import (
 // names are the commands that a link to the binary may be called, besides argosy.
 func names() map[string]func() *cobra.Command {
 	return map[string]func() *cobra.Command{
-		"endpoint": etcd.EndpointCommand,
-		"etcd":     etcd.Command,
-		"fleetctl": fleetctl.New,
-		"fleetd":   fleetd.New,
+		"discovery": etcd.DiscoveryCommand,
+		"endpoint":  etcd.EndpointCommand,
+		"etcd":      etcd.Command,
+		"fleetctl":  fleetctl.New,
+		"fleetd":    fleetd.New,
 	}
 }
 

@@ -9,20 +9,40 @@ import (
 	"argosy/core/unitfile"
 )
 
-// Machines lists the machines that are there, by id.
-func (v *View) Machines() []Machine {
-	rows := make([]Machine, 0, len(v.machines))
-	for _, id := range slices.Sorted(maps.Keys(v.machines)) {
-		m := v.machines[id]
-		rows = append(rows, Machine{
-			ID: m.ID, Name: m.Name, IP: m.Address, API: m.API, Member: m.Member, BootID: m.BootID,
-			Metadata: m.Metadata, Capacity: m.Capacity, Versions: m.Versions, Since: m.Since,
-		})
+// Machines lists the machines that are there, by id, and with away also those
+// of which only labels are known.
+func (v *View) Machines(away bool) []Machine {
+	ids := slices.AppendSeq(make([]cluster.MachineID, 0, len(v.machines)), maps.Keys(v.machines))
+	if away {
+		for id := range v.labels {
+			if _, there := v.machines[id]; !there {
+				ids = append(ids, id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	rows := make([]Machine, len(ids))
+	for i, id := range ids {
+		rows[i] = v.Shown(id)
 	}
 	return rows
 }
 
-// Machine looks a machine up.
+// Shown tells all about a machine. One that is not there is away, whether or not
+// there are labels of it.
+func (v *View) Shown(id cluster.MachineID) Machine {
+	m, there := v.machines[id]
+	row := Machine{
+		ID: id, Name: m.Name, IP: m.Address, API: m.API, Member: m.Member, BootID: m.BootID,
+		Metadata: m.Metadata, Capacity: m.Capacity, Versions: m.Versions, Since: m.Since, Problem: m.Problem, Away: !there,
+	}
+	if labels, said := v.labels[id]; said {
+		row.Metadata, row.Labels, row.Configured = labels.Over(m.Metadata), labels.Set, m.Metadata
+	}
+	return row
+}
+
+// Machine looks a machine up, as it says of itself.
 func (v *View) Machine(id cluster.MachineID) (cluster.Machine, bool) {
 	m, there := v.machines[id]
 	return m, there

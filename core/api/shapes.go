@@ -48,19 +48,30 @@ func (f Freshness) Age() time.Duration { return time.Duration(f.AgeSeconds * flo
 
 // Machine is one machine as shown.
 type Machine struct {
-	ID       cluster.MachineID `json:"id"`
-	Name     string            `json:"name"`
-	IP       string            `json:"ip"`
-	API      string            `json:"api,omitempty"` // HOST:PORT of its fleetd
-	Member   bool              `json:"member"`
-	BootID   string            `json:"bootID,omitempty"`
+	ID     cluster.MachineID `json:"id"`
+	Name   string            `json:"name"`
+	IP     string            `json:"ip"`
+	API    string            `json:"api,omitempty"` // HOST:PORT of its fleetd
+	Member bool              `json:"member"`
+	BootID string            `json:"bootID,omitempty"`
+	// Metadata is what units may ask for: what its fleet.conf says and, over
+	// that, what operators say.
 	Metadata map[string]string `json:"metadata,omitempty"`
-	Capacity cluster.Capacity  `json:"capacity"`
-	Versions map[string]string `json:"versions,omitempty"`
-	Since    time.Time         `json:"since"`
+	// Labels are what operators say; an empty value hides a key of fleet.conf.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Configured is what fleet.conf says, where labels stand over it.
+	Configured map[string]string `json:"configured,omitempty"`
+	Capacity   cluster.Capacity  `json:"capacity"`
+	Versions   map[string]string `json:"versions,omitempty"`
+	Since      time.Time         `json:"since"`
+	Problem    string            `json:"problem,omitempty"` // for people; empty when all is well
+	// Away says that only labels are known of it: it is not there now, and may
+	// never have been.
+	Away bool `json:"away,omitempty"`
 }
 
-// Machines answers GET machines, sorted by id.
+// Machines answers GET machines, sorted by id. Machines that are away are among
+// them only where they were asked for.
 type Machines struct {
 	Freshness
 	Machines []Machine `json:"machines"`

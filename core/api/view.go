@@ -12,6 +12,7 @@ import (
 type View struct {
 	units    map[cluster.UnitName]*record
 	machines map[cluster.MachineID]cluster.Machine
+	labels   map[cluster.MachineID]cluster.Labels
 	contents map[cluster.Hash]content
 	leader   *cluster.Leader
 
@@ -47,6 +48,7 @@ func (v *View) Forget() {
 	*v = View{
 		units:    map[cluster.UnitName]*record{},
 		machines: map[cluster.MachineID]cluster.Machine{},
+		labels:   map[cluster.MachineID]cluster.Labels{},
 		contents: map[cluster.Hash]content{},
 	}
 }
@@ -73,6 +75,10 @@ func (v *View) learn(event cluster.Event) {
 		v.machines[e.Machine.ID] = e.Machine
 	case cluster.MachineGone:
 		delete(v.machines, e.ID)
+	case cluster.LabelsChanged:
+		v.labels[e.Labels.Machine] = e.Labels
+	case cluster.LabelsGone:
+		delete(v.labels, e.Machine)
 	case cluster.PlacementChanged:
 		r := v.record(e.Placement.Unit)
 		r.placements = put(r.placements, e.Placement, placedOn)
@@ -119,6 +125,7 @@ func Touched(event cluster.Event) (cluster.UnitName, bool) {
 	case cluster.UnplacedGone:
 		return e.Unit, true
 	case cluster.ContentChanged, cluster.ContentGone, cluster.MachineChanged, cluster.MachineGone,
+		cluster.LabelsChanged, cluster.LabelsGone,
 		cluster.LeaderChanged, cluster.LeaderGone:
 	}
 	return "", false

@@ -37,7 +37,7 @@ func TestViewAnswersAsAFreshOne(t *testing.T) {
 		for _, fact := range facts {
 			fresh.Learn(fact)
 		}
-		same(t, "machines", v.Machines(), fresh.Machines())
+		same(t, "machines", v.Machines(true), fresh.Machines(true))
 		same(t, "units", v.Units(nil), fresh.Units(nil))
 		same(t, "names", v.UnitNames(), fresh.UnitNames())
 		same(t, "states", v.States(""), fresh.States(""))
@@ -64,7 +64,7 @@ func anEvent(t *rapid.T) (key string, changed, gone cluster.Event) {
 	generation := rapid.Int64Range(1, 2).Draw(t, "generation")
 	texts := []string{"[X-Fleet]\nGlobal=true\n", "[Unit]\nDescription=x\n"}
 	text := rapid.SampledFrom(texts).Draw(t, "text")
-	kind := rapid.IntRange(0, 6).Draw(t, "kind")
+	kind := rapid.IntRange(0, 7).Draw(t, "kind")
 	key = fmt.Sprint(kind)
 	switch kind {
 	case 0:
@@ -72,7 +72,7 @@ func anEvent(t *rapid.T) (key string, changed, gone cluster.Event) {
 		return key + string(unit), cluster.UnitChanged{Unit: cluster.Unit{Name: unit, Desired: desired, Generation: generation, Hash: cluster.HashOf(text)}},
 			cluster.UnitGone{Name: unit}
 	case 1:
-		return key + string(machine), cluster.MachineChanged{Machine: cluster.Machine{ID: machine, Name: "core"}}, cluster.MachineGone{ID: machine}
+		return key + string(machine), cluster.MachineChanged{Machine: cluster.Machine{ID: machine, Name: "core", Metadata: map[string]string{"region": "us", "disk": "ssd"}}}, cluster.MachineGone{ID: machine}
 	case 2:
 		return key + string(machine+"/") + string(unit), cluster.PlacementChanged{Placement: cluster.Placement{Machine: machine, Unit: unit, Generation: generation}},
 			cluster.PlacementGone{Machine: machine, Unit: unit}
@@ -83,6 +83,9 @@ func anEvent(t *rapid.T) (key string, changed, gone cluster.Event) {
 		return key + string(unit), cluster.UnplacedChanged{Unplaced: cluster.Unplaced{Unit: unit, Generation: generation, Reason: "full"}}, cluster.UnplacedGone{Unit: unit}
 	case 5:
 		return key + text, cluster.ContentChanged{Hash: cluster.HashOf(text), Text: text}, cluster.ContentGone{Hash: cluster.HashOf(text)}
+	case 6:
+		set := map[string]string{"region": rapid.SampledFrom([]string{"", "eu"}).Draw(t, "region")}
+		return key + string(machine), cluster.LabelsChanged{Labels: cluster.Labels{Machine: machine, Set: set}}, cluster.LabelsGone{Machine: machine}
 	default:
 		return key, cluster.LeaderChanged{Leader: cluster.Leader{Machine: machine}}, cluster.LeaderGone{}
 	}

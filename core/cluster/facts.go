@@ -52,6 +52,11 @@ type Machine struct {
 	// Versions of "argosy", "systemd", "kernel" and, where it is there, "podman".
 	Versions map[string]string `json:"versions,omitempty"`
 	Since    time.Time         `json:"since"`
+	// TTLSeconds is how long Lease outlasts the machine's last sign of life.
+	TTLSeconds int64 `json:"ttlSeconds,omitempty"`
+	// Problem says what its agent has to report of the machine, for people; empty
+	// when all is well.
+	Problem string `json:"problem,omitempty"`
 }
 
 // Capacity is what a machine has to give.

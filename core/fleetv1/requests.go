@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"unicode/utf8"
 
 	"argosy/core/api"
@@ -51,6 +52,48 @@ type Patch struct {
 	Remove  bool
 }
 
+// MostPatches bounds the operations of one request.
+const MostPatches = 1000
+
+// MachinePatch is all that one request asks for one machine.
+type MachinePatch struct {
+	Machine cluster.MachineID
+	Change  api.LabelsChange
+}
+
+// ByMachine puts together what the operations come to for each machine, in the
+// order in which each is first named: of two on one key the later counts.
+func ByMachine(patches []Patch) ([]MachinePatch, error) {
+	var all []MachinePatch
+	index := map[string]int{}
+	for i, patch := range patches {
+		at, known := index[patch.Machine]
+		if !known {
+			id, err := cluster.ParseMachineID(patch.Machine)
+			if err != nil {
+				return nil, api.Invalid(err.Error(), fmt.Sprintf("look at operation %d", i+1))
+			}
+			at = len(all)
+			index[patch.Machine] = at
+			all = append(all, MachinePatch{id, api.LabelsChange{Set: map[string]string{}}})
+		}
+		change := &all[at].Change
+		change.Remove = slices.DeleteFunc(change.Remove, func(key string) bool { return key == patch.Key })
+		delete(change.Set, patch.Key)
+		if patch.Remove {
+			change.Remove = append(change.Remove, patch.Key)
+		} else {
+			change.Set[patch.Key] = patch.Value
+		}
+	}
+	for _, one := range all {
+		if err := one.Change.Valid(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // patchPath is fleet's: any machine, seen before or not.
 func patchPath() *regexp.Regexp {
 	return regexp.MustCompile(`^/([^/]+)/metadata/([A-Za-z0-9_.-]+)$`)
@@ -65,6 +108,9 @@ func ParsePatch(body []byte) ([]Patch, error) {
 	}
 	if err := decode(body, &given); err != nil {
 		return nil, err
+	}
+	if len(given) > MostPatches {
+		return nil, api.Invalid(fmt.Sprintf("%d operations in one request", len(given)), fmt.Sprintf("send at most %d", MostPatches))
 	}
 	patches := make([]Patch, 0, len(given))
 	path := patchPath()

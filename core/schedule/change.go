@@ -26,6 +26,7 @@ type Place struct {
 	From            cluster.MachineID
 	UnitRevision    int64 // of the unit decided from
 	MachineRevision int64 // of the machine decided for
+	LabelsRevision  int64 // of that machine's labels; 0 where it has none
 	WasUnplaced     bool  // unplaced/<unit> is there and ends with this
 }
 

@@ -11,8 +11,7 @@ import (
 // Plain says that every live machine will do.
 func (p *Picture) candidates(u *unit) (set bitset, plain bool) {
 	n := u.needs
-	if len(u.slots) == 0 && len(u.avoids) == 0 && len(u.avoided) == 0 &&
-		n.MachineID == "" && len(n.Metadata) == 0 && len(n.MachineOf) == 0 {
+	if n.anywhere && u.family == nil && len(u.slots) == 0 && len(u.avoids) == 0 && len(u.avoided) == 0 {
 		return p.machines.live, true
 	}
 	set = p.eligible(u)
@@ -30,6 +29,9 @@ func (p *Picture) eligible(u *unit) bitset {
 	set := p.scratch
 	for _, want := range u.needs.Metadata {
 		set.intersect(p.machines.having(want))
+	}
+	if least := u.needs.Podman; least != "" {
+		set.intersect(p.machines.withPodman(least))
 	}
 	if id := u.needs.MachineID; id != "" {
 		set.intersect(p.called(id))
@@ -58,8 +60,15 @@ func (p *Picture) home(name cluster.UnitName) (set bitset) {
 	return set
 }
 
-// avoid takes out the machines where u would meet a unit that it conflicts with.
+// avoid takes out the machines where u would meet a unit that it conflicts with,
+// or more of its template than it allows, or not find room.
 func (p *Picture) avoid(set bitset, u *unit) {
+	for _, a := range u.needs.room {
+		set.intersect(p.machines.withFree(a))
+	}
+	if u.family != nil {
+		u.family.takeCrowded(set, u)
+	}
 	for _, pat := range u.avoids {
 		pat.meant.subtractFrom(set)
 	}

@@ -16,6 +16,7 @@ func (p *Picture) decide(u *unit) {
 	}
 	u.again = false
 	p.unwait(u)
+	delete(p.cramped, u)
 	switch {
 	case u.empty():
 		p.drop(u)
@@ -88,7 +89,11 @@ func (p *Picture) decideSingle(u *unit) {
 		p.evict(s, objections[i])
 	}
 	set, plain := p.candidates(u)
-	number := p.machines.levels.least(set)
+	fitting := p.machines.lives
+	if !plain {
+		fitting = set.count()
+	}
+	number, best := p.choose(u, set, fitting)
 	if number < 0 {
 		if from != nil && !from.machine.live() {
 			from = nil // should the machine come back, nothing has happened
@@ -96,11 +101,7 @@ func (p *Picture) decideSingle(u *unit) {
 		p.refuse(u, from, p.whyNowhere(u))
 		return
 	}
-	fitting := p.machines.lives
-	if !plain {
-		fitting = set.count()
-	}
-	p.place(u, p.machines.ordered[number], from, why+p.whyHere(u, fitting))
+	p.place(u, p.machines.ordered[number], from, why+p.whyHere(u, p.machines.ordered[number], best))
 }
 
 // keep holds a unit where it is: it renews the placement where the unit has
@@ -112,6 +113,11 @@ func (p *Picture) keep(u *unit, stay *slot, slots []*slot) {
 		}
 	}
 	p.touchRivals(stay)
+	p.touchCrowd(stay)
+	if p.waitsToGrow(stay) {
+		p.absolve(u)
+		return
+	}
 	if stay.stale() {
 		p.place(u, stay.machine, nil, whyRenewed(stay))
 		return
@@ -140,7 +146,7 @@ func (p *Picture) decideGlobal(u *unit) {
 			u.again = true // what keeps it away may be gone by then
 		default:
 			p.touchRivals(s)
-			if s.stale() {
+			if !p.waitsToGrow(s) && s.stale() {
 				p.place(u, s.machine, nil, whyRenewed(s))
 			}
 		}
@@ -187,13 +193,15 @@ func (p *Picture) objection(s *slot) string {
 	}
 	why := ""
 	if lacking := m.lacks(u.needs.Metadata); lacking != "" {
-		why = "lacks " + lacking
+		why = lacking
 	} else if id := u.needs.MachineID; id != "" && !named(m, id) {
 		why = "is not machine " + id
 	} else if peer := p.absentPeer(u, m); peer != "" {
 		why = "does not run " + string(peer)
 	} else if senior := p.seniorConflict(s); senior != nil {
 		why = fmt.Sprintf("runs %s, which conflicts", senior.unit.name)
+	} else {
+		why = p.hardship(s)
 	}
 	if why == "" {
 		return ""

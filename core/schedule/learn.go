@@ -23,6 +23,10 @@ func (p *Picture) Learn(events ...cluster.Event) {
 			p.machineChanged(e.Machine)
 		case cluster.MachineGone:
 			p.machineGone(e.ID)
+		case cluster.LabelsChanged:
+			p.labelsChanged(e.Labels)
+		case cluster.LabelsGone:
+			p.labelsGone(e.Machine)
 		case cluster.PlacementChanged:
 			p.placementChanged(e.Placement)
 		case cluster.PlacementGone:
@@ -205,8 +209,9 @@ func (p *Picture) machineChanged(fact cluster.Machine) {
 		return
 	}
 	p.breakGuards(m)
-	known := m.live() && m.name == fact.Name && maps.Equal(m.metadata, fact.Metadata)
-	m.name = fact.Name
+	known := m.live() && m.name == fact.Name && maps.Equal(m.record.Metadata, fact.Metadata) && m.gives(fact)
+	fact.Metadata = maps.Clone(fact.Metadata)
+	m.name, m.record = fact.Name, fact
 	if known {
 		m.revision = fact.Revision // another boot or lease moves nothing
 		return
@@ -214,7 +219,7 @@ func (p *Picture) machineChanged(fact cluster.Machine) {
 	if m.live() {
 		p.machines.leave(m)
 	}
-	m.revision, m.metadata = fact.Revision, maps.Clone(fact.Metadata)
+	m.revision, m.metadata = fact.Revision, m.labels.Over(fact.Metadata)
 	p.machines.enter(m)
 	p.machineTouched(m)
 }
@@ -230,7 +235,8 @@ func (p *Picture) machineGone(id cluster.MachineID) {
 	p.machineTouched(m)
 }
 
-// breakGuards takes back what was on its way to a machine whose record is another now.
+// breakGuards takes back what was on its way to a machine whose record or labels
+// are others now.
 func (p *Picture) breakGuards(m *machine) {
 	for at := len(m.slots) - 1; at >= 0; at-- {
 		s := m.slots[at]

@@ -10,14 +10,18 @@ import (
 )
 
 // machine is one machine as the leader sees it. It is kept after its record has
-// gone for as long as units are placed on it.
+// gone for as long as units are placed on it or it has labels.
 type machine struct {
 	id       cluster.MachineID
 	name     string
-	revision int64 // of its record; 0 while it has none: lost, or never seen
-	metadata map[string]string
-	number   int     // its bit in every set; machines are numbered in the order of their ids
-	slots    []*slot // what is placed on it, in no order
+	revision int64             // of its record; 0 while it has none: lost, or never seen
+	record   cluster.Machine   // as it was told last
+	labels   cluster.Labels    // what operators say of it; outlives the record
+	metadata map[string]string // the record's own, and the labels over it
+	number   int               // its bit in every set; machines are numbered in the order of their ids
+	slots    []*slot           // what is placed on it, in no order
+	has      []int64           // what it has to give, by kind
+	used     []int64           // what of it is reserved, as long as has
 }
 
 func (m *machine) live() bool { return m.revision > 0 }
@@ -30,30 +34,41 @@ func (m *machine) title() string {
 	return m.id.Short()
 }
 
-// lacks says which of the wanted metadata the machine does not have.
+// lacks says which of the wanted metadata the machine does not have, or has though
+// it should not.
 func (m *machine) lacks(wanted []unitfile.Metadata) string {
 	var lacking []string
 	for _, want := range wanted {
-		if value, has := m.metadata[want.Key]; !has || !slices.Contains(want.Values, value) {
-			lacking = append(lacking, want.String())
+		switch {
+		case want.Met(m.metadata):
+		case want.Not:
+			lacking = append(lacking, "has "+want.Key+"="+m.metadata[want.Key])
+		default:
+			lacking = append(lacking, "lacks "+want.String())
 		}
 	}
 	return strings.Join(lacking, " and ")
 }
 
-// machines indexes all machines: by id, by metadata and by load.
+// machines indexes all machines: by id, by metadata, by what is free and by load.
 type machines struct {
 	byID    map[cluster.MachineID]*machine
 	ordered []*machine // by id: a machine's number is its place here
 	live    bitset
 	lives   int
 	labels  map[string]map[string]bitset // metadata key, value: the live machines that have it
+	joined  []string                     // the labels that are of several keys, see compose
+	podmans map[string]bitset            // the live machines with at least that Podman
 	levels  levels
 	any     bitset // scratch of having
+
+	capacity  capacity
+	labelling int // grows with every change of labels
 }
 
 func newMachines() machines {
-	return machines{byID: map[cluster.MachineID]*machine{}, labels: map[string]map[string]bitset{}}
+	return machines{byID: map[cluster.MachineID]*machine{}, labels: map[string]map[string]bitset{},
+		podmans: map[string]bitset{}, capacity: newCapacity()}
 }
 
 // add makes room for a machine that is not known yet. It reports whether the
@@ -66,7 +81,7 @@ func (ms *machines) add(id cluster.MachineID) (m *machine, renumbered bool) {
 		return m, false
 	}
 	ms.ordered = slices.DeleteFunc(ms.ordered, func(m *machine) bool {
-		forget := !m.live() && len(m.slots) == 0
+		forget := !m.live() && len(m.slots) == 0 && m.labels.Revision == 0
 		if forget {
 			delete(ms.byID, m.id)
 		}
@@ -84,6 +99,8 @@ func compareID(m *machine, id cluster.MachineID) int { return cmp.Compare(m.id, 
 func (ms *machines) renumber() {
 	ms.live, ms.lives, ms.levels = nil, 0, levels{}
 	clear(ms.labels)
+	clear(ms.podmans)
+	ms.capacity.forget()
 	for number, m := range ms.ordered {
 		m.number = number
 		if m.live() {
@@ -98,15 +115,31 @@ func (ms *machines) enter(m *machine) {
 	ms.lives++
 	ms.levels.enter(m)
 	for key, value := range m.metadata {
-		values := ms.labels[key]
-		if values == nil {
-			values = map[string]bitset{}
-			ms.labels[key] = values
-		}
-		set := values[value]
-		set.set(m.number)
-		values[value] = set
+		ms.labelled(key, value, m)
 	}
+	for _, label := range ms.joined {
+		ms.enterLabel(m, label)
+	}
+	for least, set := range ms.podmans {
+		if m.hasPodman(least) {
+			set.set(m.number)
+			ms.podmans[least] = set
+		}
+	}
+	ms.capacity.enter(m)
+	ms.labelling++
+}
+
+// labelled takes a machine in under one value of one label.
+func (ms *machines) labelled(key, value string, m *machine) {
+	values := ms.labels[key]
+	if values == nil {
+		values = map[string]bitset{}
+		ms.labels[key] = values
+	}
+	set := values[value]
+	set.set(m.number)
+	values[value] = set
 }
 
 // leave takes a machine out of the sets; its metadata must be as at enter.
@@ -117,6 +150,16 @@ func (ms *machines) leave(m *machine) {
 	for key, value := range m.metadata {
 		ms.labels[key][value].clear(m.number)
 	}
+	for _, label := range ms.joined {
+		if value, has := m.label(label); has {
+			ms.labels[label][value].clear(m.number)
+		}
+	}
+	for _, set := range ms.podmans {
+		set.clear(m.number)
+	}
+	ms.capacity.leave(m)
+	ms.labelling++
 }
 
 // named returns the machines that a MachineID= means: a whole id or its first
@@ -134,6 +177,13 @@ func (ms *machines) named(id string) []*machine {
 // be read only, and until the next call.
 func (ms *machines) having(want unitfile.Metadata) bitset {
 	values := ms.labels[want.Key]
+	if want.Not {
+		ms.any = append(ms.any[:0], ms.live...)
+		for _, value := range want.Values {
+			ms.any.subtract(values[value])
+		}
+		return ms.any
+	}
 	if len(want.Values) == 1 {
 		return values[want.Values[0]]
 	}

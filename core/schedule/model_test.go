@@ -18,6 +18,7 @@ type wish struct {
 	metadata  map[string]string // one value a key
 	conflicts []string
 	global    bool
+	words
 }
 
 func (w wish) text() string {
@@ -38,7 +39,7 @@ func (w wish) text() string {
 	if w.global {
 		lines = append(lines, "Global=true")
 	}
-	return fleetText(lines...)
+	return fleetText(append(lines, w.words.lines()...)...)
 }
 
 // judge checks the store's facts by brute force: it walks everything, keeps no
@@ -58,17 +59,28 @@ func (j judge) wanted(unit cluster.UnitName) bool {
 // objection says why unit may not be on a machine, given everything that is
 // placed; "" where it may.
 func (j judge) objection(unit cluster.UnitName, on cluster.MachineID) string {
-	m, live := j.machines[on]
+	_, live := j.machines[on]
 	if !live {
 		return "the machine is lost"
 	}
+	if why := j.elsewhere(unit, on); why != "" {
+		return why
+	}
+	if why := j.wordsObjection(unit, on); why != "" {
+		return why
+	}
+	return j.conflict(unit, on)
+}
+
+// elsewhere says why a live machine is not one that unit asks for.
+func (j judge) elsewhere(unit cluster.UnitName, on cluster.MachineID) string {
 	w := j.wish(unit)
 	if w.machine != "" && string(on[:8]) != w.machine {
 		return "another machine is asked for"
 	}
 	for key, value := range w.metadata {
-		if m.Metadata[key] != value {
-			return fmt.Sprintf("%s is %q", key, m.Metadata[key])
+		if has := j.metadata(on, key); has != value {
+			return fmt.Sprintf("%s is %q", key, has)
 		}
 	}
 	for _, peer := range w.peers {
@@ -76,7 +88,12 @@ func (j judge) objection(unit cluster.UnitName, on cluster.MachineID) string {
 			return peer + " is not there"
 		}
 	}
-	return j.conflict(unit, on)
+	for key, value := range w.unlike {
+		if j.metadata(on, key) == value {
+			return fmt.Sprintf("%s is %q", key, value)
+		}
+	}
+	return ""
 }
 
 // conflict looks both ways at all that is placed on the machine.
@@ -120,8 +137,8 @@ func (j judge) atRest() (wrong []string) {
 			fault("%s is on %s and not wanted", at.unit, j.names[at.machine])
 		case !live && !j.wish(at.unit).global && len(j.on(at.unit, true)) > 0:
 			fault("%s is still on lost %s and runs elsewhere", at.unit, j.names[at.machine])
-		case live && j.objection(at.unit, at.machine) != "":
-			fault("%s is on %s: %s", at.unit, j.names[at.machine], j.objection(at.unit, at.machine))
+		case live && j.mustGo(at.unit, at.machine) != "":
+			fault("%s is on %s: %s", at.unit, j.names[at.machine], j.mustGo(at.unit, at.machine))
 		case live && (pl.Hash != j.units[at.unit].Hash || pl.Generation != j.units[at.unit].Generation || pl.Desired != j.units[at.unit].Desired):
 			fault("%s on %s is out of date", at.unit, j.names[at.machine])
 		}
@@ -178,12 +195,20 @@ func (j judge) unexplained(unit cluster.UnitName) (wrong []string) {
 	if w.machine != "" || len(w.peers) > 0 {
 		return nil
 	}
-	for id, m := range j.machines {
+	for id := range j.machines {
 		lacks, named := false, false
 		for key, value := range w.metadata {
-			if m.Metadata[key] != value {
+			if j.metadata(id, key) != value {
 				lacks, named = true, named || strings.Contains(note.Reason, key+"="+value)
 			}
+		}
+		for key, value := range w.unlike {
+			if j.metadata(id, key) == value {
+				lacks, named = true, named || strings.Contains(note.Reason, key+"="+value)
+			}
+		}
+		if !lacks {
+			lacks, named = j.unexplainedWords(unit, id, note.Reason)
 		}
 		if lacks && !named {
 			wrong = append(wrong, fmt.Sprintf("%s does not say what %s lacks: %s", unit, j.names[id], note.Reason))
@@ -204,6 +229,11 @@ func (j judge) needless(change schedule.Change) string {
 		if why := j.objection(unit, c.Placement.Machine); why != "" && !renewed {
 			return "placed against a check: " + why
 		}
+		if renewed && j.placements[place{c.Placement.Machine, unit}].Hash != c.Placement.Hash {
+			if why := j.short(unit, c.Placement.Machine, func(place) bool { return true }); why != "" {
+				return "renewed against a check: " + why
+			}
+		}
 	case schedule.Evict:
 		unit, from = c.Unit, c.From
 	case schedule.Refuse:
@@ -217,7 +247,7 @@ func (j judge) needless(change schedule.Change) string {
 	if from == "" || !j.wanted(unit) || len(j.on(unit, true)) > 1 {
 		return ""
 	}
-	if j.objection(unit, from) == "" {
+	if j.mustGo(unit, from) == "" {
 		return "moved, though it may stay"
 	}
 	return ""

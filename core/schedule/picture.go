@@ -32,10 +32,16 @@ type Picture struct {
 	followers map[cluster.UnitName]map[*unit]bool // units by the peers that their MachineOf= names
 	globals   map[*unit]bool
 	waiting   map[*unit]bool // units to be tried again when machines change
+	families  map[cluster.UnitName]*family
+	cramped   map[*unit]bool // units whose new text will fit where they are once others have left
+
+	lines       map[string]*line // waiting units by the room that they wait for
+	openedLines []*line          // those with members to try, by key
 
 	due     queue
 	plan    plan   // of the Plan that is under way
 	scratch bitset // the candidates of the unit that is being placed
+	sparse  bitset // scratch of sparsest
 	leastOf leastOf
 }
 
@@ -57,6 +63,9 @@ func (p *Picture) Forget() {
 		followers: map[cluster.UnitName]map[*unit]bool{},
 		globals:   map[*unit]bool{},
 		waiting:   map[*unit]bool{},
+		families:  map[cluster.UnitName]*family{},
+		cramped:   map[*unit]bool{},
+		lines:     map[string]*line{},
 	}
 }
 
@@ -66,6 +75,7 @@ func (p *Picture) unit(name cluster.UnitName) *unit {
 		return u
 	}
 	u := &unit{name: name, template: name.IsTemplate(), avoided: p.patterns.meaning(name)}
+	p.joinFamily(u)
 	p.units[name] = u
 	p.byName.insert(u)
 	return u
@@ -75,6 +85,7 @@ func (p *Picture) unit(name cluster.UnitName) *unit {
 func (p *Picture) drop(u *unit) {
 	p.setNeeds(u, nil)
 	p.unawait(u)
+	delete(p.cramped, u)
 	delete(p.units, u.name)
 	p.byName.remove(u)
 }
@@ -87,6 +98,9 @@ func (p *Picture) machine(id cluster.MachineID) *machine {
 	m, renumbered := p.machines.add(id)
 	if renumbered {
 		p.patterns.recount()
+		for _, f := range p.families {
+			f.recount()
+		}
 	}
 	return m
 }
@@ -103,11 +117,13 @@ func (p *Picture) setNeeds(u *unit, n *needs) {
 			}
 		}
 		delete(p.globals, u)
+		p.unprepare(u)
 	}
 	u.needs = n
 	if n == nil {
 		return
 	}
+	p.prepare(u)
 	p.carry(u)
 	for _, peer := range n.MachineOf {
 		p.followers[peer] = with(p.followers[peer], u)
@@ -154,6 +170,10 @@ func (p *Picture) addSlot(u *unit, m *machine) *slot {
 	for _, pat := range u.avoided {
 		pat.meant.add(m)
 	}
+	p.occupy(u, m)
+	if u.family != nil {
+		u.family.add(m)
+	}
 	return s
 }
 
@@ -184,6 +204,11 @@ func (p *Picture) removeSlot(s *slot) {
 		pat.meant.drop(m)
 		p.touchAll(pat.waitingHolders)
 	}
+	p.vacate(u, m)
+	if u.family != nil {
+		u.family.drop(m)
+		p.openLine(&u.family.line, m)
+	}
 }
 
 // touch has Plan look at a unit.
@@ -212,6 +237,7 @@ func (p *Picture) wait(u *unit) {
 	for _, pat := range u.avoided {
 		pat.waitingMeant = with(pat.waitingMeant, u)
 	}
+	p.stand(u)
 }
 
 func (p *Picture) unwait(u *unit) {
@@ -220,6 +246,7 @@ func (p *Picture) unwait(u *unit) {
 	}
 	u.waiting = false
 	delete(p.waiting, u)
+	p.unstand(u)
 	for _, pat := range u.avoids {
 		pat.waitingHolders = outside(pat.waitingHolders, u)
 	}

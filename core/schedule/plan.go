@@ -28,9 +28,13 @@ func (pl *plan) full() bool { return pl.limit > 0 && len(pl.changes) >= pl.limit
 // machines where it should not be. No two changes write the same key.
 func (p *Picture) Plan(now time.Time, limit int) []Change {
 	p.plan = plan{now: now, limit: limit}
+	p.touchAll(p.cramped)
 	p.due.order()
 	for !p.plan.full() {
 		u := p.due.take()
+		if u == nil {
+			u = p.nextWaiting()
+		}
 		if u == nil {
 			break
 		}
@@ -84,6 +88,7 @@ func (p *Picture) place(u *unit, m *machine, from *slot, reason string) {
 		},
 		UnitRevision:    u.revision,
 		MachineRevision: m.revision,
+		LabelsRevision:  m.labels.Revision,
 	}
 	if from != nil {
 		change.From = from.machine.id
@@ -106,7 +111,7 @@ func (p *Picture) evict(s *slot, reason string) {
 // already. A placement that may not stay ends with it.
 func (p *Picture) refuse(u *unit, from *slot, reason string) {
 	p.wait(u)
-	if u.note != nil && u.note.reason == reason && u.note.generation == u.generation && from == nil {
+	if u.note != nil && gist(u.note.reason) == gist(reason) && u.note.generation == u.generation && from == nil {
 		return
 	}
 	if u.note != nil && u.note.pending {

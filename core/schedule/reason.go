@@ -12,7 +12,8 @@ import (
 const namesShown = 3
 
 // whyHere says why a unit was put where it was.
-func (p *Picture) whyHere(u *unit, fitting int) string {
+func (p *Picture) whyHere(u *unit, m *machine, b best) string {
+	fitting := b.fitting
 	switch {
 	case len(u.needs.MachineOf) > 0:
 		return "the machine of " + list(u.needs.MachineOf)
@@ -20,6 +21,9 @@ func (p *Picture) whyHere(u *unit, fitting int) string {
 		return "the machine that it asks for"
 	case fitting == 1:
 		return "the only machine that fits"
+	}
+	if why := b.why(m); why != "" {
+		return why
 	}
 	if p.leastOf.count != fitting {
 		p.leastOf.count = fitting
@@ -63,7 +67,11 @@ func (p *Picture) whyNowhere(u *unit) string {
 	}
 	left := remainder{p: p, machines: slices.Clone(p.machines.live)}
 	for _, want := range u.needs.Metadata {
-		left.keep(p.machines.having(want), "lacks "+want.String(), "lack "+want.String())
+		if want.Not {
+			left.keep(p.machines.having(want), "has "+unwanted(want), "have "+unwanted(want))
+		} else {
+			left.keep(p.machines.having(want), "lacks "+want.String(), "lack "+want.String())
+		}
 	}
 	for _, name := range u.needs.MachineOf {
 		words := fmt.Sprintf("not run %s, whose machine it must share", name)
@@ -72,6 +80,7 @@ func (p *Picture) whyNowhere(u *unit) string {
 	if id := u.needs.MachineID; id != "" {
 		left.keep(p.called(id), "is another than it asks for", "are others than it asks for")
 	}
+	left.lacking(u)
 	left.conflicting(u)
 	return nowhere + strings.Join(left.parts, "; ")
 }

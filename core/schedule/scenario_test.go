@@ -20,6 +20,7 @@ var update = flag.Bool("update", false, "rewrite the expected plans in testdata"
 //
 //	machine core-01 KEY=VALUE...     joins, or changes
 //	lose core-01
+//	label core-01 [KEY=VALUE...]     what an operator says of it; nothing takes all back
 //	unit NAME DESIRED [KEY=VALUE...] with that [X-Fleet] section; a "|" stands for a space
 //	text NAME DESIRED TEXT           a text as it is, "\n" for a new line
 //	destroy NAME
@@ -148,6 +149,8 @@ func (s *scenario) command(line string, words []string) error {
 		w.machine(words[1], pairs(words[2:]))
 	case "lose":
 		w.lose(words[1])
+	case "label":
+		w.label(words[1], pairs(words[2:]))
 	case "unit":
 		w.unit(cluster.UnitName(words[1]), cluster.Desired(words[2]), fleetText(words[3:]...))
 	case "text":

@@ -21,6 +21,7 @@ type unit struct {
 	needs   *needs     // nil while the text is not known
 	avoids  []*pattern // the globs that it carries
 	avoided []*pattern // the globs, of whatever unit, that mean its name
+	family  *family    // the instances of its template, where somebody asks; nil for most units
 
 	slots []*slot // its placements, by machine id; one for most units
 	note  *note   // why it is on no machine; nil for most units
@@ -36,6 +37,13 @@ type unit struct {
 type needs struct {
 	unitfile.Requirements
 	fault error // the text asks for something that cannot be read
+
+	// Made by Picture.prepare of what stands above.
+	prepared bool
+	anywhere bool     // any machine will do, and none is better than another
+	room     []amount // Reserve by kind
+	spread   []string // the labels of Spread
+	line     *line    // of those that wait for the same room; nil until one does
 }
 
 // wanted says whether the unit should be on a machine.
@@ -142,9 +150,22 @@ type note struct {
 // content is what is kept of one unit text.
 type content struct {
 	hash   cluster.Hash   // one string for all units and placements that have it
-	fleet  *unitfile.File // its [X-Fleet] section
-	shared *needs         // for all units with this text; nil where they hang on the name
+	fleet  *unitfile.File // its [X-Fleet] section and what it reserves by its limits
+	shared *needs         // for all units with this text and such a name; nil where they hang on the name
+	like   nameKind
+	// metadata is what the last unit asked for, which most share even where the
+	// rest hangs on the name.
+	metadata []unitfile.Metadata
 }
+
+// nameKind is what of a unit's name matters to every text: what limits it and
+// which Podman it needs hang on its type, some words are for instances alone.
+type nameKind struct {
+	suffix   string
+	instance bool
+}
+
+func kindOf(name cluster.UnitName) nameKind { return nameKind{name.Suffix(), name.Instance() != ""} }
 
 func newContent(hash cluster.Hash, text string) *content {
 	unit, err := unitfile.ReadBundle(text)
@@ -155,18 +176,26 @@ func newContent(hash cluster.Hash, text string) *content {
 	if err != nil {
 		return &content{hash: hash, shared: &needs{fault: err}}
 	}
-	return &content{hash: hash, fleet: file.Section(unitfile.FleetSection)}
+	return &content{hash: hash, fleet: file.Placing()}
 }
 
 // needsOf reads what the text asks for a unit of this name.
 func (c *content) needsOf(name cluster.UnitName) *needs {
-	if c.shared != nil {
+	if c.shared != nil && (c.fleet == nil || c.like == kindOf(name)) {
 		return c.shared
 	}
 	required, err := c.fleet.Requirements(name)
+	if slices.EqualFunc(required.Metadata, c.metadata, sameMetadata) {
+		required.Metadata = c.metadata
+	}
+	c.metadata = required.Metadata
 	n := &needs{Requirements: required, fault: err}
 	if !c.fleet.DependsOnName() {
-		c.shared = n
+		c.shared, c.like = n, kindOf(name)
 	}
 	return n
+}
+
+func sameMetadata(a, b unitfile.Metadata) bool {
+	return a.Key == b.Key && a.Not == b.Not && slices.Equal(a.Values, b.Values)
 }

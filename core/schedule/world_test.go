@@ -24,6 +24,7 @@ type world struct {
 	contents   map[cluster.Hash]string
 	machines   map[cluster.MachineID]cluster.Machine
 	names      map[cluster.MachineID]string // of machines that are lost too
+	labels     map[cluster.MachineID]cluster.Labels
 	placements map[place]cluster.Placement
 	unplaced   map[cluster.UnitName]cluster.Unplaced
 	news       [][]cluster.Event // transactions that the follower has not heard of yet
@@ -41,6 +42,7 @@ func newWorld() *world {
 		contents:   map[cluster.Hash]string{},
 		machines:   map[cluster.MachineID]cluster.Machine{},
 		names:      map[cluster.MachineID]string{},
+		labels:     map[cluster.MachineID]cluster.Labels{},
 		placements: map[place]cluster.Placement{},
 		unplaced:   map[cluster.UnitName]cluster.Unplaced{},
 	}
@@ -56,9 +58,11 @@ func machineID(name string) cluster.MachineID {
 	return cluster.MachineID(fmt.Sprintf("%08d%024d", n, n))
 }
 
+// machine brings a machine's record; see account for what its words mean.
 func (w *world) machine(name string, metadata map[string]string) {
 	w.revision++
-	m := cluster.Machine{ID: machineID(name), Revision: w.revision, Name: name, Metadata: metadata}
+	m := cluster.Machine{ID: machineID(name), Revision: w.revision, Name: name}
+	m.Metadata, m.Capacity, m.Versions = account(metadata)
 	w.machines[m.ID], w.names[m.ID] = m, name
 	w.tell(cluster.MachineChanged{Machine: m})
 }
@@ -122,7 +126,8 @@ func (w *world) write(change schedule.Change) bool {
 	switch c := change.(type) {
 	case schedule.Place:
 		to := c.Placement
-		if w.units[to.Unit].Revision != c.UnitRevision || w.machines[to.Machine].Revision != c.MachineRevision {
+		if w.units[to.Unit].Revision != c.UnitRevision || w.machines[to.Machine].Revision != c.MachineRevision ||
+			w.labels[to.Machine].Revision != c.LabelsRevision {
 			return false
 		}
 		to.Revision = w.revision
@@ -185,6 +190,9 @@ func (w *world) facts() []cluster.Event {
 	var events []cluster.Event
 	for _, hash := range slices.Sorted(maps.Keys(w.contents)) {
 		events = append(events, cluster.ContentChanged{Hash: hash, Text: w.contents[hash]})
+	}
+	for _, id := range slices.Sorted(maps.Keys(w.labels)) {
+		events = append(events, cluster.LabelsChanged{Labels: w.labels[id]})
 	}
 	for _, id := range slices.Sorted(maps.Keys(w.machines)) {
 		events = append(events, cluster.MachineChanged{Machine: w.machines[id]})

@@ -19,24 +19,49 @@ type Requirements struct {
 	MachineID string
 	// MachineOf are the units whose machine this one must share.
 	MachineOf []cluster.UnitName
-	// Metadata must all be met, each by one of its values.
+	// Metadata must all be met.
 	Metadata []Metadata
 	// Conflicts and Replaces are globs of path.Match over unit names.
 	Conflicts []string
 	Replaces  []string
 	// Global asks for one on every machine that Metadata allows.
 	Global bool
+	// Reserve is what the unit takes of its machine.
+	Reserve Reserve
+	// Spread are keys of machines' metadata over whose values the instances of
+	// the unit's template are balanced, the first key first; SpreadMachine stands
+	// for each machine by itself.
+	Spread []string
+	// MaxPerMachine is how many instances of the template one machine may have;
+	// 0 where there is no limit.
+	MaxPerMachine int
+	// Prefer are wishes that add to a machine's score where they are met.
+	Prefer []Preference
+	// Podman is the least version that can run the unit; empty where it needs none.
+	Podman string
 }
 
-// Metadata is one key of a machine's metadata and the values that will do.
+// Metadata is one key of a machine's metadata and the values that will do, or
+// with Not those that will not. A machine without the key has none of them.
 type Metadata struct {
 	Key    string
 	Values []string
+	Not    bool
 }
 
-// String is the requirement in a person's words: "region=eu or region=us".
+// String is the requirement in a person's words: "region=eu or region=us",
+// "region!=eu and region!=us".
 func (m Metadata) String() string {
+	if m.Not {
+		return m.Key + "!=" + strings.Join(m.Values, " and "+m.Key+"!=")
+	}
 	return m.Key + "=" + strings.Join(m.Values, " or "+m.Key+"=")
+}
+
+// Met says whether a machine with this metadata is what is asked for.
+func (m Metadata) Met(machine map[string]string) bool {
+	value, has := machine[m.Key]
+	return m.Not != (has && slices.Contains(m.Values, value))
 }
 
 // fleetKeys maps each spelling, fleet's older ones too, to the key it means.
@@ -47,6 +72,7 @@ var fleetKeys = map[string]string{
 	"Conflicts": "Conflicts", "X-Conflicts": "Conflicts",
 	"Replaces": "Replaces",
 	"Global":   "Global",
+	"Reserve":  "Reserve", "Spread": "Spread", "MaxPerMachine": "MaxPerMachine", "Prefer": "Prefer",
 }
 
 // DependsOnName says whether the requirements of two units with this file may
@@ -63,11 +89,13 @@ func (f *File) DependsOnName() bool {
 // template, values that hang on the instance are left to its instances to check.
 func (f *File) Requirements(unit cluster.UnitName) (Requirements, error) {
 	r := requirementsReader{file: f, unit: unit, first: map[string]int{}}
+	r.found.Podman = podman(unit)
 	for _, o := range f.options {
 		if key, known := fleetKeys[o.Name]; known && o.Section == FleetSection {
 			r.option(key, o)
 		}
 	}
+	r.reserveLimits()
 	r.combinations()
 	if err := r.faults.err(); err != nil {
 		return Requirements{}, err
@@ -79,7 +107,8 @@ type requirementsReader struct {
 	file   *File
 	unit   cluster.UnitName
 	found  Requirements
-	first  map[string]int // where each key was first put to use
+	first  map[string]int  // where each key was first put to use
+	said   map[string]bool // the kinds that Reserve= speaks of
 	faults faults
 }
 
@@ -97,6 +126,9 @@ func (r *requirementsReader) option(key string, o Option) {
 	if err != nil {
 		r.refuse(o, fmt.Sprintf("%s=%s: %v", o.Name, quoted(o.Value), err), "every quote closed")
 		return
+	}
+	if key == "Prefer" {
+		words = r.weights(words, o)
 	}
 	for _, word := range words {
 		value, err := expand(word, r.unit)
@@ -137,6 +169,14 @@ func (r *requirementsReader) reset(key string) {
 		r.found.Replaces = nil
 	case "Global":
 		r.found.Global = false
+	case "Reserve":
+		r.found.Reserve, r.said = Reserve{}, nil
+	case "Spread":
+		r.found.Spread = nil
+	case "MaxPerMachine":
+		r.found.MaxPerMachine = 0
+	case "Prefer":
+		r.found.Prefer = nil
 	}
 }
 
@@ -149,11 +189,11 @@ func (r *requirementsReader) word(key, value string, o Option) bool {
 	case "MachineOf":
 		return r.peer(value, o)
 	case "MachineMetadata":
-		if k, v, _ := strings.Cut(value, "="); k != "" && v != "" {
-			r.metadata(k, v)
+		if key, value, not, ok := cutMetadata(value); ok {
+			r.metadata(key, value, not)
 			return true
 		}
-		expected = `KEY=VALUE, or several as "KEY=VALUE" "KEY=VALUE"`
+		expected = `KEY=VALUE or KEY!=VALUE, or several as "KEY=VALUE" "KEY=VALUE"`
 	case "Conflicts":
 		if isGlob(value) {
 			r.found.Conflicts = appendNew(r.found.Conflicts, value)
@@ -172,6 +212,14 @@ func (r *requirementsReader) word(key, value string, o Option) bool {
 			return true
 		}
 		expected = "true, yes, 1, on or t, or false, no, 0, off or f"
+	case "Reserve":
+		return r.reserve(value, o)
+	case "Spread":
+		return r.spread(value, o)
+	case "MaxPerMachine":
+		return r.maxPerMachine(value, o)
+	case "Prefer":
+		return r.prefer(value, o)
 	}
 	r.unread(value, o, expected)
 	return false
@@ -216,14 +264,21 @@ func isGlob(pattern string) bool {
 	return err == nil && pattern != ""
 }
 
-func (r *requirementsReader) metadata(key, value string) {
+// cutMetadata reads KEY=VALUE or KEY!=VALUE.
+func cutMetadata(word string) (key, value string, not, ok bool) {
+	key, value, _ = strings.Cut(word, "=")
+	key, not = strings.CutSuffix(key, "!")
+	return key, value, not, key != "" && value != ""
+}
+
+func (r *requirementsReader) metadata(key, value string, not bool) {
 	for i := range r.found.Metadata {
-		if m := &r.found.Metadata[i]; m.Key == key {
+		if m := &r.found.Metadata[i]; m.Key == key && m.Not == not {
 			m.Values = appendNew(m.Values, value)
 			return
 		}
 	}
-	r.found.Metadata = append(r.found.Metadata, Metadata{Key: key, Values: []string{value}})
+	r.found.Metadata = append(r.found.Metadata, Metadata{Key: key, Values: []string{value}, Not: not})
 }
 
 func appendNew(list []string, value string) []string {
@@ -250,10 +305,13 @@ func parseTruth(s string) (truth, ok bool) {
 	return false, false
 }
 
-// together lists the keys that fleet refuses in one file.
+// together lists the keys that one file may not have: those that fleet refused,
+// and words that choose among machines where there is nothing to choose.
 var together = [][2]string{
 	{"MachineID", "MachineOf"}, {"MachineID", "Conflicts"}, {"MachineID", "Global"}, {"MachineID", "Replaces"},
 	{"Global", "MachineOf"}, {"Global", "Replaces"}, {"Conflicts", "Replaces"},
+	{"MachineID", "Spread"}, {"MachineID", "Prefer"},
+	{"Global", "Spread"}, {"Global", "Prefer"}, {"Global", "MaxPerMachine"},
 }
 
 // combinations refuses what cannot be asked for together.
@@ -267,6 +325,7 @@ func (r *requirementsReader) combinations() {
 			r.refuse(Option{Line: max(a, b)}, fmt.Sprintf("%s= and %s= cannot stand together", pair[0], pair[1]), "one of them")
 		}
 	}
+	r.metadataContradictions()
 	for _, peer := range r.found.MachineOf {
 		for _, pattern := range slices.Concat(r.found.Conflicts, r.found.Replaces) {
 			if Matches(pattern, peer) {

@@ -200,7 +200,7 @@ func FuzzRequirements(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, unit := range []cluster.UnitName{"a.service", "a@.service", "a@1.service"} {
+		for _, unit := range []cluster.UnitName{"a.service", "a@.service", "a@1.service", "a.slice", "a@1.container"} {
 			needs, err := file.Requirements(unit)
 			if err != nil {
 				if !strings.HasPrefix(err.Error(), "f:") {
@@ -221,9 +221,10 @@ func FuzzRequirements(f *testing.F) {
 					t.Errorf("metadata %+v", m)
 				}
 			}
-			section, err := file.Section(unitfile.FleetSection).Requirements(unit)
-			if err != nil || !reflect.DeepEqual(needs, section) {
-				t.Errorf("the section alone says %+v, %v; the file says %+v", section, err, needs)
+			checkWords(t, unit, needs)
+			placing, err := file.Placing().Requirements(unit)
+			if err != nil || !reflect.DeepEqual(needs, placing) {
+				t.Errorf("what is kept says %+v, %v; the file says %+v", placing, err, needs)
 			}
 		}
 	})

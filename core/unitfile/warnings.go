@@ -33,6 +33,10 @@ func (f *File) Warnings() []string {
 			for _, word := range meansNothing(o.Value) {
 				warn(o, "%s=%s means no unit: a unit's name ends in its type; did you mean %s.service?", o.Name, word, word)
 			}
+		case isLimit(o):
+			if expected, unread := unreadLimit(o); unread {
+				warn(o, "%s=%s cannot be read by systemd, so that it limits nothing and reserves nothing; expected %s", o.Name, quoted(o.Value), expected)
+			}
 		case o.Section == "Service" && o.Name == "ExecStart" && detached && detaches(o.Value):
 			warn(o, "a container started with -d leaves its unit, which ends at once: systemd neither watches nor stops the container, "+
 				"and when it dies nothing starts it again until the unit moves or is started anew; leave -d out")

@@ -29,9 +29,16 @@ func LoadServer(authorityFile, certFile, keyFile string) (*tls.Config, error) {
 }
 
 // LoadClient reads a client's TLS configuration from files in PEM: it shows the
-// certificate and trusts servers of the authority only. Files are taken up anew
-// as by LoadServer.
+// certificate, if certFile names one, and trusts servers of the authority only.
+// Files are taken up anew as by LoadServer.
 func LoadClient(authorityFile, certFile, keyFile string) (*tls.Config, error) {
+	if certFile == "" {
+		pool, err := loadPool(authorityFile)
+		if err != nil {
+			return nil, fmt.Errorf("load the client's TLS files: %w", err)
+		}
+		return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool}, nil
+	}
 	pool, pair, err := load(authorityFile, certFile, keyFile)
 	if err != nil {
 		return nil, fmt.Errorf("load the client's TLS files: %w", err)
@@ -46,17 +53,9 @@ func LoadClient(authorityFile, certFile, keyFile string) (*tls.Config, error) {
 }
 
 func load(authorityFile, certFile, keyFile string) (*x509.CertPool, *pair, error) {
-	text, err := os.ReadFile(authorityFile)
+	pool, err := loadPool(authorityFile)
 	if err != nil {
 		return nil, nil, err
-	}
-	trusted, err := parseCertificates(text)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", authorityFile, err)
-	}
-	pool := x509.NewCertPool()
-	for _, certificate := range trusted {
-		pool.AddCert(certificate)
 	}
 	files := &pair{certFile: certFile, keyFile: keyFile}
 	if err := files.read(); err != nil {
@@ -66,6 +65,22 @@ func load(authorityFile, certFile, keyFile string) (*x509.CertPool, *pair, error
 		return nil, nil, fmt.Errorf("%s was not issued by the authority of %s", certFile, authorityFile)
 	}
 	return pool, files, nil
+}
+
+func loadPool(authorityFile string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(authorityFile)
+	if err != nil {
+		return nil, err
+	}
+	trusted, err := parseCertificates(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", authorityFile, err)
+	}
+	pool := x509.NewCertPool()
+	for _, certificate := range trusted {
+		pool.AddCert(certificate)
+	}
+	return pool, nil
 }
 
 // issuedBy leaves the time out: whether a certificate has ended is judged at each

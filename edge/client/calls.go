@@ -18,6 +18,28 @@ func (c *Client) Machines(ctx context.Context) (answer api.Machines, err error) 
 	return answer, err
 }
 
+// MachinesAndAway lists the machines that are there, and those of which only
+// labels are known.
+func (c *Client) MachinesAndAway(ctx context.Context) (answer api.Machines, err error) {
+	err = c.exchange(ctx, http.MethodGet, "/machines", c.reading(url.Values{"away": {"true"}}), nil, &answer)
+	return answer, err
+}
+
+// SetLabels changes what operators say of a machine, or with change.DryRun tells
+// what would be.
+func (c *Client) SetLabels(ctx context.Context, id cluster.MachineID, change api.LabelsChange) (answer api.LabelsAnswer, err error) {
+	err = c.exchange(ctx, http.MethodPatch, "/machines/"+url.PathEscape(string(id))+"/labels", nil, change, &answer)
+	c.wrote(answer.Revision)
+	return answer, err
+}
+
+// Claim tells the machine that is asked that by has its machine id, and returns
+// who answers.
+func (c *Client) Claim(ctx context.Context, by api.Identity) (answer api.Identity, err error) {
+	err = c.exchange(ctx, http.MethodPost, "/claims", nil, by, &answer)
+	return answer, err
+}
+
 // namesPerRequest keeps a request that names units well below what servers take.
 const namesPerRequest = 1000
 
@@ -63,6 +85,12 @@ func (c *Client) Unit(ctx context.Context, name cluster.UnitName) (answer api.Un
 	return answer, err
 }
 
+// Why tells why a unit is where it is.
+func (c *Client) Why(ctx context.Context, name cluster.UnitName) (answer api.Why, err error) {
+	err = c.exchange(ctx, http.MethodGet, unitPath(name)+"/why", c.reading(nil), nil, &answer)
+	return answer, err
+}
+
 // States lists what systemd says of all units.
 func (c *Client) States(ctx context.Context) (answer api.States, err error) {
 	err = c.exchange(ctx, http.MethodGet, "/states", c.reading(nil), nil, &answer)
@@ -102,6 +130,38 @@ func (c *Client) Journal(ctx context.Context, name cluster.UnitName, machine clu
 	return c.output(ctx, unitPath(name)+"/journal", q, w)
 }
 
+// FollowJournal tells of what a unit has logged and goes on to log, piece by
+// piece, until ctx ends or the stream breaks, which is always an error. Pieces
+// without anything are not told.
+func (c *Client) FollowJournal(ctx context.Context, name cluster.UnitName, machine cluster.MachineID, options api.JournalOptions, tell func(api.JournalPiece) error) error {
+	q := machineQuery(machine)
+	q.Set("lines", strconv.Itoa(options.Lines))
+	q.Set("follow", "true")
+	q.Set("cursors", "true")
+	if options.Output != "" {
+		q.Set("output", options.Output)
+	}
+	if options.After != "" {
+		q.Set("after", options.After)
+	}
+	return stream(ctx, c, unitPath(name)+"/journal", q, func(piece api.JournalPiece) error {
+		if len(piece.Text) == 0 && piece.Cursor == "" {
+			return nil
+		}
+		return tell(piece)
+	})
+}
+
+// Restart has one machine restart a unit, and returns when it runs there again.
+func (c *Client) Restart(ctx context.Context, name cluster.UnitName, machine cluster.MachineID) error {
+	response, err := c.open(ctx, http.MethodPost, unitPath(name)+"/restart", machineQuery(machine), nil)
+	if err != nil {
+		return err
+	}
+	_, err = copied(response, io.Discard)
+	return err
+}
+
 func machineQuery(machine cluster.MachineID) url.Values {
 	q := url.Values{}
 	if machine != "" {
@@ -116,6 +176,11 @@ func (c *Client) output(ctx context.Context, path string, q url.Values, w io.Wri
 	if err != nil {
 		return 0, err
 	}
+	return copied(response, w)
+}
+
+// copied reads an answer of output to its end.
+func copied(response *http.Response, w io.Writer) (exitCode int, err error) {
 	defer response.Body.Close()
 	if _, err := io.Copy(w, response.Body); err != nil {
 		return 0, fmt.Errorf("read the output: %w", err)

@@ -37,6 +37,9 @@ type Config struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Trace is told of each request, where it is not nil.
 	Trace func(line string)
+	// PassedOver is told of an endpoint that gave no answer, before the next one is
+	// asked, where it is not nil.
+	PassedOver func(err *UnreachableError, next string)
 }
 
 // Client is safe for use by several goroutines.
@@ -44,6 +47,8 @@ type Client struct {
 	endpoints []endpoint
 	timeout   time.Duration
 	trace     func(string)
+	passed    func(*UnreachableError, string)
+	preferred atomic.Int64 // index of the endpoint that answered last
 	revision  atomic.Int64 // of this client's last write
 }
 
@@ -55,9 +60,12 @@ type endpoint struct {
 
 // New makes a client. It connects to nothing yet.
 func New(c Config) (*Client, error) {
-	client := &Client{timeout: c.Timeout, trace: c.Trace}
+	client := &Client{timeout: c.Timeout, trace: c.Trace, passed: c.PassedOver}
 	if client.trace == nil {
 		client.trace = func(string) {}
+	}
+	if client.passed == nil {
+		client.passed = func(*UnreachableError, string) {}
 	}
 	if len(c.Endpoints) == 0 {
 		return nil, errors.New("no endpoint is given")
@@ -184,23 +192,29 @@ func (c *Client) insist(ctx context.Context, method, path string, q url.Values, 
 }
 
 // open asks, and returns an answer of success with its body still to read. It
-// tries the endpoints in turn until one can be reached.
+// tries the endpoints in turn until one can be reached, beginning with the one
+// that answered last.
 func (c *Client) open(ctx context.Context, method, path string, q url.Values, body any) (*http.Response, error) {
 	sent, err := encode(body)
 	if err != nil {
 		return nil, err
 	}
 	var faults []error
-	for _, e := range c.endpoints {
-		response, err := c.ask(ctx, e, method, path, q, sent)
-		if err == nil {
-			return response, nil
+	first := int(c.preferred.Load())
+	for i := range c.endpoints {
+		at := (first + i) % len(c.endpoints)
+		response, err := c.ask(ctx, c.endpoints[at], method, path, q, sent)
+		var unreachable *UnreachableError
+		if !errors.As(err, &unreachable) {
+			c.preferred.Store(int64(at))
+			return response, err
 		}
-		var answered *api.Error
-		if errors.As(err, &answered) || ctx.Err() != nil || !neverSent(err) {
+		if ctx.Err() != nil || !neverSent(err) {
 			return nil, err
 		}
-		faults = append(faults, err)
+		if faults = append(faults, err); i+1 < len(c.endpoints) {
+			c.passed(unreachable, c.endpoints[(at+1)%len(c.endpoints)].named)
+		}
 	}
 	return nil, errors.Join(faults...)
 }

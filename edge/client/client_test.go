@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -70,6 +71,69 @@ func TestAnotherEndpointAnswers(t *testing.T) {
 	var unreachable *UnreachableError
 	if !errors.As(err, &unreachable) || !errors.Is(err, syscall.ENOENT) {
 		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// TestTheOneThatAnsweredComesFirst, and who is passed over is told of.
+func TestTheOneThatAnsweredComesFirst(t *testing.T) {
+	live := serving(t, func(w http.ResponseWriter, _ *http.Request) { send(w, api.Machines{}) })
+	var told []string
+	c, err := New(Config{Endpoints: []string{"unix:///nowhere", live}, PassedOver: func(err *UnreachableError, next string) {
+		told = append(told, err.Endpoint+" then "+next)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	for range 3 {
+		if _, err := c.Machines(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := fmt.Sprint(told); got != "[unix:///nowhere then "+live+"]" {
+		t.Errorf("told of %s", got)
+	}
+}
+
+func TestFollowJournal(t *testing.T) {
+	c := newClient(t, serving(t, func(w http.ResponseWriter, r *http.Request) {
+		if got := r.URL.RawQuery; got != "after=c1&cursors=true&follow=true&lines=3&machine=m&output=cat" {
+			t.Errorf("asked for %s", got)
+		}
+		w.Header().Set("Trailer", api.ErrorTrailer)
+		for _, piece := range []api.JournalPiece{{}, {Text: []byte("a\n")}, {}, {Text: []byte("\xff\n"), Cursor: "c2"}} {
+			send(w, piece)
+		}
+		w.Header().Set(api.ErrorTrailer, "the journal is full")
+	}))
+	var got []string
+	err := c.FollowJournal(t.Context(), "web.service", "m", api.JournalOptions{Lines: 3, Output: "cat", After: "c1"}, func(p api.JournalPiece) error {
+		got = append(got, fmt.Sprintf("%q %s", p.Text, p.Cursor))
+		return nil
+	})
+	if want := []string{`"a\n" `, `"\xff\n" c2`}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if err == nil || err.Error() != "the stream ended: the journal is full" {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestRestartIsOver(t *testing.T) {
+	c := newClient(t, serving(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || r.URL.String() != api.Base+"/units/a@1.service/restart?machine=m" {
+			t.Errorf("%s %s", r.Method, r.URL)
+		}
+		w.Header().Set("Trailer", api.ExitTrailer)
+		w.WriteHeader(http.StatusOK)
+		w.Header().Set(api.ExitTrailer, "0")
+	}))
+	if err := c.Restart(t.Context(), "a@1.service", "m"); err != nil {
+		t.Error(err)
+	}
+	c = newClient(t, serving(t, func(http.ResponseWriter, *http.Request) {}))
+	if err := c.Restart(t.Context(), "a@1.service", "m"); err == nil || !strings.Contains(err.Error(), "broke off") {
+		t.Errorf("an answer without an end: %v", err)
 	}
 }
 

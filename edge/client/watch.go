@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -64,7 +65,7 @@ func (e tellError) Unwrap() error { return e.error }
 func (c *Client) watch(ctx context.Context, names []cluster.UnitName, tell func(api.WatchLine) error) error {
 	heard := time.Now()
 	for {
-		err := c.stream(ctx, names, func(line api.WatchLine) error {
+		err := stream(ctx, c, "/watch", c.reading(unitQuery(names)), func(line api.WatchLine) error {
 			heard = time.Now()
 			if err := tell(line); err != nil {
 				return tellError{err}
@@ -92,20 +93,21 @@ func (c *Client) watch(ctx context.Context, names []cluster.UnitName, tell func(
 	}
 }
 
-// stream opens one stream and reads it to its end, which is always an error.
-func (c *Client) stream(ctx context.Context, names []cluster.UnitName, tell func(api.WatchLine) error) error {
+// stream opens one stream of JSON values and reads it to its end, which is always
+// an error.
+func stream[T any](ctx context.Context, c *Client, path string, q url.Values, tell func(T) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	guard := time.AfterFunc(silence, func() { cancel(errors.New("the stream has gone silent")) })
 	defer guard.Stop()
-	response, err := c.open(ctx, http.MethodGet, "/watch", c.reading(unitQuery(names)), nil)
+	response, err := c.open(ctx, http.MethodGet, path, q, nil)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
 	decoder := json.NewDecoder(bufio.NewReader(response.Body))
 	for {
-		var line api.WatchLine
+		var line T
 		if err := decoder.Decode(&line); err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				err = cause

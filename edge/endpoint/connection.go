@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -80,7 +79,7 @@ func (r *relay) serve(ctx context.Context, client net.Conn) {
 		return // a gRPC client waits and tries again when the connection just ends
 	}
 	defer member.Close()
-	stopMember := context.AfterFunc(ctx, func() { _ = member.NetConn().Close() })
+	stopMember := context.AfterFunc(ctx, func() { abandon(member) })
 	defer stopMember()
 	if err := exchange(client, reader, member); err != nil {
 		r.members.tried(address, err, time.Now())
@@ -91,11 +90,11 @@ func (r *relay) serve(ctx context.Context, client net.Conn) {
 // so that a client that has said all still gets its answer. The error is the
 // member's refusal: with TLS 1.3 a client learns that its certificate is not
 // accepted from its first read, after the handshake.
-func exchange(client net.Conn, fromClient io.Reader, member *tls.Conn) (refusal error) {
+func exchange(client net.Conn, fromClient io.Reader, member upstream) (refusal error) {
 	var group sync.WaitGroup
 	group.Go(func() {
 		if _, err := io.Copy(member, fromClient); err != nil {
-			_ = member.NetConn().Close() // nothing more can come of it
+			abandon(member) // nothing more can come of it
 			return
 		}
 		_ = member.CloseWrite()
@@ -134,13 +133,13 @@ func closeWrite(c net.Conn) {
 }
 
 // connect tries the members one after the other.
-func (r *relay) connect(ctx context.Context, protocol string) (member *tls.Conn, address string, err error) {
+func (r *relay) connect(ctx context.Context, protocol string) (member upstream, address string, err error) {
 	var faults []error
 	for _, address := range r.members.order(time.Now(), ownAddresses()) {
 		connection, err := r.dialer.dial(ctx, address, protocol)
 		if ctx.Err() != nil {
 			if err == nil {
-				_ = connection.NetConn().Close()
+				abandon(connection)
 			}
 			return nil, "", ctx.Err()
 		}

@@ -15,26 +15,45 @@ import (
 // is waited for during a quarter of an hour.
 const silence = 10 * time.Second
 
+// upstream is a connection to a member.
+type upstream interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// abandon ends a connection without a word, which TLS would wait to get through.
+func abandon(member upstream) {
+	if secured, ok := member.(*tls.Conn); ok {
+		_ = secured.NetConn().Close()
+		return
+	}
+	_ = member.Close()
+}
+
 type dialer struct {
-	config  *tls.Config
+	config  *tls.Config // nil for members in plain text
 	timeout time.Duration
 }
 
 // dial connects to a member and shakes hands, so that a member whose port is open
 // but which does not serve yet counts as not reached.
-func (d dialer) dial(ctx context.Context, address, protocol string) (*tls.Conn, error) {
+func (d dialer) dial(ctx context.Context, address, protocol string) (upstream, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
+	plain := &net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: silence / 2, Interval: silence / 5, Count: 2},
+		Control:         limitSilence,
+	}
+	if d.config == nil {
+		connection, err := plain.DialContext(ctx, "tcp", address)
+		if err != nil {
+			return nil, err
+		}
+		return connection.(*net.TCPConn), nil
+	}
 	config := d.config.Clone()
 	config.NextProtos = []string{protocol}
-	tlsDialer := tls.Dialer{
-		NetDialer: &net.Dialer{
-			KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: silence / 2, Interval: silence / 5, Count: 2},
-			Control:         limitSilence,
-		},
-		Config: config,
-	}
-	connection, err := tlsDialer.DialContext(ctx, "tcp", address)
+	connection, err := (&tls.Dialer{NetDialer: plain, Config: config}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}

@@ -26,9 +26,9 @@ const (
 
 // Config is what Run needs.
 type Config struct {
-	Members   []string       // host:port of each member's TLS port for clients
+	Members   []string       // host:port of each member's port for clients
 	Listeners []net.Listener // Listen makes them; Run closes them
-	TLS       *tls.Config    // with the client's certificate; the server's name is each member's host
+	TLS       *tls.Config    // with the client's certificate; the server's name is each member's host; nil where members speak plain text
 
 	// DialTimeout is how long a member has to accept a connection and shake
 	// hands before the next one is tried; 0 means the default.
@@ -36,6 +36,9 @@ type Config struct {
 	// Connections is how many may be open; more wait in the listener's queue.
 	// 0 means the default.
 	Connections int
+
+	// Updates says who the members are from now on, where they change; may be nil.
+	Updates <-chan []string
 
 	// Changed is told when a member cannot be reached any more, and why, and
 	// (nil) when it can again; never two at once. It may be nil.
@@ -61,6 +64,7 @@ func Run(ctx context.Context, config Config) error {
 		context.AfterFunc(ctx, func() { _ = listener.Close() }) // ends Accept
 		group.Go(func() { broken <- r.accept(ctx, listener) })
 	}
+	group.Go(func() { r.members.follow(ctx, config.Updates) })
 	var err error
 	for range config.Listeners {
 		if err = <-broken; err != nil {

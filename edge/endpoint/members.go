@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"context"
 	"net"
 	"slices"
 	"sync"
@@ -32,6 +33,36 @@ func newMembers(addresses []string, changed func(string, error)) *members {
 		m.all = append(m.all, member{address: address})
 	}
 	return m
+}
+
+// follow takes up other members until ctx ends. Connections stay where they are.
+func (m *members) follow(ctx context.Context, updates <-chan []string) {
+	for {
+		select {
+		case addresses := <-updates:
+			m.replace(addresses)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// replace keeps what is known of those that stay. No members at all is no news.
+func (m *members) replace(addresses []string) {
+	if len(addresses) == 0 {
+		return
+	}
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	before := m.all
+	m.all = nil
+	for _, address := range addresses {
+		now := member{address: address}
+		if i := slices.IndexFunc(before, func(a member) bool { return a.address == address }); i >= 0 {
+			now = before[i]
+		}
+		m.all = append(m.all, now)
+	}
 }
 
 // order lists all members in the order in which a new connection tries them: the
@@ -70,6 +101,9 @@ func (m *members) tried(address string, err error, now time.Time) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	i := slices.IndexFunc(m.all, func(a member) bool { return a.address == address })
+	if i < 0 {
+		return // it has been replaced meanwhile
+	}
 	known := &m.all[i]
 	known.failed = time.Time{}
 	if err != nil {

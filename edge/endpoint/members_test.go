@@ -32,6 +32,12 @@ func TestOrder(t *testing.T) {
 			ago(m, "b:1", time.Second)
 			m.tried("b:1", nil, now)
 		}, []string{"b:1 c:1 a:1"}},
+		{"others, but what is known stays", "", func(m *members) {
+			ago(m, "b:1", time.Second)
+			m.replace([]string{"b:1", "d:1"})
+			m.replace(nil)
+			m.tried("a:1", lost, now)
+		}, []string{"d:1 b:1", "d:1 b:1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			addresses := []string{"a:1", "b:1", "c:1"}

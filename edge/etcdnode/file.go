@@ -18,8 +18,9 @@ var urlKeys = []string{
 	"initial-advertise-peer-urls", "advertise-client-urls",
 }
 
-// readFile reads etcd's configuration file.
-func readFile(name string) (*embed.Config, error) {
+// readFile reads etcd's configuration file. What embed.Config has no place for
+// goes to discovery.
+func readFile(name string, discovery *Discovery) (*embed.Config, error) {
 	doing := func(err error) error { return fmt.Errorf("read etcd's configuration file %s: %w", name, err) }
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -27,6 +28,12 @@ func readFile(name string) (*embed.Config, error) {
 	}
 	if err := checkValues(text); err != nil {
 		return nil, doing(err)
+	}
+	if err := yaml.Unmarshal(text, discovery); err != nil {
+		return nil, doing(err)
+	}
+	if err := discovery.setFallback(discovery.Fallback); err != nil {
+		return nil, doing(fmt.Errorf("discovery-fallback: %w", err))
 	}
 	config, err := embed.ConfigFromFile(name)
 	if err != nil {

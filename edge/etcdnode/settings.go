@@ -33,12 +33,13 @@ type Settings struct {
 	Help, Version bool          // print that and stop; Etcd is nil
 	Etcd          *embed.Config // checked, with the defaults above
 	KeysV2        bool          // serve etcd 2's keys API too
+	Discovery     Discovery     // how this member finds the others on its first start
 	Warnings      []string      // what was ignored and why, a line each
 }
 
 // retired flags of older etcds are accepted and do nothing, as etcd does it.
 var retired = []string{
-	"cluster-active-size", "cluster-remove-delay", "cluster-sync-interval", "config", "discovery-fallback",
+	"cluster-active-size", "cluster-remove-delay", "cluster-sync-interval", "config",
 	"force", "max-result-buffer", "max-retry-attempts", "peer-heartbeat-interval", "peer-election-timeout",
 	"retry-interval", "snapshot", "v", "v2-deprecation", "vv",
 }
@@ -68,7 +69,8 @@ func Parse(arguments, environment []string) (*Settings, error) {
 	var err error
 	if line.configFile != "" {
 		settings.warnIgnored(line, given)
-		settings.Etcd, err = readFile(line.configFile)
+		settings.Discovery = Discovery{}
+		settings.Etcd, err = readFile(line.configFile, &settings.Discovery)
 	} else {
 		err = line.finish(settings.Etcd)
 	}
@@ -76,6 +78,9 @@ func Parse(arguments, environment []string) (*Settings, error) {
 		return nil, err
 	}
 	setDefaults(settings.Etcd)
+	if err := settings.Discovery.check(settings.Etcd); err != nil {
+		return nil, err
+	}
 	return settings, nil
 }
 
@@ -125,6 +130,9 @@ func newCommandLine(settings *Settings) *commandLine {
 		settings.Etcd.ClusterState = state
 		return nil
 	})
+	fs.StringVar(&settings.Discovery.URL, "discovery", "", "URL of a discovery service's token, by which a new cluster's members find each other.")
+	fs.StringVar(&settings.Discovery.Proxy, "discovery-proxy", "", "HTTP proxy on the way to the discovery service.")
+	fs.Func("discovery-fallback", "What to do where the token's cluster is full: proxy to relay to its members, or exit.", settings.Discovery.setFallback)
 	fs.BoolVar(&settings.KeysV2, "enable-v2", false, "Serve etcd 2's keys API (/v2/keys) on the client ports, as etcd 3.4 did with this flag.")
 	fs.BoolVar(&line.version, "version", false, "Print the version and exit.")
 	for _, name := range retired {
@@ -140,6 +148,7 @@ func describeDefaults(fs *flag.FlagSet) {
 	fs.Lookup("quota-backend-bytes").Usage = "Size in bytes that the store may have; at it, etcd raises an alarm and becomes read-only."
 	fs.Lookup("auto-compaction-retention").DefValue = compactionRetention
 	fs.Lookup("tls-min-version").DefValue = tlsMinVersion
+	fs.Lookup("discovery-fallback").DefValue = FallbackProxy
 }
 
 // finish copies to config what etcd leaves in its flags, and checks all of it.

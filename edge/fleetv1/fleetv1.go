@@ -23,7 +23,7 @@ type Registry interface {
 
 // Lists are read page by page.
 type Lists interface {
-	Machines(ctx context.Context, least int64) (api.Machines, error)
+	Machines(ctx context.Context, least int64, away bool) (api.Machines, error)
 	// UnitPage lists at most most units behind after by name, with their texts.
 	UnitPage(ctx context.Context, least int64, after cluster.UnitName, most int) (api.UnitPage, error)
 	// StatePage lists at most most states behind after, of the unit and the
@@ -40,6 +40,7 @@ type Finder interface {
 type Writer interface {
 	SetUnit(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error)
 	Destroy(ctx context.Context, by string, name cluster.UnitName) (api.Written, error)
+	SetLabels(ctx context.Context, by string, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error)
 }
 
 // Config is what a handler is made of.
@@ -47,13 +48,19 @@ type Config struct {
 	Registry Registry
 	By       func(*http.Request) string // who asks
 	Version  string                     // for the Server header
+	PageRows func() int                 // rows of a page; nil for fleetv1.PageRows
 }
 
 // Handler answers below fleetv1.Base and fleetv1.AlphaBase.
 type Handler struct{ config Config }
 
 // New makes the handler.
-func New(c Config) *Handler { return &Handler{c} }
+func New(c Config) *Handler {
+	if c.PageRows == nil {
+		c.PageRows = func() int { return fleetv1.PageRows }
+	}
+	return &Handler{c}
+}
 
 // A method answers a request, or returns why not.
 type method func(w http.ResponseWriter, r *http.Request) error

@@ -40,17 +40,18 @@ func (h *Handler) machines(w http.ResponseWriter, r *http.Request) error {
 	}
 	var all api.Machines
 	if err := atLeast(r.Context(), from.Revision, func(ctx context.Context, least int64) (err error) {
-		all, err = h.config.Registry.Machines(ctx, least)
+		all, err = h.config.Registry.Machines(ctx, least, false)
 		return err
 	}); err != nil {
 		return err
 	}
 	var page fleetv1.MachinePage
+	rows := h.config.PageRows()
 	for _, m := range all.Machines {
 		if from.Kind != 0 && m.ID <= from.Machine {
 			continue
 		}
-		if n := len(page.Machines); n == fleetv1.PageRows {
+		if n := len(page.Machines); n == rows {
 			last := cluster.MachineID(page.Machines[n-1].ID)
 			page.NextPageToken = next(fleetv1.Machines, from, all.Freshness, api.StateKey{Machine: last})
 			break
@@ -71,7 +72,7 @@ func (h *Handler) units(w http.ResponseWriter, r *http.Request) error {
 	}
 	var rows api.UnitPage
 	if err := atLeast(r.Context(), from.Revision, func(ctx context.Context, least int64) (err error) {
-		rows, err = h.config.Registry.UnitPage(ctx, least, from.Unit, fleetv1.PageRows)
+		rows, err = h.config.Registry.UnitPage(ctx, least, from.Unit, h.config.PageRows())
 		return err
 	}); err != nil {
 		return err
@@ -100,7 +101,7 @@ func (h *Handler) states(w http.ResponseWriter, r *http.Request) error {
 	after := api.StateKey{Unit: from.Unit, Machine: from.Machine}
 	var rows api.StatePage
 	if err := atLeast(r.Context(), from.Revision, func(ctx context.Context, least int64) (err error) {
-		rows, err = h.config.Registry.StatePage(ctx, least, only, after, fleetv1.PageRows)
+		rows, err = h.config.Registry.StatePage(ctx, least, only, after, h.config.PageRows())
 		return err
 	}); err != nil {
 		return err

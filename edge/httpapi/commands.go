@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"argosy/core/api"
 	"argosy/core/cluster"
@@ -32,7 +33,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request, by caller) error {
 
 // journal answers what a unit has logged on its machine.
 func (a *API) journal(w http.ResponseWriter, r *http.Request, by caller) error {
-	q, err := parseQuery(r.URL.RawQuery, "machine", "lines", "follow", "output")
+	q, err := parseQuery(r.URL.RawQuery, "machine", "lines", "follow", "output", "after", "cursors")
 	if err != nil {
 		return err
 	}
@@ -40,12 +41,22 @@ func (a *API) journal(w http.ResponseWriter, r *http.Request, by caller) error {
 	if err != nil {
 		return err
 	}
+	cursors, err := q.truth("cursors")
+	switch {
+	case err != nil:
+		return err
+	case cursors && !options.Follow:
+		return api.Invalid("cursors without follow", "only a journal that is followed is sent with cursors")
+	}
 	r, leave, err := a.enterStream(r)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	return a.onMachine(w, r, by, q, func(name cluster.UnitName) error {
+		if cursors {
+			return a.followJournal(w, r, name, options)
+		}
 		announceOutput(w)
 		out := newStream(w)
 		if options.Follow {
@@ -62,6 +73,116 @@ func (a *API) journal(w http.ResponseWriter, r *http.Request, by caller) error {
 		w.Header().Set(api.ExitTrailer, "0")
 		return nil
 	})
+}
+
+// aliveEvery is how often a followed journal that is silent says so.
+const aliveEvery = 2 * time.Second
+
+// followJournal streams pieces with cursors, one JSON value a line, until the
+// client goes.
+func (a *API) followJournal(w http.ResponseWriter, r *http.Request, name cluster.UnitName, options api.JournalOptions) error {
+	w.Header().Set("Content-Type", api.MediaLines)
+	w.Header().Set("Trailer", api.ErrorTrailer)
+	out := newStream(w)
+	ctx, cancel := context.WithCancel(r.Context())
+	pieces, ended := make(chan api.JournalPiece), make(chan error, 1)
+	go func() {
+		ended <- a.config.Local.FollowJournal(ctx, name, options, func(p api.JournalPiece) error {
+			select {
+			case pieces <- p:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		close(ended)
+	}()
+	defer func() {
+		cancel()
+		<-ended
+	}()
+	alive := time.NewTicker(aliveEvery)
+	defer alive.Stop()
+	for piece := (api.JournalPiece{}); ; { // the first, empty, says that the journal is open
+		line, err := encode(piece)
+		if err == nil {
+			_, err = out.Write(line)
+		}
+		if err != nil {
+			return nil // the client went away
+		}
+		select {
+		case piece = <-pieces:
+		case <-alive.C:
+			piece = api.JournalPiece{}
+		case err := <-ended:
+			if r.Context().Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("journal of %s on %s: %w", name, a.config.Host, err)
+		}
+	}
+}
+
+// restart has one machine restart a unit that is placed there. That is looked at
+// on a member; the machine itself looks whether the unit is the cluster's.
+func (a *API) restart(w http.ResponseWriter, r *http.Request, by caller) error {
+	q, err := parseQuery(r.URL.RawQuery, "machine")
+	if err != nil {
+		return err
+	}
+	name, err := unitName(r)
+	if err != nil {
+		return err
+	}
+	machine, err := q.machine()
+	switch {
+	case err != nil:
+		return err
+	case machine == "":
+		return api.Invalid("no machine is named", "say which one: ?machine=ID")
+	case machine == a.config.Self && by.vouched:
+		return a.restartHere(w, r, by, name)
+	case a.config.Registry == nil:
+		return a.passToMember(w, r, by, nil)
+	}
+	if err := a.launchedOn(r.Context(), name, machine); err != nil {
+		return err
+	}
+	if machine == a.config.Self {
+		return a.restartHere(w, r, by, name)
+	}
+	m, err := a.config.Registry.Machine(r.Context(), machine)
+	if err != nil {
+		return err
+	}
+	return a.passToMachine(w, r, by, r.URL, m)
+}
+
+// launchedOn says why a unit is not to run on a machine, if that is so.
+func (a *API) launchedOn(ctx context.Context, name cluster.UnitName, machine cluster.MachineID) error {
+	answer, err := a.config.Registry.Unit(ctx, 0, name)
+	if err != nil {
+		return err
+	}
+	for _, on := range answer.Unit.On {
+		if on.Machine == machine && on.Placed != nil && on.Placed.Desired == cluster.Launched {
+			return nil
+		}
+	}
+	return &api.Error{Code: http.StatusConflict, Message: fmt.Sprintf("unit %s is not launched on machine %s", name, machine)}
+}
+
+// restartHere answers when the unit runs again, with an exit code as a command
+// has, or with why it does not. That may take long: the headers go out at once.
+func (a *API) restartHere(w http.ResponseWriter, r *http.Request, by caller, name cluster.UnitName) error {
+	announceOutput(w)
+	_, _ = newStream(w).Write(nil)
+	if err := a.config.Local.Restart(r.Context(), by.name, name); err != nil {
+		return err
+	}
+	w.Header().Set(api.ExitTrailer, "0")
+	return nil
 }
 
 // announceOutput says what comes: text, and behind it how it ended.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"argosy/core/api"
 	"argosy/core/cluster"
+	"argosy/core/schedule"
 	"argosy/edge/authority"
 )
 
@@ -41,14 +43,18 @@ func (f *fakeRegistry) available() error {
 	return nil
 }
 
-func (f *fakeRegistry) Machines(context.Context, int64) (api.Machines, error) {
+func (f *fakeRegistry) Machines(context.Context, int64, bool) (api.Machines, error) {
 	return api.Machines{Machines: []api.Machine{{ID: here}, {ID: there}}}, f.available()
 }
 
 func (f *fakeRegistry) Units(_ context.Context, _ int64, only []cluster.UnitName) (api.Units, error) {
 	answer := api.Units{Units: []api.Unit{}}
 	for _, name := range only {
-		answer.Units = append(answer.Units, api.Unit{Name: name})
+		unit := api.Unit{Name: name}
+		if name == "web.service" {
+			unit.On = []api.Presence{{Machine: here, Placed: &cluster.Placement{Machine: here}}}
+		}
+		answer.Units = append(answer.Units, unit)
 	}
 	return answer, f.available()
 }
@@ -63,6 +69,11 @@ func (f *fakeRegistry) Unit(_ context.Context, _ int64, name cluster.UnitName) (
 		answer.Unit = api.Unit{Name: name, On: []api.Presence{{Machine: here}}}
 	case "far.service":
 		answer.Unit = api.Unit{Name: name, On: []api.Presence{{Machine: there}}}
+	case "global.service", "bad.service":
+		launched := &cluster.Placement{Desired: cluster.Launched}
+		answer.Unit = api.Unit{Name: name, On: []api.Presence{{Machine: here, Placed: launched}, {Machine: there, Placed: launched}}}
+	case "loaded.service":
+		answer.Unit = api.Unit{Name: name, On: []api.Presence{{Machine: here, Placed: &cluster.Placement{Desired: cluster.Loaded}}}}
 	case "nowhere.service":
 		answer.Unit = api.Unit{Name: name, Reason: "no machine is up"}
 	default:
@@ -104,6 +115,19 @@ func (f *fakeRegistry) Destroy(_ context.Context, by string, name cluster.UnitNa
 	return api.Written{Name: name}, nil
 }
 
+// SetLabels keeps nothing: there machine is away.
+func (f *fakeRegistry) SetLabels(_ context.Context, by string, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !change.DryRun {
+		f.by = append(f.by, by)
+	}
+	next, changed, err := change.Of(cluster.Labels{Machine: id}, nil, id == there)
+	return api.LabelsAnswer{
+		Machine: id, Away: id == there, Changed: changed, DryRun: change.DryRun, Metadata: next.Over(nil), Labels: next.Set,
+	}, errors.Join(change.Valid(), err)
+}
+
 func (f *fakeRegistry) lastBy() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -111,6 +135,33 @@ func (f *fakeRegistry) lastBy() string {
 		return ""
 	}
 	return f.by[len(f.by)-1]
+}
+
+// fakeScheduler has web.service leave here when here is labelled region=us.
+type fakeScheduler struct{}
+
+func (fakeScheduler) Why(_ context.Context, unit cluster.UnitName) (schedule.Explanation, error) {
+	if unit == "nowhere.service" {
+		return schedule.Explanation{}, cluster.ErrNotFound
+	}
+	return schedule.Explanation{
+		Unit: unit, Summary: "it is here", Machines: []schedule.Verdict{{Machine: here, Name: "core-01", Here: true, Fits: true, Reason: "the only one"}},
+	}, nil
+}
+
+func (fakeScheduler) WhatIf(_ context.Context, events ...cluster.Event) ([]schedule.Change, error) {
+	switch e := events[0].(type) {
+	case cluster.LabelsChanged:
+		if e.Labels.Machine == here && e.Labels.Set["region"] == "us" {
+			return []schedule.Change{schedule.Place{
+				Placement: cluster.Placement{Unit: "web.service", Machine: there, Reason: "has region=eu"}, From: here,
+			}}, nil
+		}
+		if e.Labels.Set["region"] == "gone" {
+			return nil, cluster.ErrUnavailable
+		}
+	}
+	return nil, nil
 }
 
 // fakeSystemd is one machine's.
@@ -132,6 +183,26 @@ func (f fakeSystemd) Journal(ctx context.Context, unit cluster.UnitName, o api.J
 		<-ctx.Done()
 	}
 	return ctx.Err()
+}
+
+// FollowJournal sends one piece behind another, whose cursors count on from After.
+func (f fakeSystemd) FollowJournal(ctx context.Context, unit cluster.UnitName, o api.JournalOptions, send func(api.JournalPiece) error) error {
+	if o.Output == "json" {
+		return fmt.Errorf("journalctl: no entries")
+	}
+	if err := send(api.JournalPiece{Text: []byte(string(unit) + " on " + f.host + "\n"), Cursor: o.After + "c"}); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Restart goes well for every unit but bad.service.
+func (f fakeSystemd) Restart(_ context.Context, by string, unit cluster.UnitName) error {
+	if unit == "bad.service" {
+		return fmt.Errorf("on %s: for %s: its job ended\nas failed", f.host, by)
+	}
+	return nil
 }
 
 // pki issues certificates of one authority.
@@ -204,7 +275,7 @@ func ask(t *testing.T, c *http.Client, method, url, body string, headers ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	if method == http.MethodPut {
+	if method == http.MethodPut || method == http.MethodPatch {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	for i := 0; i < len(headers); i += 2 {

@@ -23,6 +23,9 @@ func FuzzRequest(f *testing.F) {
 		{"GET", "/units", "unit=a.service&unit=b.service", ""},
 		{"GET", "/units/web.service/journal", "lines=1&output=short", ""},
 		{"GET", "/states", "machine=148a18ff6e954cd892dac9de9bb90d5a", ""},
+		{"PATCH", "/machines/148a18ff6e954cd892dac9de9bb90d5a/labels", "", `{"set":{"region":"us"},"remove":["disk"],"dryRun":true}`},
+		{"GET", "/machines", "away=true", ""},
+		{"GET", "/units/web.service/why", "", ""},
 		{"GET", "/../units//x", "a=%zz", "\xff"},
 	} {
 		f.Add(seed[0], seed[1], seed[2], seed[3])

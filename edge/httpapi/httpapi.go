@@ -19,6 +19,7 @@ import (
 
 	"argosy/core/api"
 	"argosy/core/cluster"
+	"argosy/core/schedule"
 )
 
 // Registry knows the cluster. role/registry is one.
@@ -32,7 +33,7 @@ type Registry interface {
 // Lists are the reads whose answers are sent as they are. least is the revision
 // of the store that the answer must hold.
 type Lists interface {
-	Machines(ctx context.Context, least int64) (api.Machines, error)
+	Machines(ctx context.Context, least int64, away bool) (api.Machines, error)
 	Units(ctx context.Context, least int64, only []cluster.UnitName) (api.Units, error)
 	States(ctx context.Context, least int64, machine cluster.MachineID) (api.States, error)
 }
@@ -53,6 +54,16 @@ type Watcher interface {
 type Writer interface {
 	SetUnit(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error)
 	Destroy(ctx context.Context, by string, name cluster.UnitName) (api.Written, error)
+	SetLabels(ctx context.Context, by string, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error)
+}
+
+// Explainer knows what the scheduler thinks. role/engine is one.
+type Explainer interface {
+	// Why tells why a unit is where it is: cluster.ErrNotFound where there is none.
+	Why(ctx context.Context, unit cluster.UnitName) (schedule.Explanation, error)
+	// WhatIf tells what the scheduler would do if these events came, beyond what
+	// it does anyway.
+	WhatIf(ctx context.Context, events ...cluster.Event) ([]schedule.Change, error)
 }
 
 // Local asks this machine's systemd.
@@ -61,19 +72,29 @@ type Local interface {
 	Status(ctx context.Context, unit cluster.UnitName) (text string, exitCode int, err error)
 	// Journal writes to w until the journal's end, or with Follow until ctx ends.
 	Journal(ctx context.Context, unit cluster.UnitName, options api.JournalOptions, w io.Writer) error
+	// FollowJournal sends pieces with cursors until ctx ends or send returns an error.
+	FollowJournal(ctx context.Context, unit cluster.UnitName, options api.JournalOptions, send func(api.JournalPiece) error) error
+	// Restart restarts a unit that the cluster has put here and waits until it
+	// runs again; cluster.ErrNotFound for any other unit.
+	Restart(ctx context.Context, by string, unit cluster.UnitName) error
 }
 
 // Config is what an API is made of.
 type Config struct {
 	Registry Registry // nil where this machine is no member
-	Local    Local
-	Self     cluster.MachineID
-	Host     string      // this machine's hostname, for the record of who asked
-	Members  []string    // HOST:PORT of the members' APIs, used where Registry is nil
-	TLS      *tls.Config // towards other machines, with this machine's certificate
-	Version  string
-	Metrics  *prometheus.Registry // shared with other parts; nil for one of its own
-	Checks   []Check              // what else /readyz asks
+	// Explainer is nil where this machine is no member.
+	Explainer Explainer
+	Local     Local
+	Self      cluster.MachineID
+	Host      string      // this machine's hostname, for the record of who asked
+	Members   []string    // HOST:PORT of the members' APIs, used where Registry is nil
+	TLS       *tls.Config // towards other machines, with this machine's certificate
+	Version   string
+	Metrics   *prometheus.Registry // shared with other parts; nil for one of its own
+	Checks    []Check              // what else /readyz asks
+	// Claimed tells this machine that another one asks for its id, and returns who
+	// this one is.
+	Claimed func(by api.Identity) api.Identity
 	// Beside are other APIs by the path that they begin at, such as fleet's own.
 	// Where Registry is nil they are not asked: requests go to a member.
 	Beside map[string]http.Handler

@@ -13,7 +13,7 @@ import (
 const base = "http://fleet" + api.Base
 
 func member(f *fakeRegistry) *API {
-	return New(Config{Registry: f, Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01", Version: "1"})
+	return New(Config{Registry: f, Explainer: fakeScheduler{}, Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01", Version: "1"})
 }
 
 func TestBadInput(t *testing.T) {
@@ -53,6 +53,16 @@ func TestBadInput(t *testing.T) {
 		{"by of two lines", "PUT", "/units/web.service", `{"desired":"launched","by":"a\nb"}`, 400, "by is not a line"},
 		{"by too long", "PUT", "/units/web.service", `{"desired":"launched","by":"` + long + `"}`, 400, "by is not a line"},
 		{"body too large", "PUT", "/units/web.service", strings.Repeat(" ", maxBodyBytes+1), 413, "larger than"},
+		{"machine is no id", "PATCH", "/machines/core-01/labels", `{"reset":true}`, 400, "is no machine id"},
+		{"labels are no JSON", "PATCH", "/machines/" + string(here) + "/labels", `region=eu`, 400, `expected {\"set\"`},
+		{"labels of an unknown field", "PATCH", "/machines/" + string(here) + "/labels", `{"region":"eu"}`, 400, "region"},
+		{"labels that change nothing", "PATCH", "/machines/" + string(here) + "/labels", `{}`, 400, "a change of nothing"},
+		{"label without a value", "PATCH", "/machines/" + string(here) + "/labels", `{"set":{"a":""}}`, 400, "label a has no value"},
+		{"labels read", "GET", "/machines/" + string(here) + "/labels", "", 405, "it takes PATCH"},
+		{"away is no truth", "GET", "/machines?away=1x", "", 400, "expected true or false"},
+		{"why of no unit", "GET", "/units/nothing.service/why", "", 404, "not found"},
+		{"why of no name", "GET", "/units/web/why", "", 400, "expected a suffix"},
+		{"why that is not known yet", "GET", "/units/nowhere.service/why", "", 503, "has not heard of it yet"},
 		{"parameter of a write", "PUT", "/units/web.service?force=true", `{}`, 400, "there are no parameters here"},
 		{"lines is no number", "GET", "/units/web.service/journal?lines=ten", "", 400, "expected a number"},
 		{"lines beyond bounds", "GET", "/units/web.service/journal?lines=1000001", "", 400, "expected a number"},
@@ -61,6 +71,19 @@ func TestBadInput(t *testing.T) {
 		{"machine that is not there", "GET", "/units/web.service/status?machine=" + strings.Repeat("0", 32), "", 404, "not found"},
 		{"unit on no machine", "GET", "/units/nowhere.service/status", "", 404, "is on no machine: no machine is up"},
 		{"machine without an address", "GET", "/units/far.service/status", "", 502, "core-02 has not told where"},
+		{"cursors of a journal that ends", "GET", "/units/web.service/journal?cursors=true", "", 400, "cursors without follow"},
+		{"cursors is no truth", "GET", "/units/web.service/journal?follow=true&cursors=2", "", 400, "expected true or false"},
+		{"after is no cursor", "GET", "/units/web.service/journal?after=a%20b", "", 400, "after is no cursor"},
+		{"after is too long", "GET", "/units/web.service/journal?after=" + strings.Repeat("x", 513), "", 400, "after is no cursor"},
+		{"restart by the wrong method", "GET", "/units/web.service/restart", "", 405, "it takes POST"},
+		{"restart on no machine", "POST", "/units/global.service/restart", "", 400, "no machine is named"},
+		{"restart on what is no machine", "POST", "/units/global.service/restart?machine=core-01", "", 400, "core-01"},
+		{"restart with an unknown word", "POST", "/units/global.service/restart?force=true", "", 400, "is not known here"},
+		{"restart of no unit", "POST", "/units/x/restart?machine=" + string(here), "", 400, "is no unit name"},
+		{"restart of an unknown unit", "POST", "/units/none.service/restart?machine=" + string(here), "", 404, "not found"},
+		{"restart where it is not placed", "POST", "/units/web.service/restart?machine=" + string(here), "", 409, "is not launched on machine"},
+		{"restart where it is loaded", "POST", "/units/loaded.service/restart?machine=" + string(here), "", 409, "is not launched on machine"},
+		{"restart elsewhere than placed", "POST", "/units/global.service/restart?machine=" + strings.Repeat("0", 32), "", 409, "is not launched on machine"},
 		{"journal that cannot be read", "GET", "/units/web.service/journal?output=json", "", 500, "journal of web.service on core-01: journalctl: no entries"},
 	} {
 		response, text := ask(t, c, b.method, base+b.path, b.body)
@@ -133,6 +156,30 @@ func TestOutputEndsWithTrailers(t *testing.T) {
 	broken, _ := ask(t, c, "GET", base+"/units/web.service/journal?output=cat", "")
 	if got := broken.Trailer.Get(api.ErrorTrailer); got != "journal of web.service on core-01: journalctl: bad entry" {
 		t.Errorf("broken journal: error trailer %q", got)
+	}
+}
+
+// TestJournalWithCursors is a stream of JSON values, the first of which says that
+// the journal is open.
+func TestJournalWithCursors(t *testing.T) {
+	c := onSocket(t, member(&fakeRegistry{}))
+	response, err := c.Get(base + "/units/web.service/journal?follow=true&cursors=true&after=s=1%3Bi=2&lines=0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	lines := bufio.NewReader(response.Body)
+	for _, want := range []string{"{}\n", `{"text":"d2ViLnNlcnZpY2Ugb24gY29yZS0wMQo=","cursor":"s=1;i=2c"}` + "\n"} {
+		if line, err := lines.ReadString('\n'); line != want || err != nil {
+			t.Errorf("%q, %v; want %q", line, err, want)
+		}
+	}
+	if kind := response.Header.Get("Content-Type"); kind != api.MediaLines {
+		t.Errorf("it calls itself %s", kind)
+	}
+	broken, text := ask(t, c, "GET", base+"/units/web.service/journal?follow=true&cursors=true&output=json", "")
+	if got := broken.Trailer.Get(api.ErrorTrailer); text != "{}\n" || got != "journal of web.service on core-01: journalctl: no entries" {
+		t.Errorf("broken journal: %q, error trailer %q", text, got)
 	}
 }
 

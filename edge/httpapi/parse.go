@@ -129,7 +129,7 @@ func (q query) journal() (options api.JournalOptions, err error) {
 	if err != nil {
 		return options, err
 	}
-	options = api.JournalOptions{Lines: int(lines), Follow: follow, Output: q.values.Get("output")}
+	options = api.JournalOptions{Lines: int(lines), Follow: follow, Output: q.values.Get("output"), After: q.values.Get("after")}
 	return options, options.Valid()
 }
 
@@ -173,21 +173,45 @@ func checkType(r *http.Request) error {
 	return nil
 }
 
-// parseChange reads the body of PUT units/NAME.
-func parseChange(body []byte) (change api.UnitChange, err error) {
+// parseBody reads one JSON object and no more into value.
+func parseBody(body []byte, value any, expected string) error {
 	if !utf8.Valid(body) {
-		return change, api.Invalid("the body is not UTF-8", "")
+		return api.Invalid("the body is not UTF-8", "send JSON in UTF-8")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&change); err != nil {
-		return change, api.Invalid("the body is not as expected: "+err.Error(), `expected {"text": "...", "desired": "launched"}`)
+	if err := decoder.Decode(value); err != nil {
+		return api.Invalid("the body is not as expected: "+err.Error(), expected)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return change, api.Invalid("the body goes on behind its end", "send one JSON object")
+		return api.Invalid("the body goes on behind its end", "send one JSON object")
+	}
+	return nil
+}
+
+// parseChange reads the body of PUT units/NAME.
+func parseChange(body []byte) (change api.UnitChange, err error) {
+	if err := parseBody(body, &change, `expected {"text": "...", "desired": "launched"}`); err != nil {
+		return change, err
 	}
 	if !printable(change.By, maxByBytes/2) {
-		return change, api.Invalid("by is not a line of at most 128 printable bytes", "")
+		return change, api.Invalid("by is not a line of at most 128 printable bytes", "shorten it, or leave it out")
 	}
 	return change, nil
+}
+
+// parseIdentity reads the body of POST claims.
+func parseIdentity(body []byte) (by api.Identity, err error) {
+	if err := parseBody(body, &by, `expected {"machine": "...", "bootID": "...", "name": "...", "address": "..."}`); err != nil {
+		return by, err
+	}
+	if _, err := cluster.ParseMachineID(string(by.Machine)); err != nil {
+		return by, api.Invalid(err.Error(), "")
+	}
+	for _, field := range []struct{ name, value string }{{"bootID", by.BootID}, {"name", by.Name}, {"address", by.Address}} {
+		if field.value == "" || !printable(field.value, maxByBytes) {
+			return by, api.Invalid(field.name+" is not a line of 1 to 256 printable bytes", "")
+		}
+	}
+	return by, nil
 }

@@ -57,9 +57,10 @@ func (a *API) pass(w http.ResponseWriter, r *http.Request, by caller, to hop, bo
 			_ = answer.Body.Close()
 		case r.Context().Err() != nil:
 			return r.Context().Err()
-		case r.Method == http.MethodDelete && !neverSent(err):
+		case (r.Method == http.MethodDelete || r.Method == http.MethodPost) && !neverSent(err):
 			// Sent and not answered: asked again, another member might say
-			// that there is no such unit, after this one deleted it.
+			// that there is no such unit, after this one deleted it, or have
+			// it restarted twice.
 			return &api.Error{Code: http.StatusBadGateway, Message: fmt.Sprintf("%s: %v", target, err), Hint: "look whether it was done"}
 		default:
 			faults = append(faults, fmt.Sprintf("%s: %v", target, err))

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"argosy/core/api"
+	"argosy/core/cluster"
 	"argosy/edge/authority"
 )
 
@@ -183,6 +184,45 @@ func TestStatusGoesToTheMachine(t *testing.T) {
 	}
 	if _, text := ask(t, c, "GET", base+"/units/web.service/status?machine="+string(there), ""); text != "web.service on core-02\n" {
 		t.Errorf("status of a machine's own: %q", text)
+	}
+}
+
+// TestRestartGoesToTheMachine and there to nobody but a member's or an own user.
+func TestRestartGoesToTheMachine(t *testing.T) {
+	p, f := newPKI(t), &fakeRegistry{}
+	m := New(Config{
+		Registry: f, Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01",
+		TLS: p.tlsFor("core-01", authority.ClientAndServer), Version: "1",
+	})
+	worker := p.worker(p.onTLS(m))
+	f.far = p.onTLS(worker)
+	for name, c := range map[string]*http.Client{"a member": onSocket(t, m), "a worker": onSocket(t, worker)} {
+		for _, on := range []cluster.MachineID{here, there} {
+			response, text := ask(t, c, "POST", base+"/units/global.service/restart?machine="+string(on), "")
+			if response.Trailer.Get(api.ExitTrailer) != "0" || text != "" {
+				t.Errorf("%s, asked to restart on %s: %d %q, trailers %v", name, on, response.StatusCode, text, response.Trailer)
+			}
+		}
+		response, _ := ask(t, c, "POST", base+"/units/bad.service/restart?machine="+string(there), "")
+		if got := response.Trailer.Get(api.ErrorTrailer); !strings.Contains(got, "on core-02: for user "+me(t)) || !strings.HasSuffix(got, "its job ended as failed") {
+			t.Errorf("%s: error trailer %q", name, got)
+		}
+		if response, text := ask(t, c, "POST", base+"/units/web.service/restart?machine="+string(there), ""); response.StatusCode != 409 {
+			t.Errorf("%s, of a unit that is elsewhere: %d %s", name, response.StatusCode, text)
+		}
+	}
+}
+
+// TestRestartIsNotAskedTwice: a member that hangs up may have done it.
+func TestRestartIsNotAskedTwice(t *testing.T) {
+	p := newPKI(t)
+	hangsUp := p.onTLS(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	var asked atomic.Int64
+	second := p.onTLS(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	c := onSocket(t, p.worker(hangsUp, second))
+	response, text := ask(t, c, "POST", base+"/units/global.service/restart?machine="+string(here), "")
+	if response.StatusCode != 502 || asked.Load() != 0 {
+		t.Errorf("%d %s, a second member was asked %d times", response.StatusCode, text, asked.Load())
 	}
 }
 

@@ -16,13 +16,17 @@ type handler func(w http.ResponseWriter, r *http.Request, by caller) error
 func (a *API) route() *http.ServeMux {
 	mux := http.NewServeMux()
 	paths := map[string]map[string]handler{
-		"/machines":             {"GET": a.machines},
-		"/states":               {"GET": a.states},
-		"/units":                {"GET": a.units},
-		"/units/{name}":         {"GET": a.unit, "PUT": a.setUnit, "DELETE": a.destroy},
+		"/machines":             {"GET": a.reads(a.machines, "away")},
+		"/machines/{id}/labels": {"PATCH": a.writes(a.setLabels)},
+		"/states":               {"GET": a.reads(a.states, "machine")},
+		"/units":                {"GET": a.reads(a.units, "unit")},
+		"/units/{name}":         {"GET": a.reads(a.unit), "PUT": a.writes(a.setUnit), "DELETE": a.writes(a.destroy)},
+		"/units/{name}/why":     {"GET": a.reads(a.why)},
 		"/units/{name}/status":  {"GET": a.status},
 		"/units/{name}/journal": {"GET": a.journal},
+		"/units/{name}/restart": {"POST": a.restart},
 		"/watch":                {"GET": a.watch},
+		"/claims":               {"POST": a.claims},
 	}
 	for path, methods := range paths {
 		mux.Handle(api.Base+path, a.endpoint(api.Base+path, methods))
@@ -34,6 +38,7 @@ func (a *API) route() *http.ServeMux {
 	mux.Handle("/healthz", a.endpoint("/healthz", map[string]handler{"GET": a.healthz}))
 	mux.Handle("/readyz", a.endpoint("/readyz", map[string]handler{"GET": a.readyz}))
 	mux.Handle("/metrics", a.endpoint("/metrics", map[string]handler{"GET": a.metrics}))
+	mux.Handle("/{$}", a.endpoint("/", map[string]handler{"GET": a.root, "PUT": a.root, "POST": a.root, "DELETE": a.root, "PATCH": a.root}))
 	mux.Handle("/", a.endpoint("other", nil))
 	return mux
 }

@@ -1,212 +1,75 @@
 package httpapi
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
 	"argosy/core/api"
+	"argosy/core/cluster"
 )
 
-func (a *API) machines(w http.ResponseWriter, r *http.Request, by caller) error {
-	q, err := parseQuery(r.URL.RawQuery, "minRevision")
-	if err != nil {
-		return err
-	}
-	least, err := q.least()
-	if err != nil {
-		return err
-	}
-	if a.config.Registry == nil {
-		return a.passToMember(w, r, by, nil)
-	}
-	answer, err := a.config.Registry.Machines(r.Context(), least)
-	if err != nil {
-		return err
-	}
-	return sendJSON(w, http.StatusOK, answer)
-}
-
-func (a *API) states(w http.ResponseWriter, r *http.Request, by caller) error {
-	q, err := parseQuery(r.URL.RawQuery, "minRevision", "machine")
-	if err != nil {
-		return err
-	}
-	least, err := q.least()
-	if err != nil {
-		return err
-	}
-	machine, err := q.machine()
-	if err != nil {
-		return err
-	}
-	if a.config.Registry == nil {
-		return a.passToMember(w, r, by, nil)
-	}
-	answer, err := a.config.Registry.States(r.Context(), least, machine)
-	if err != nil {
-		return err
-	}
-	return sendJSON(w, http.StatusOK, answer)
-}
-
-func (a *API) units(w http.ResponseWriter, r *http.Request, by caller) error {
-	q, err := parseQuery(r.URL.RawQuery, "minRevision", "unit")
-	if err != nil {
-		return err
-	}
-	least, err := q.least()
-	if err != nil {
-		return err
-	}
-	names, err := q.units()
-	if err != nil {
-		return err
-	}
-	if a.config.Registry == nil {
-		return a.passToMember(w, r, by, nil)
-	}
-	answer, err := a.config.Registry.Units(r.Context(), least, names)
-	if err != nil {
-		return err
-	}
-	return sendJSON(w, http.StatusOK, answer)
-}
-
-func (a *API) unit(w http.ResponseWriter, r *http.Request, by caller) error {
-	q, err := parseQuery(r.URL.RawQuery, "minRevision")
-	if err != nil {
-		return err
-	}
-	least, err := q.least()
-	if err != nil {
-		return err
-	}
+// setUnit stores what is wanted of a unit.
+func (a *API) setUnit(r *http.Request, by caller, body []byte) (int, any, error) {
 	name, err := unitName(r)
 	if err != nil {
-		return err
-	}
-	if a.config.Registry == nil {
-		return a.passToMember(w, r, by, nil)
-	}
-	answer, err := a.config.Registry.Unit(r.Context(), least, name)
-	if err != nil {
-		return err
-	}
-	return sendJSON(w, http.StatusOK, answer)
-}
-
-func (a *API) setUnit(w http.ResponseWriter, r *http.Request, by caller) error {
-	if _, err := parseQuery(r.URL.RawQuery); err != nil {
-		return err
-	}
-	name, err := unitName(r)
-	if err != nil {
-		return err
-	}
-	if err := checkType(r); err != nil {
-		return err
-	}
-	body, err := readBody(w, r)
-	if err != nil {
-		return err
-	}
-	if a.config.Registry == nil {
-		return a.passToMember(w, r, by, body)
+		return 0, nil, err
 	}
 	change, err := parseChange(body)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	who := by.name
 	if change.By != "" {
 		who = fmt.Sprintf("%s for %s", by.name, change.By)
 	}
 	written, err := a.config.Registry.SetUnit(r.Context(), who, name, change)
-	if err != nil {
-		return err
-	}
-	code := http.StatusOK
 	if written.Created {
-		code = http.StatusCreated
+		return http.StatusCreated, written, err
 	}
-	return sendJSON(w, code, written)
+	return http.StatusOK, written, err
 }
 
-func (a *API) destroy(w http.ResponseWriter, r *http.Request, by caller) error {
-	if _, err := parseQuery(r.URL.RawQuery); err != nil {
-		return err
-	}
+func (a *API) destroy(r *http.Request, by caller, _ []byte) (int, any, error) {
 	name, err := unitName(r)
 	if err != nil {
-		return err
-	}
-	if a.config.Registry == nil {
-		return a.passToMember(w, r, by, nil)
+		return 0, nil, err
 	}
 	written, err := a.config.Registry.Destroy(r.Context(), by.name, name)
-	if err != nil {
-		return err
-	}
-	return sendJSON(w, http.StatusOK, written)
+	return http.StatusOK, written, err
 }
 
-// watch streams each named unit as it is, at each change, until the client goes.
-func (a *API) watch(w http.ResponseWriter, r *http.Request, by caller) error {
-	q, err := parseQuery(r.URL.RawQuery, "minRevision", "unit")
+func (a *API) unit(r *http.Request, _ query, least int64) (any, error) {
+	name, err := unitName(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	least, err := q.least()
-	if err != nil {
-		return err
-	}
-	names, err := q.units()
-	if err != nil {
-		return err
-	}
-	if len(names) == 0 {
-		return api.Invalid("a watch of nothing", "name units: "+api.Base+"/watch?unit=web.service&unit=db.service")
-	}
-	r, leave, err := a.enterStream(r)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	if a.config.Registry == nil {
-		return a.passToMember(w, r, by, nil)
-	}
-	w.Header().Set("Content-Type", api.MediaLines)
-	w.Header().Set("Trailer", api.ErrorTrailer)
-	out := newStream(w)
-	return a.config.Registry.Watch(r.Context(), least, names, func(line api.WatchLine) error {
-		text, err := encode(line)
-		if err == nil {
-			_, err = out.Write(text)
-		}
-		return err
-	})
+	return a.config.Registry.Unit(r.Context(), least, name)
 }
 
-// enterStream counts a stream in, and has its request end when the server
-// closes; leave counts it out.
-func (a *API) enterStream(r *http.Request) (under *http.Request, leave func(), err error) {
-	select {
-	case a.streams <- struct{}{}:
-	default:
-		return nil, nil, &api.Error{
-			Code: http.StatusTooManyRequests, Message: fmt.Sprintf("%d streams are open on this machine", maxStreams),
-			Hint: "close some, or ask another machine",
-		}
+// why answers why a unit is where it is.
+func (a *API) why(r *http.Request, _ query, least int64) (any, error) {
+	name, err := unitName(r)
+	if err != nil {
+		return nil, err
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	detach := func() bool { return true }
-	if closing, served := r.Context().Value(closingKey{}).(context.Context); served {
-		detach = context.AfterFunc(closing, cancel)
+	if a.config.Explainer == nil {
+		return nil, unexplained()
 	}
-	return r.WithContext(ctx), func() {
-		detach()
-		cancel()
-		<-a.streams
-	}, nil
+	unit, err := a.config.Registry.Unit(r.Context(), least, name)
+	if err != nil {
+		return nil, err
+	}
+	explanation, err := a.config.Explainer.Why(r.Context(), name)
+	if errors.Is(err, cluster.ErrNotFound) { // the scheduler hears of news a moment later
+		err = fmt.Errorf("why %s: the scheduler has not heard of it yet: %w", name, cluster.ErrUnavailable)
+	}
+	return api.Why{Freshness: unit.Freshness, Explanation: explanation}, err
+}
+
+func unexplained() error {
+	return &api.Error{
+		Code: http.StatusNotImplemented, Message: "this machine runs no scheduler that could tell",
+		Hint: "ask a member of the cluster",
+	}
 }

@@ -60,6 +60,7 @@ func (s *Store) PutUnit(ctx context.Context, unit cluster.Unit, text string) (cl
 	default:
 		return cluster.Unit{}, fmt.Errorf("unit %q: another text already has the hash %s", unit.Name, unit.Hash)
 	}
+	delete(s.marks, unit.Hash)
 	unit.Revision = s.write(changes...)
 	return unit, nil
 }

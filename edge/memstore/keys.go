@@ -27,6 +27,7 @@ func (k key) in(scope cluster.Scope) bool {
 func leaderKey() key                        { return key{kind: "leader"} }
 func contentKey(hash cluster.Hash) key      { return key{kind: "contents", name: string(hash)} }
 func machineKey(id cluster.MachineID) key   { return key{kind: "machines", machine: id} }
+func labelsKey(id cluster.MachineID) key    { return key{kind: "labels", machine: id} }
 func unitKey(name cluster.UnitName) key     { return key{kind: "units", name: string(name)} }
 func unplacedKey(name cluster.UnitName) key { return key{kind: "unplaced", name: string(name)} }
 func placementKey(id cluster.MachineID, name cluster.UnitName) key {

@@ -101,7 +101,8 @@ func (s *Store) decided(decision schedule.Change) ([]change, error) {
 	case schedule.Place:
 		p := d.Placement
 		if err := checkNames(p.Machine, p.Unit); err != nil || !s.unitIs(p.Unit, d.UnitRevision) ||
-			s.facts[machineKey(p.Machine)].revision != d.MachineRevision {
+			s.facts[machineKey(p.Machine)].revision != d.MachineRevision ||
+			s.facts[labelsKey(p.Machine)].revision != d.LabelsRevision {
 			return nil, err
 		}
 		var changes []change

@@ -26,6 +26,7 @@ type Store struct {
 	forgot   int64 // the revision up to which the history is gone
 	leases   map[int64]*lease
 	lastID   int64
+	marks    map[cluster.Hash]int64 // of texts that may be about to be collected
 	away     bool
 	writes   int           // how many transactions have changed something
 	news     chan struct{} // closed and replaced at each change of any of the above
@@ -58,6 +59,7 @@ func New() *Store {
 		revision:     1,
 		facts:        map[key]fact{},
 		leases:       map[int64]*lease{},
+		marks:        map[cluster.Hash]int64{},
 		news:         make(chan struct{}),
 	}
 }
@@ -155,6 +157,10 @@ func stamp(event cluster.Event, revision int64) cluster.Event {
 		e.Machine.Revision = revision
 		e.Machine.Metadata = maps.Clone(e.Machine.Metadata)
 		e.Machine.Versions = maps.Clone(e.Machine.Versions)
+		return e
+	case cluster.LabelsChanged:
+		e.Labels.Revision = revision
+		e.Labels.Set = maps.Clone(e.Labels.Set)
 		return e
 	case cluster.PlacementChanged:
 		e.Placement.Revision = revision

@@ -188,18 +188,20 @@ func TestRubbish(t *testing.T) {
 	s := open(t, Config{Endpoints: etcd, Report: func(err error) { reports <- err }})
 	id := strings.Repeat("0", 32)
 	rubbish := map[string]string{
-		"units/web.service":                            `{"desired":"sometimes"}`,
-		"units/db.service":                             "\x00\xff",
-		"units/no-unit":                                `{}`,
-		"machines/core-01":                             `{}`,
-		"placements/" + id + "/web.service":            `[]`,
-		"placements/web.service":                       `{}`,
-		"placements/" + id + "/web.service/x":          `{}`,
-		"states/" + id + "/web.service":                ``,
-		"unplaced/web.service":                         `"because"`,
-		"leader":                                       `me`,
-		"leader/2":                                     `{}`,
-		"contents/":                                    ``,
+		"units/web.service":                   `{"desired":"sometimes"}`,
+		"units/db.service":                    "\x00\xff",
+		"units/no-unit":                       `{}`,
+		"machines/core-01":                    `{}`,
+		"labels/core-01":                      `{}`,
+		"labels/" + id:                        `{"set":["a"]}`,
+		"placements/" + id + "/web.service":   `[]`,
+		"placements/web.service":              `{}`,
+		"placements/" + id + "/web.service/x": `{}`,
+		"states/" + id + "/web.service":       ``,
+		"unplaced/web.service":                `"because"`,
+		"leader":                              `me`,
+		"leader/2":                            `{}`,
+		"contents/":                           ``,
 		"units/" + strings.Repeat("a", 300) + ".mount": `{}`,
 	}
 	write := func(key, value string) {
@@ -210,7 +212,7 @@ func TestRubbish(t *testing.T) {
 	for key, value := range rubbish {
 		write(key, value)
 	}
-	write("labels/"+id, "a later version's") // no fault of anybody
+	write("history/1", "a later version's") // no fault of anybody
 	good := put(t, s, "good.service")
 
 	batches := follow(t, s, cluster.Everything)

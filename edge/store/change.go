@@ -12,13 +12,23 @@ import (
 // write is one decision in etcd's words. It speaks protocol buffers and not
 // clientv3's Op and Cmp, which cost a quarter of a commit's time in copies.
 type write struct {
-	change  schedule.Change
-	unit    cluster.UnitName
-	machine string        // key of a machine that must be as it was decided for; "" for none
-	guards  []*pb.Compare // without the machine's, which neighbours share
-	guard   *pb.Compare   // the machine's
-	ops     []*pb.RequestOp
-	bytes   int // of the values written
+	change schedule.Change
+	unit   cluster.UnitName
+	ground ground        // zero for none
+	guards []*pb.Compare // without the ground's, which neighbours share
+	ops    []*pb.RequestOp
+	bytes  int // of the values written
+}
+
+// ground is a machine that must be as it was decided for: its record, and what
+// operators say of it.
+type ground struct {
+	machine          cluster.MachineID
+	revision, labels int64
+}
+
+func (g ground) guards() []*pb.Compare {
+	return []*pb.Compare{hasRevision(machineKey(g.machine), g.revision), hasRevision(labelsKey(g.machine), g.labels)}
 }
 
 // subject is whom a decision concerns.
@@ -81,8 +91,7 @@ func asWrite(change schedule.Change) (write, error) {
 	}
 	switch c := change.(type) {
 	case schedule.Place:
-		w.machine = machineKey(machine)
-		w.guard = hasRevision(w.machine, c.MachineRevision)
+		w.ground = ground{machine, c.MachineRevision, c.LabelsRevision}
 		w.guards = []*pb.Compare{hasRevision(unitKey(unit), c.UnitRevision)}
 		err = w.put(placementKey(machine, unit), c.Placement)
 		if moves(c) {

@@ -54,6 +54,10 @@ func changed(kv *keyValue) (cluster.Event, error) {
 		fact := cluster.Machine{ID: at.machine, Revision: revision}
 		err = decode(kv, &fact)
 		return cluster.MachineChanged{Machine: fact}, err
+	case labels:
+		fact := cluster.Labels{Machine: at.machine, Revision: revision}
+		err = decode(kv, &fact)
+		return cluster.LabelsChanged{Labels: fact}, err
 	case placements:
 		fact := cluster.Placement{Machine: at.machine, Unit: at.unit, Revision: revision}
 		if err = decode(kv, &fact); err == nil {
@@ -98,6 +102,8 @@ func gone(key string) (cluster.Event, error) {
 		return cluster.UnitGone{Name: at.unit}, nil
 	case machines:
 		return cluster.MachineGone{ID: at.machine}, nil
+	case labels:
+		return cluster.LabelsGone{Machine: at.machine}, nil
 	case placements:
 		return cluster.PlacementGone{Machine: at.machine, Unit: at.unit}, nil
 	case states:

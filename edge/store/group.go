@@ -27,12 +27,12 @@ type group struct {
 func (g *group) size() int { return max(len(g.nested.Compare), len(g.nested.Success)) }
 
 // add takes a write into the group, unless it is full. Neighbours on one
-// machine share the machine's guard.
+// machine share the machine's guards.
 func (g *group) add(w write) bool {
 	guards := w.guards
 	last := len(g.writes) - 1
-	if w.guard != nil && (last < 0 || g.writes[last].machine != w.machine) {
-		guards = append([]*pb.Compare{w.guard}, w.guards...)
+	if w.ground != (ground{}) && (last < 0 || g.writes[last].ground != w.ground) {
+		guards = append(w.ground.guards(), w.guards...)
 	}
 	full := len(g.nested.Compare)+len(guards) > maxGroup ||
 		len(g.nested.Success)+len(w.ops) > maxGroup ||

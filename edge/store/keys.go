@@ -15,6 +15,7 @@ const leaderKey = root + "leader"
 func unitKey(name cluster.UnitName) string     { return root + "units/" + string(name) }
 func contentKey(hash cluster.Hash) string      { return root + "contents/" + string(hash) }
 func machineKey(id cluster.MachineID) string   { return root + "machines/" + string(id) }
+func labelsKey(id cluster.MachineID) string    { return root + "labels/" + string(id) }
 func unplacedKey(unit cluster.UnitName) string { return root + "unplaced/" + string(unit) }
 
 func placementKey(machine cluster.MachineID, unit cluster.UnitName) string {
@@ -36,6 +37,7 @@ const (
 	contents   family = "contents"
 	units      family = "units"
 	machines   family = "machines"
+	labels     family = "labels"
 	placements family = "placements"
 	states     family = "states"
 	unplaced   family = "unplaced"
@@ -69,7 +71,7 @@ func parseKey(key string) (address, error) {
 		at.hash, err = parseHash(name)
 	case units, unplaced:
 		at.unit, err = cluster.ParseUnitName(name)
-	case machines:
+	case machines, labels:
 		at.machine, err = cluster.ParseMachineID(name)
 	case placements, states:
 		machine, unit, _ := strings.Cut(name, "/")

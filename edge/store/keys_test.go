@@ -12,7 +12,7 @@ func FuzzKey(f *testing.F) {
 	id := cluster.MachineID(strings.Repeat("0", 32))
 	for _, key := range []string{
 		"", "/", root, leaderKey, leaderKey + "/", unitKey("web.service"), unitKey(`dev-\x2dfoo.mount`), contentKey("ab"),
-		machineKey(id), placementKey(id, "web@1.service"), stateKey(id, "web@.socket"), unplacedKey("a.timer"),
+		machineKey(id), labelsKey(id), placementKey(id, "web@1.service"), stateKey(id, "web@.socket"), unplacedKey("a.timer"),
 		root + "units//web.service", root + "units/web.service/", root + "history/1", placementsPrefix(id), unitKey("wéb.service"),
 	} {
 		f.Add(key)
@@ -23,7 +23,7 @@ func FuzzKey(f *testing.F) {
 			return
 		}
 		again := map[family]string{
-			leader: leaderKey, contents: contentKey(at.hash), units: unitKey(at.unit), machines: machineKey(at.machine),
+			leader: leaderKey, contents: contentKey(at.hash), units: unitKey(at.unit), machines: machineKey(at.machine), labels: labelsKey(at.machine),
 			placements: placementKey(at.machine, at.unit), states: stateKey(at.machine, at.unit), unplaced: unplacedKey(at.unit),
 		}[at.family]
 		if again != key {
@@ -39,7 +39,7 @@ func FuzzKey(f *testing.F) {
 // stored as what is read again.
 func FuzzFact(f *testing.F) {
 	id := cluster.MachineID(strings.Repeat("0", 32))
-	for _, key := range []string{leaderKey, unitKey("web.service"), machineKey(id), placementKey(id, "a.service"), stateKey(id, "a.service"), unplacedKey("a.service")} {
+	for _, key := range []string{leaderKey, unitKey("web.service"), machineKey(id), labelsKey(id), placementKey(id, "a.service"), stateKey(id, "a.service"), unplacedKey("a.service")} {
 		f.Add(key, []byte(`{"desired":"launched","metadata":{"a":"b"},"at":"2026-01-02T03:04:05Z"}`))
 		f.Add(key, []byte(`{"desired":1}`))
 		f.Add(key, []byte("\xff"))

@@ -6,6 +6,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -26,6 +27,9 @@ import (
 type Config struct {
 	Endpoints []string    // URLs of members' client ports; calls take turns among those that answer
 	TLS       *tls.Config // nil where the endpoints are http://
+	// Username and Password are for a store that asks for them. With them Open
+	// waits for the store, for up to Timeout, and needs its answer.
+	Username, Password string
 
 	// Timeout bounds one try of one call; 0 means DefaultTimeout. What may be
 	// done again without harm (reads, KeepAlive) is tried at up to three members,
@@ -79,9 +83,13 @@ type Store struct {
 // Open prepares a connection and returns at once: it does not wait for the
 // store, which may be away for now.
 func Open(config Config) (*Store, error) {
+	timeout := cmp.Or(config.Timeout, DefaultTimeout)
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints:            config.Endpoints,
 		TLS:                  config.TLS,
+		Username:             config.Username,
+		Password:             config.Password,
+		DialTimeout:          timeout, // of the first login; connections have a bound of their own, below
 		DialKeepAliveTime:    pingEvery,
 		DialKeepAliveTimeout: deadAfter,
 		Logger:               zap.NewNop(), // its news reach callers as errors
@@ -101,16 +109,13 @@ func Open(config Config) (*Store, error) {
 	s := &Store{
 		client:       client,
 		kv:           pb.NewKVClient(client.ActiveConnection()),
-		timeout:      config.Timeout,
+		timeout:      timeout,
 		confirmEvery: config.ConfirmEvery,
 		report:       config.Report,
 		rubbish:      map[string]int64{},
 	}
 	if s.report == nil {
 		s.report = func(error) {}
-	}
-	if s.timeout == 0 {
-		s.timeout = DefaultTimeout
 	}
 	if s.confirmEvery == 0 {
 		s.confirmEvery = DefaultConfirmEvery

@@ -47,9 +47,6 @@ func (s *Store) Content(ctx context.Context, hash cluster.Hash) (string, error) 
 // has unit.Revision (0: there is none), else cluster.ErrConflict. It refuses a
 // text whose hash already stands for another one. It returns the unit with its
 // new revision.
-//
-// Texts that no unit uses any more stay: collecting them is the leader's to do
-// and is not done yet.
 func (s *Store) PutUnit(ctx context.Context, unit cluster.Unit, text string) (cluster.Unit, error) {
 	revision, err := s.putUnit(ctx, unit, text)
 	if err != nil {
@@ -68,21 +65,27 @@ func (s *Store) putUnit(ctx context.Context, unit cluster.Unit, text string) (in
 		return 0, err
 	}
 	var (
-		key, content = unitKey(unit.Name), contentKey(unit.Hash)
-		unchanged    = clientv3.Compare(clientv3.ModRevision(key), "=", unit.Revision)
-		sameText     = clientv3.Compare(clientv3.Value(content), "=", text) // false where there is none
-		noText       = clientv3.Compare(clientv3.CreateRevision(content), "=", 0)
-		putUnit      = clientv3.OpPut(key, string(value))
-		putText      = clientv3.OpPut(content, text)
-		look         = clientv3.OpGet(key, clientv3.WithKeysOnly())
+		key, content, mark = unitKey(unit.Name), contentKey(unit.Hash), markKey(unit.Hash)
+
+		unchanged = clientv3.Compare(clientv3.ModRevision(key), "=", unit.Revision)
+		sameText  = clientv3.Compare(clientv3.Value(content), "=", text) // false where there is none
+		noText    = clientv3.Compare(clientv3.CreateRevision(content), "=", 0)
+		unmarked  = clientv3.Compare(clientv3.CreateRevision(mark), "=", 0)
+		putUnit   = clientv3.OpPut(key, string(value))
+		putText   = clientv3.OpPut(content, text)
+		unmark    = clientv3.OpDelete(mark)
+		look      = clientv3.OpGet(key, clientv3.WithKeysOnly())
 	)
 	// In one round trip: the text is there already, as for each further
-	// instance of a template, or else it is new, or else see what is wrong.
+	// instance of a template, or else it is new, or else it was about to be
+	// collected, or else see what is wrong.
 	response, err := s.transact(ctx,
-		[]clientv3.Cmp{unchanged, sameText}, []clientv3.Op{putUnit},
+		[]clientv3.Cmp{unchanged, sameText, unmarked}, []clientv3.Op{putUnit},
 		[]clientv3.Op{clientv3.OpTxn(
-			[]clientv3.Cmp{unchanged, noText}, []clientv3.Op{putText, putUnit},
-			[]clientv3.Op{look})})
+			[]clientv3.Cmp{unchanged, noText}, []clientv3.Op{putText, unmark, putUnit},
+			[]clientv3.Op{clientv3.OpTxn(
+				[]clientv3.Cmp{unchanged, sameText}, []clientv3.Op{unmark, putUnit},
+				[]clientv3.Op{look})})})
 	if err != nil {
 		return 0, err
 	}
@@ -90,6 +93,10 @@ func (s *Store) putUnit(ctx context.Context, unit cluster.Unit, text string) (in
 		return response.Header.Revision, nil
 	}
 	inner := response.Responses[0].GetResponseTxn()
+	if inner.Succeeded {
+		return response.Header.Revision, nil
+	}
+	inner = inner.Responses[0].GetResponseTxn()
 	if inner.Succeeded {
 		return response.Header.Revision, nil
 	}

@@ -29,6 +29,7 @@ type Options struct {
 	Lines  int    // the last ones; 0 for none, then only what follows
 	Follow bool   // go on until ctx ends
 	Output string // one of Outputs; empty for "short"
+	After  string // a cursor: only what comes behind it, however many lines
 }
 
 // Valid says what is wrong with the options, all at once.
@@ -48,7 +49,12 @@ func (o Options) arguments(unit cluster.UnitName) []string {
 	if output == "" {
 		output = "short"
 	}
-	arguments := []string{"--no-pager", "--lines=" + strconv.Itoa(o.Lines), "--output=" + output, "--unit=" + string(unit.Service())}
+	arguments := []string{"--no-pager", "--output=" + output, "--unit=" + string(unit.Service())}
+	if o.After != "" {
+		arguments = append(arguments, "--after-cursor="+o.After)
+	} else {
+		arguments = append(arguments, "--lines="+strconv.Itoa(o.Lines))
+	}
 	if o.Follow {
 		arguments = append(arguments, "--follow")
 	}

@@ -126,7 +126,7 @@ func TestOptions(t *testing.T) {
 		}
 	}
 	got := strings.Join(Options{Lines: 10, Follow: true, Output: "json"}.arguments("-x.service"), " ")
-	if want := "--no-pager --lines=10 --output=json --unit=-x.service --follow"; got != want {
+	if want := "--no-pager --output=json --unit=-x.service --lines=10 --follow"; got != want {
 		t.Errorf("arguments %s, expected %s", got, want)
 	}
 	m := NewManager("/nowhere", DefaultFolders())

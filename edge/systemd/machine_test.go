@@ -7,6 +7,8 @@ package systemd_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"argosy/core/cluster"
 	"argosy/core/converge"
@@ -115,6 +118,113 @@ func enqueue(t testing.TB, m real, kind converge.Job, unit cluster.UnitName) <-c
 		t.Fatal(err)
 	}
 	return ended
+}
+
+// TestFollowedJournalIsWhole: however often it breaks off, what was handed over
+// with cursors is all that the unit has logged, each line once.
+func TestFollowedJournalIsWhole(t *testing.T) {
+	m, _ := open(t)
+	follow(t, m)
+	const unit, most = "contra-counts.service", 400
+	script := fmt.Sprintf("for i in $(seq %d); do echo line $i; test $((i %% 40)) != 0 || sleep 0.1; done", most)
+	if err := m.Write(unit, "[Service]\nExecStart=/bin/sh -c '"+strings.ReplaceAll(script, "%", "%%")+"'\n"); err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	for i := range most {
+		fmt.Fprintf(&want, "line %d\n", i+1)
+	}
+	<-enqueue(t, m, converge.StartJob, unit)
+	options := systemd.Options{Lines: 0, Output: "cat", After: beginning(t, unit)}
+	var got, held strings.Builder
+	breaks := 0
+	for got.Len() < want.Len() {
+		held.Reset()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		err := m.FollowJournal(ctx, unit, options, func(text []byte, cursor string) error {
+			held.Write(text)
+			if cursor == "" {
+				return nil
+			}
+			for line := range strings.Lines(held.String()) {
+				if strings.HasPrefix(line, "line ") {
+					got.WriteString(line)
+				}
+			}
+			held.Reset()
+			options.After = cursor
+			return errBreak
+		})
+		cancel()
+		if !errors.Is(err, errBreak) {
+			t.Fatalf("%v after\n%s", err, got.String())
+		}
+		breaks++
+	}
+	if got.String() != want.String() {
+		t.Errorf("after %d breaks:\n%s", breaks, got.String())
+	}
+	if breaks < 2 {
+		t.Errorf("%d breaks only", breaks)
+	}
+	if err := m.Remove(unit); err != nil {
+		t.Error(err)
+	}
+}
+
+var errBreak = errors.New("the connection broke off")
+
+// beginning is the cursor behind the first thing that was ever said of a unit:
+// systemd's word that it starts it.
+func beginning(t *testing.T, unit cluster.UnitName) string {
+	out, err := exec.Command("journalctl", "--unit="+string(unit), "--output=json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	var first struct {
+		Cursor string `json:"__CURSOR"`
+	}
+	if err := json.Unmarshal([]byte(line), &first); err != nil {
+		t.Fatalf("%v: %s", err, line)
+	}
+	return first.Cursor
+}
+
+// TestFollowedJournalOfASilentUnit begins with its first word.
+func TestFollowedJournalOfASilentUnit(t *testing.T) {
+	m, _ := open(t)
+	follow(t, m)
+	const unit = "contra-silent.service"
+	if err := m.Write(unit, "[Service]\nType=oneshot\nExecStart=/bin/echo at last\n"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	said, ended := "", make(chan error, 1)
+	go func() {
+		ended <- m.FollowJournal(ctx, unit, systemd.Options{Lines: 0, Output: "cat"}, func(text []byte, _ string) error {
+			if said += string(text); strings.Contains(said, "at last\n") {
+				return errBreak
+			}
+			return nil
+		})
+	}()
+	<-enqueue(t, m, converge.StartJob, unit)
+	if err := <-ended; !errors.Is(err, errBreak) {
+		t.Errorf("%v after %q", err, said)
+	}
+	for _, bad := range []systemd.Options{{Lines: -1}, {Output: "xml"}} {
+		if err := m.FollowJournal(ctx, unit, bad, nil); err == nil || errors.Is(err, context.Canceled) {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+	if err := m.FollowJournal(ctx, unit, systemd.Options{After: "nonsense"}, nil); err == nil || !strings.Contains(err.Error(), "cursor") {
+		t.Errorf("a cursor that is none: %v", err)
+	}
+	if err := m.Remove(unit); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestStatusAndJournal(t *testing.T) {

@@ -50,7 +50,8 @@ type ClusterConfig struct {
 type Cluster struct {
 	ClusterConfig
 	name    string
-	orders  atomic.Uint64
+	orders  atomic.Uint64 // counted, for their names
+	posted  atomic.Uint64 // letters, too
 	outbox  chan order
 	term    atomic.Pointer[term] // while this one is the sequencer
 	replica *replica

@@ -163,7 +163,7 @@ func TestTakeover(t *testing.T) {
 	var mu sync.Mutex
 	var writers sync.WaitGroup
 	enough := make(chan struct{})
-	for writer := range 8 {
+	for writer := range 80 {
 		writers.Go(func() {
 			for i := 0; ; i++ {
 				select {
@@ -190,7 +190,7 @@ func TestTakeover(t *testing.T) {
 		more := func() bool {
 			mu.Lock()
 			defer mu.Unlock()
-			return len(acknowledged) >= before+50
+			return len(acknowledged) >= before+500
 		}
 		for deadline := time.Now().Add(20 * time.Second); !more(); <-time.After(time.Millisecond) {
 			if time.Now().After(deadline) {

@@ -19,7 +19,7 @@ import (
 //	log/INDEX        JSON of a batch of changes (batch), under the index of its
 //	                 last one in 20 digits; those of the history are kept
 //	log/refused      JSON of a batch that changed nothing: only its refusals
-//	requests/ID      JSON of a request that waits for the sequencer (order)
+//	requests/ID      JSON of requests that wait for the sequencer (list of order)
 //	sequencer/LEASE  who decides: the oldest, while its lease lives
 //
 // The sequencer alone writes the first five, in transactions that compare its
@@ -79,17 +79,6 @@ func newOrder(id string, write keyspace.Write) order {
 	case keyspace.Delete:
 		o.Key, o.Kind, o.Dir, o.Recursive = []byte(w.Key), "delete", w.Dir, w.Recursive
 	}
-	return o
-}
-
-// mailed reads an order that was left in etcd. One that cannot be read is of no
-// kind, and is refused like any that is not understood.
-func mailed(key, record []byte) order {
-	var o order
-	if json.Unmarshal(record, &o) != nil {
-		o = order{}
-	}
-	o.ID = strings.TrimPrefix(string(key), requestsPrefix)
 	return o
 }
 

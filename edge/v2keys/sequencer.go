@@ -27,8 +27,6 @@ const (
 	batchBytes = 700 << 10
 	// wide is how many removals are better written as one range.
 	wide = 8
-	// together is how many orders are handed over or sent at once.
-	together = 60
 )
 
 var errDeposed = errors.New("another one is the sequencer")
@@ -44,79 +42,6 @@ func (o order) fits() error {
 	return nil
 }
 
-// send brings orders to the sequencer: by hand if it is here, else through
-// etcd, where they wait for whoever it is.
-func (c *Cluster) send(ctx context.Context) error {
-	var gathered []order
-	for {
-		var outbox chan order
-		if len(gathered) < together {
-			outbox = c.outbox
-		}
-		if len(gathered) == 0 {
-			select {
-			case o := <-outbox:
-				gathered = append(gathered, o)
-			case <-ctx.Done():
-				return nil
-			}
-			continue
-		}
-		here := c.term.Load()
-		if here == nil {
-			c.mail(ctx, c.gather(gathered))
-			gathered = nil
-			continue
-		}
-		select {
-		case o := <-outbox:
-			gathered = append(gathered, o)
-		case here.orders <- gathered:
-			gathered = nil
-		case <-here.over:
-			c.term.CompareAndSwap(here, nil)
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// gather adds the orders that wait already, so that one transaction carries them.
-func (c *Cluster) gather(gathered []order) []order {
-	for len(gathered) < together {
-		select {
-		case o := <-c.outbox:
-			gathered = append(gathered, o)
-		default:
-			return gathered
-		}
-	}
-	return gathered
-}
-
-// mail leaves orders in etcd. They are not sent again: an order whose sending
-// failed may have arrived.
-func (c *Cluster) mail(ctx context.Context, orders []order) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
-	defer cancel()
-	for len(orders) > 0 {
-		var puts []clientv3.Op
-		for bytes := 0; len(puts) < len(orders) && bytes < batchBytes; {
-			o := orders[len(puts)]
-			record := text(o)
-			bytes += len(record)
-			puts = append(puts, clientv3.OpPut(requestsPrefix+o.ID, record))
-		}
-		sent := orders[:len(puts)]
-		orders = orders[len(puts):]
-		if _, err := c.Client.Txn(ctx).Then(puts...).Commit(); err != nil {
-			for _, o := range sent {
-				c.settle(o.ID, outcome{err: err})
-			}
-		}
-	}
-}
-
 // term is the time of one sequencer.
 type term struct {
 	cluster *Cluster
@@ -124,12 +49,14 @@ type term struct {
 	tree    *keyspace.Tree
 	orders  chan []order // by hand; nobody waits in it
 	over    chan struct{}
+
+	forgotten uint64 // no change below it is in the log any more
 }
 
-// queued is an order with where it came from.
+// queued is an order with the letter that brought it; none if it came by hand.
 type queued struct {
 	order
-	mailed bool
+	letter string
 }
 
 // sequence waits to be elected and decides until the term is over.
@@ -165,8 +92,8 @@ func (t *term) decide(ctx context.Context, lost <-chan struct{}, snapshot snapsh
 	tick := time.NewTicker(expireEvery)
 	defer tick.Stop()
 	var queue []queued
-	for _, o := range snapshot.requests {
-		queue = append(queue, queued{o, true})
+	for _, l := range snapshot.letters {
+		queue = append(queue, l.queued()...)
 	}
 	for {
 		for _, due := t.due(); due || len(queue) > 0; _, due = t.due() {
@@ -186,7 +113,9 @@ func (t *term) decide(ctx context.Context, lost <-chan struct{}, snapshot snapsh
 				return fmt.Errorf("watch %s: %w", requestsPrefix, errors.Join(response.Err(), ctx.Err()))
 			}
 			for _, event := range response.Events {
-				queue = append(queue, queued{mailed(event.Kv.Key, event.Kv.Value), true})
+				if event.IsCreate() { // else it is our own note of what is left of one
+					queue = append(queue, readLetter(event.Kv.Key, event.Kv.Value).queued()...)
+				}
 			}
 		case <-tick.C:
 		case <-lost:
@@ -208,7 +137,7 @@ type draft struct {
 	batch
 	touched map[keyspace.Key]bool
 	ranges  []keyspace.Key // what went with all below it; nothing may follow it
-	mailed  []string
+	letters []letter       // what is left of those that were opened, mostly nothing
 	bytes   int
 }
 
@@ -227,14 +156,13 @@ func (t *term) commit(ctx context.Context, queue []queued) (taken int, err error
 			break
 		}
 		taken++
-		if q.mailed {
-			d.mailed = append(d.mailed, q.ID)
-		}
+		d.open(q.letter)
 		t.apply(&d, q.order)
 	}
+	d.leave(queue[taken:])
 	if err := t.write(ctx, d); err != nil {
 		for _, q := range queue[:taken] {
-			if !q.mailed {
+			if q.letter == "" {
 				t.cluster.settle(q.ID, outcome{err: err})
 			}
 		}
@@ -258,7 +186,7 @@ func (t *term) room(d *draft, o order) bool {
 	if present.Value != nil {
 		bytes += 2 * len(*present.Value)
 	}
-	used := 2*len(d.touched) + len(d.mailed)
+	used := 2*len(d.touched) + len(d.letters)
 	first := used == 0 && len(d.Refused) == 0
 	fits := used+2*nodes+2*wide+1 <= operations && d.bytes+bytes <= batchBytes && len(d.ranges) == 0
 	if first || fits {
@@ -309,17 +237,19 @@ func (t *term) write(ctx context.Context, d draft) error {
 				clientv3.OpDelete(prefix+string(key)+"/", clientv3.WithPrefix()))
 		}
 	}
-	for _, id := range d.mailed {
-		then = append(then, clientv3.OpDelete(requestsPrefix+id))
+	for _, l := range d.letters {
+		then = append(then, l.left())
 	}
 	index := t.tree.Index()
 	switch {
 	case len(d.Changes) > 0:
 		then = append(then, clientv3.OpPut(indexKey, strconv.FormatUint(index, 10)), clientv3.OpPut(logKey(index), text(d.batch)))
 		if index > keyspace.HistoryEvents {
-			then = append(then, clientv3.OpDelete(logKey(0), clientv3.WithRange(logKey(index-keyspace.HistoryEvents))))
+			// Not from 0: etcd would walk all that was deleted since its last compaction.
+			then = append(then, clientv3.OpDelete(logKey(t.forgotten), clientv3.WithRange(logKey(index-keyspace.HistoryEvents))))
+			t.forgotten = index - keyspace.HistoryEvents
 		}
-	case len(d.mailed) > 0:
+	case len(d.letters) > 0:
 		then = append(then, clientv3.OpPut(refusedKey, text(d.batch)))
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
@@ -330,7 +260,7 @@ func (t *term) write(ctx context.Context, d draft) error {
 		return fmt.Errorf("commit %d changes up to %d: %w", len(d.Changes), index, err)
 	case !done.Succeeded:
 		return errDeposed
-	case len(d.Changes) == 0 && len(d.mailed) == 0:
+	case len(d.Changes) == 0 && len(d.letters) == 0:
 		t.cluster.settleRefused(d.Refused) // nobody else waits for them
 	}
 	return nil

@@ -19,7 +19,7 @@ const pageKeys = 10_000
 type snapshot struct {
 	tree     *keyspace.Tree
 	log      []batch // the history, oldest first
-	requests []order
+	letters  []letter
 	revision int64
 }
 
@@ -72,7 +72,7 @@ func load(ctx context.Context, kv clientv3.KV) (snapshot, error) {
 		return s, err
 	}
 	err = s.each(ctx, kv, requestsPrefix, func(key, value []byte) error {
-		s.requests = append(s.requests, mailed(key, value))
+		s.letters = append(s.letters, readLetter(key, value))
 		return nil
 	})
 	return s, err

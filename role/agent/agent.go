@@ -84,14 +84,15 @@ type Disk interface {
 	LeaseFile
 }
 
-// Config is what the agent is told of its machine.
+// Config is what the agent is told of its machine; Update changes some of it.
 type Config struct {
 	// Machine is the machine's own account of itself. The agent fills in Lease,
 	// Revision and Since.
 	Machine cluster.Machine
 	// TTL is how long the machine counts as there after its last sign of life.
-	TTL time.Duration
-	Log *slog.Logger
+	TTL   time.Duration
+	Peers Peers // nil where other machines cannot be asked
+	Log   *slog.Logger
 }
 
 // Bounds of what goes on at a time, and how often.
@@ -125,12 +126,14 @@ type Agent struct {
 	leases     chan registration
 	published  chan publication
 	leaving    chan departure
+	questions  chan question
 	doubt      chan struct{} // the lease may be gone; capacity 1
 
 	slots chan struct{} // for jobs
 	gates chan struct{} // for fetches
 	tasks sync.WaitGroup
 
+	self        *self
 	presence    presence
 	endPresence context.CancelFunc // set by Run before it takes a departure
 	ended       chan struct{}      // closed when Run returns
@@ -143,10 +146,10 @@ func New(config Config, store Store, systemd Systemd, disk Disk) *Agent {
 		config: config, store: store, systemd: systemd, disk: disk, log: config.Log,
 		placements: make(chan cluster.Batch), observed: make(chan converge.Observation),
 		texts: make(chan fetched), results: make(chan result), batches: make(chan bool),
-		leases: make(chan registration), published: make(chan publication), leaving: make(chan departure),
+		leases: make(chan registration), published: make(chan publication), leaving: make(chan departure), questions: make(chan question),
 		doubt: make(chan struct{}, 1),
 		slots: make(chan struct{}, parallel), gates: make(chan struct{}, fetches),
-		presence: presence{ended: make(chan struct{})}, ended: make(chan struct{}),
+		self: newSelf(config), presence: presence{ended: make(chan struct{})}, ended: make(chan struct{}),
 	}
 }
 

@@ -197,24 +197,6 @@ func TestAfterARebootAllIsStartedAnewAndTheRecordIsTakenOver(t *testing.T) {
 	})
 }
 
-func TestTwoMachinesWithOneIDAreNamed(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		first := w.runAs("core-01")
-		w.boot++
-		twin := *w
-		twin.machine, twin.link = newTwin(), newLink(w.store)
-		second := twin.runAs("core-02")
-		w.pass(20 * time.Second)
-		if second.Health().Trouble != "" {
-			t.Errorf("the second: %+v", second.Health())
-		}
-		trouble := first.Health().Trouble
-		if !strings.Contains(trouble, "core-01") || !strings.Contains(trouble, "core-02") {
-			t.Errorf("the first says %q, expected both names", trouble)
-		}
-	})
-}
-
 func TestALeaseThatIsLostIsGrantedAnew(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.run()

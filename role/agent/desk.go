@@ -38,6 +38,7 @@ type desk struct {
 	seen  map[cluster.UnitName]converge.Status // all that systemd has in memory
 
 	placementsRead, systemdRead bool
+	admitted                    bool // the placements are this machine's and no other's
 	batchBusy                   bool // a batch is before its reload: the next one waits
 
 	dirty   map[cluster.UnitName]bool // to be planned
@@ -95,6 +96,8 @@ func (d *desk) run(ctx context.Context) {
 			d.learnPublished(p)
 		case departure := <-d.leaving:
 			d.beginLeaving(departure)
+		case q := <-d.questions:
+			d.answer(q)
 		case <-pass.C:
 			if err := d.readDisk(); err != nil {
 				d.log.Warn("the disk could not be read", "error", err)

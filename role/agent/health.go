@@ -16,8 +16,9 @@ type Health struct {
 }
 
 type health struct {
-	mu  sync.Mutex
-	now Health
+	mu       sync.Mutex
+	now      Health
+	admitted bool
 }
 
 // Health tells how the agent fares. It may be asked at any time.
@@ -39,6 +40,13 @@ func (h *health) well() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.now = Health{LastContact: time.Now()}
+}
+
+// admit notes whether the machine's record is its own.
+func (h *health) admit(admitted bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.admitted = admitted
 }
 
 // trouble notes that the machine could not be kept known, and logs it once.

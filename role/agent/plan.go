@@ -24,9 +24,10 @@ func (d *desk) unit(name cluster.UnitName, e *entry) converge.Unit {
 
 // plan decides what must be done for the units that something was learnt of,
 // and has it done. Nothing is before the placements were read once: a machine
-// that has just booted does not know what it may run.
+// that has just booted does not know what it may run. Nothing is while another
+// machine may be the one that they are meant for.
 func (d *desk) plan(ctx context.Context) {
-	read := d.systemdRead && (d.placementsRead || d.departure != nil)
+	read := d.systemdRead && (d.placementsRead && d.admitted || d.departure != nil)
 	if !read || d.batchBusy || len(d.dirty) == 0 {
 		return
 	}

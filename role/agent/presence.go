@@ -31,8 +31,9 @@ type presence struct {
 // registration tells the desk under which lease states are published, and
 // which were already. The lease is 0 when there is none.
 type registration struct {
-	lease  int64
-	states []cluster.UnitState
+	lease   int64
+	states  []cluster.UnitState
+	refused bool // another machine holds the record: touch nothing
 }
 
 // stayPresent keeps the machine's lease and record until ctx ends. A store that
@@ -44,10 +45,11 @@ func (a *Agent) stayPresent(ctx context.Context) {
 		r, err := a.register(ctx)
 		if err != nil {
 			a.trouble(ctx, fmt.Errorf("register this machine: %w", err))
-			pause(ctx, presenceRetry)
+			pause(ctx, a.afterRefusal(ctx, err))
 			continue
 		}
 		a.health.well()
+		a.health.admit(true)
 		a.log.Info("registered", "machine", a.config.Machine.ID, "lease", r.lease, "states", len(r.states))
 		if send(ctx, a.leases, r) == nil {
 			a.keepLease(ctx)
@@ -55,27 +57,49 @@ func (a *Agent) stayPresent(ctx context.Context) {
 	}
 }
 
+// afterRefusal has nothing touched where another machine holds the record, and
+// returns how long to wait.
+func (a *Agent) afterRefusal(ctx context.Context, err error) time.Duration {
+	var refused *refusedError
+	if !errors.As(err, &refused) {
+		return presenceRetry
+	}
+	a.health.admit(false)
+	_ = send(ctx, a.leases, registration{refused: true}) // ends with ctx
+	if refused.lives {
+		return refusedRetry
+	}
+	return presenceRetry
+}
+
 // register has the machine's record stand in the store under a lease that lives.
 func (a *Agent) register(ctx context.Context) (registration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*callTime)
 	defer cancel()
 	p := &a.presence
-	adopted, err := a.takeLease(ctx)
-	if err != nil {
-		return registration{}, err
-	}
 	old, found, err := a.record(ctx)
 	if err != nil {
 		return registration{}, err
 	}
-	if found && old.BootID != a.config.Machine.BootID && p.known {
-		return registration{}, fmt.Errorf("%s at %s and %s at %s both have the machine id %s: give one of them another /etc/machine-id",
-			a.config.Machine.Name, a.config.Machine.Address, old.Name, old.Address, old.ID)
+	if found && old.BootID != a.config.Machine.BootID {
+		if err := a.mayTakeOver(ctx, old); err != nil {
+			a.giveUpLease(ctx)
+			return registration{}, err
+		}
 	}
+	adopted, err := a.takeLease(ctx)
+	if err != nil {
+		return registration{}, err
+	}
+	exchanged, err := a.exchangeLease(ctx, old)
+	if err != nil {
+		return registration{}, err
+	}
+	adopted = adopted && !exchanged
 	if err := a.putRecord(ctx, old, found); err != nil {
 		return registration{}, err
 	}
-	if found && old.Lease != p.lease {
+	if found && old.Lease != p.lease && !exchanged {
 		// What was bound to it is of a life before: of another boot, or of a
 		// fleetd whose lease was not kept.
 		if err := a.store.RevokeLease(ctx, old.Lease); err != nil && !errors.Is(err, cluster.ErrLeaseGone) {
@@ -120,18 +144,36 @@ func (a *Agent) takeLease(ctx context.Context) (adopted bool, err error) {
 			return false, err
 		}
 	}
-	if p.lease, err = a.store.GrantLease(ctx, a.config.TTL); err != nil {
-		return false, err
+	return false, a.grantLease(ctx)
+}
+
+func (a *Agent) grantLease(ctx context.Context) error {
+	_, ttl := a.self.now()
+	lease, err := a.store.GrantLease(ctx, ttl)
+	if err != nil {
+		return err
 	}
-	if err := a.disk.SaveLease(p.lease); err != nil {
+	a.presence.lease = lease
+	if err := a.disk.SaveLease(lease); err != nil {
 		a.log.Warn("a restarted fleetd will need a new lease", "error", err)
 	}
-	return false, nil
+	return nil
+}
+
+// exchangeLease grants a new lease where the one at hand was granted for another
+// time. The old one is left to end by itself: by then all that was bound to it
+// has been written anew.
+func (a *Agent) exchangeLease(ctx context.Context, old cluster.Machine) (bool, error) {
+	m, _ := a.self.now()
+	if old.Lease != a.presence.lease || old.TTLSeconds == 0 || old.TTLSeconds == m.TTLSeconds {
+		return false, nil
+	}
+	return true, a.grantLease(ctx)
 }
 
 // putRecord writes the machine's record where it is not already so.
 func (a *Agent) putRecord(ctx context.Context, old cluster.Machine, found bool) error {
-	m := a.config.Machine
+	m, _ := a.self.now()
 	m.Lease, m.Since, m.Revision = a.presence.lease, time.Now().UTC().Truncate(time.Millisecond), old.Revision
 	if found && old.BootID == m.BootID {
 		m.Since = old.Since
@@ -153,24 +195,31 @@ func sameRecord(a, b cluster.Machine) bool {
 	return errA == nil && errB == nil && string(was) == string(is)
 }
 
-// keepLease renews the lease until it, or the record, is gone. Each renewal is
+// keepLease renews the lease until it, or the record, is gone, or the record
+// should say something else. Each renewal is
 // a call of its own: a stream would hang for as long as a dead member's
 // connection does.
 func (a *Agent) keepLease(ctx context.Context) {
 	p := &a.presence
-	next, checked := a.config.TTL/3, time.Now()
+	_, ttl := a.self.now()
+	next, checked := ttl/3, time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-a.self.changed:
+			return
 		case <-a.doubt:
 		case <-time.After(next):
+		}
+		if a.self.forgetRival() {
+			return
 		}
 		err := a.bounded(ctx, func(ctx context.Context) error { return a.store.KeepAlive(ctx, p.lease) })
 		switch {
 		case err == nil:
 			a.health.well()
-			next = a.config.TTL / 3
+			next = ttl / 3
 		case errors.Is(err, cluster.ErrLeaseGone):
 			a.log.Warn("the machine's lease has ended", "lease", p.lease)
 			p.lease = 0
@@ -202,7 +251,8 @@ func (a *Agent) recordStands(ctx context.Context) bool {
 }
 
 func (a *Agent) bounded(ctx context.Context, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, min(callTime, a.config.TTL/3))
+	_, ttl := a.self.now()
+	ctx, cancel := context.WithTimeout(ctx, min(callTime, ttl/3))
 	defer cancel()
 	return call(ctx)
 }

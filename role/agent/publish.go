@@ -218,8 +218,11 @@ func (d *desk) learnPublished(p publication) {
 
 // learnLease begins anew under a lease, or has nothing published without one.
 func (d *desk) learnLease(r registration) {
+	if r.refused || r.lease != 0 {
+		d.admitted = !r.refused
+	}
 	d.board.renew(r.lease, r.states)
 	for name := range d.units {
-		d.board.look(name)
+		d.mark(name)
 	}
 }

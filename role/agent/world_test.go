@@ -59,12 +59,13 @@ type running struct {
 	ended chan error
 }
 
-func (w *world) run() *running { return w.runAs("core-01") }
+func (w *world) run() *running { return w.runAs("core-01", "10.99.0.11", nil) }
 
-func (w *world) runAs(name string) *running {
+func (w *world) runAs(name, address string, peers agent.Peers) *running {
 	a := agent.New(agent.Config{
-		Machine: cluster.Machine{ID: self, Name: name, Address: "10.99.0.11", BootID: fmt.Sprintf("boot-%d", w.boot)},
+		Machine: cluster.Machine{ID: self, Name: name, Address: address, API: address + ":49153", BootID: fmt.Sprintf("boot-%d", w.boot)},
 		TTL:     ttl,
+		Peers:   peers,
 		Log:     slog.New(slog.DiscardHandler),
 	}, w.link, w.machine, w.machine)
 	ctx, cancel := context.WithCancel(w.t.Context())

@@ -1,34 +1,57 @@
 // Package daemon wires fleetd: it makes the agent, the API and, on members, the
-// registry and the engine out of their edges, runs them together, and ends them
-// in the way that systemd asked for.
+// registry and the engine out of their edges, runs them together, does what
+// signals ask for, and ends them in the way that systemd asked for.
 package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 
 	"argosy/edge/fleetconf"
 )
+
+// Config is what fleetd is given.
+type Config struct {
+	Settings fleetconf.Config
+	// Load reads the settings anew, with remarks on them.
+	Load    func() (fleetconf.Config, []string, error)
+	Version string
+	Log     *slog.Logger
+	Level   *slog.LevelVar // of Log, as verbosity= says
+	State   io.Writer      // where SIGUSR1 writes
+}
 
 // leaveTime bounds the leaving of the cluster: most of what fleet.service gives
 // fleetd for its stop (TimeoutStopSec=), so that the rest is left for its end.
 const leaveTime = 110 * time.Second
 
 // Run is fleetd's life: until ctx ends (SIGTERM), or until a part breaks.
-func Run(ctx context.Context, config fleetconf.Config, version string, log *slog.Logger) error {
-	p, err := assemble(config, version, log)
+func Run(ctx context.Context, config Config) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
+	defer signal.Stop(signals)
+	on, err := thisMachine(ctx, config.Settings, config.Log)
+	if err != nil {
+		return err
+	}
+	return run(ctx, config, on, signals)
+}
+
+func run(ctx context.Context, config Config, on machine, signals <-chan os.Signal) error {
+	p, err := assemble(config, on)
 	if err != nil {
 		return err
 	}
 	defer p.close()
-	listeners, err := p.listen(config)
+	listeners, err := p.listen()
 	if err != nil {
 		return err
 	}
@@ -46,7 +69,7 @@ func Run(ctx context.Context, config fleetconf.Config, version string, log *slog
 		})
 	}
 	group.Go(func() error { return p.api.Serve(work, listeners...) })
-	group.Go(func() error { return p.watchdog(work) })
+	group.Go(func() error { return p.attend(work, signals) })
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -56,18 +79,18 @@ func Run(ctx context.Context, config fleetconf.Config, version string, log *slog
 		stop()
 		return nil
 	})
-	notify(daemon.SdNotifyReady)
-	log.Info("fleetd is up", "machine", p.facts.ID, "name", p.facts.Name, "address", p.address, "member", config.Member)
+	p.on.notify("READY=1")
+	p.log.Info("fleetd is up", "machine", on.facts.ID, "name", on.facts.Name, "address", p.address, "member", config.Settings.Member)
 	return group.Wait()
 }
 
 // end does what the end of this process is for: a stop, also at shutdown, has
 // the machine leave the cluster; for anything else its units stay as they are.
 func (p *parts) end(ctx context.Context) {
-	notify(daemon.SdNotifyStopping)
+	p.on.notify("STOPPING=1")
 	ctx, cancel := context.WithTimeout(ctx, leaveTime)
 	defer cancel()
-	job, err := p.systemd.JobType(ctx, os.Getpid())
+	job, err := p.on.systemd.JobType(ctx, os.Getpid())
 	switch {
 	case err != nil:
 		p.log.Warn("why fleetd ends is not known; units stay as they are", "error", err)
@@ -75,6 +98,7 @@ func (p *parts) end(ctx context.Context) {
 		p.log.Info("units stay as they are", "job", job)
 	default:
 		p.log.Info("leaving the cluster: units stop here and run elsewhere")
+		p.on.notify("STATUS=Leaving the cluster: units stop here and run elsewhere.")
 		if err := p.agent.Leave(ctx); err != nil {
 			p.log.Warn("not left the cluster", "error", err)
 			return
@@ -83,36 +107,9 @@ func (p *parts) end(ctx context.Context) {
 	}
 }
 
-// watchdog tells systemd that fleetd lives (sd_watchdog_enabled(3)), as long as
-// its parts answer.
-func (p *parts) watchdog(ctx context.Context) error {
-	every, err := daemon.SdWatchdogEnabled(false)
-	if err != nil {
-		return fmt.Errorf("read systemd's watchdog setting: %w", err)
-	}
-	if every == 0 {
-		return nil
-	}
-	tick := time.NewTicker(every / 3)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			p.agent.Health() // waits for the agent's lock: a part that hangs with it misses the watchdog
-			notify(daemon.SdNotifyWatchdog)
-		}
-	}
-}
-
-// notify says something to systemd, if it is there. A lost word costs at most a
-// restart, and systemd says so.
-func notify(state string) { _, _ = daemon.SdNotify(false, state) }
-
 // close ends the connections that outlive the loops.
 func (p *parts) close() {
-	if err := errors.Join(p.store.Close()); err != nil {
+	if err := p.store.Close(); err != nil {
 		p.log.Warn("close", "error", err)
 	}
 }

@@ -6,26 +6,20 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
+	"sync/atomic"
 
-	"github.com/coreos/go-systemd/v22/activation"
-
-	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/core/fleetv1"
 	"argosy/core/schedule"
 	"argosy/edge/authority"
 	"argosy/edge/fleetconf"
 	fleetapi "argosy/edge/fleetv1"
-	"argosy/edge/host"
 	"argosy/edge/httpapi"
 	"argosy/edge/store"
-	"argosy/edge/systemd"
 	"argosy/role/agent"
 	"argosy/role/engine"
 	"argosy/role/registry"
@@ -33,73 +27,99 @@ import (
 
 // parts is what fleetd is made of.
 type parts struct {
-	log     *slog.Logger
-	facts   host.Facts
-	address string
-	store   *store.Store
-	systemd *systemd.Manager
-	agent   *agent.Agent
-	api     *httpapi.API
-	loops   map[string]func(context.Context) error // by the name that an error of theirs carries
+	config   Config
+	settings fleetconf.Config // in force; attend's goroutine alone changes it
+	fault    string           // why the last reload was not taken over; attend's too
+	on       machine
+	log      *slog.Logger
+	address  string
+	pageRows atomic.Int64
+	store    *store.Store
+	agent    *agent.Agent
+	registry *registry.Registry // nil where this machine is no member
+	engine   *engine.Engine     // nil where it is none or must not decide
+	api      *httpapi.API
+	loops    map[string]func(context.Context) error // by the name that an error of theirs carries
 }
 
-func assemble(config fleetconf.Config, version string, log *slog.Logger) (*parts, error) {
-	facts, err := host.Read()
-	if err != nil {
-		return nil, err
+func assemble(config Config, on machine) (*parts, error) {
+	settings := config.Settings
+	p := &parts{
+		config: config, settings: settings, on: on, log: config.Log, address: settings.PublicIP,
+		loops: map[string]func(context.Context) error{},
 	}
-	p := &parts{log: log, facts: facts, address: config.PublicIP, loops: map[string]func(context.Context) error{}}
 	if p.address == "" {
-		p.address = facts.Address
+		p.address = on.facts.Address
 	}
 	if p.address == "" {
 		return nil, errors.New("this machine has no address but loopback: set public_ip in fleet.conf")
 	}
 	var secrets *tls.Config
-	if config.EtcdCAFile != "" {
-		if secrets, err = authority.LoadClient(config.EtcdCAFile, config.EtcdCertFile, config.EtcdKeyFile); err != nil {
+	var err error
+	if settings.EtcdCAFile != "" {
+		if secrets, err = authority.LoadClient(settings.EtcdCAFile, settings.EtcdCertFile, settings.EtcdKeyFile); err != nil {
 			return nil, err
 		}
 	}
 	p.store, err = store.Open(store.Config{
-		Endpoints: config.EtcdServers,
+		Endpoints: settings.EtcdServers,
 		TLS:       secrets,
-		Report:    func(err error) { log.Warn("store", "error", err) },
+		Username:  settings.EtcdUsername,
+		Password:  settings.EtcdPassword,
+		Timeout:   settings.RequestTimeout,
+		Report:    func(err error) { p.log.Warn("store", "error", err) },
 	})
 	if err != nil {
 		return nil, err
 	}
-
-	folders := systemd.DefaultFolders()
-	folders.Units = config.UnitsDirectory
-	p.systemd = systemd.NewManager(systemd.PrivateSocket, folders)
-	p.agent = agent.New(agent.Config{Machine: p.machine(config, version), TTL: config.AgentTTL, Log: log},
-		p.store, p.systemd, systemd.NewFiles(folders))
+	given := agent.Config{Machine: p.machine(), TTL: settings.AgentTTL, Log: p.log}
+	if settings.HasTLS() {
+		given.Peers = peers{secrets}
+	}
+	p.agent = agent.New(given, p.store, on.systemd, on.disk)
 	p.loops["agent"] = p.agent.Run
+	p.take(settings)
+	return p, p.serve(secrets)
+}
 
+// serve makes the API and what it answers from.
+func (p *parts) serve(secrets *tls.Config) (err error) {
 	served := httpapi.Config{
-		Local:   journalist{p.systemd},
-		Self:    facts.ID,
-		Host:    facts.Name,
+		Local:   here{p.on.systemd, p.agent},
+		Self:    p.on.facts.ID,
+		Host:    p.on.facts.Name,
 		TLS:     secrets,
-		Version: version,
+		Version: p.config.Version,
 		Checks:  []httpapi.Check{{Name: "agent", Run: p.agentIsInTouch}},
+		Claimed: p.agent.Claimed,
 	}
 	var ownAPI http.Handler // fleet's own, which members answer and others pass on
-	if config.Member {
-		reg := registry.New(p.store, log)
-		p.loops["registry"] = reg.Run
-		p.loops["engine"] = engine.New(engine.Config{
-			Machine: facts.ID, Run: rand.Text(), Store: p.store, Planner: schedule.New(), Log: log,
-		}).Run
-		served.Registry = reg
-		ownAPI = fleetapi.New(fleetapi.Config{Registry: reg, By: httpapi.By, Version: version})
-	} else if served.Members, err = members(config); err != nil {
-		return nil, err
+	if p.settings.Member {
+		p.registry = registry.New(p.store, p.log)
+		p.loops["registry"] = p.registry.Run
+		p.lead()
+		served.Registry = p.registry
+		ownAPI = fleetapi.New(fleetapi.Config{
+			Registry: p.registry, By: httpapi.By, Version: p.config.Version, PageRows: func() int { return int(p.pageRows.Load()) },
+		})
+	} else if served.Members, err = members(p.settings); err != nil {
+		return err
 	}
 	served.Beside = map[string]http.Handler{fleetv1.Base: ownAPI, fleetv1.AlphaBase: ownAPI}
 	p.api = httpapi.New(served)
-	return p, nil
+	return nil
+}
+
+// lead makes the engine of a member that may decide.
+func (p *parts) lead() {
+	if p.settings.DisableEngine {
+		p.log.Info("this member never decides where units run", "because", "disable_engine is set")
+		return
+	}
+	p.engine = engine.New(engine.Config{
+		Machine: p.on.facts.ID, Run: rand.Text(), Store: p.store, Planner: schedule.New(), MayLead: p.agent.Admitted, Log: p.log,
+	})
+	p.loops["engine"] = p.engine.Run
 }
 
 // agentIsInTouch is a line of /readyz.
@@ -129,78 +149,52 @@ func members(config fleetconf.Config) ([]string, error) {
 }
 
 // machine is what this machine says of itself.
-func (p *parts) machine(config fleetconf.Config, version string) cluster.Machine {
+func (p *parts) machine() cluster.Machine {
+	facts := p.on.facts
 	return cluster.Machine{
-		ID:       p.facts.ID,
-		Name:     p.facts.Name,
+		ID:       facts.ID,
+		Name:     facts.Name,
 		Address:  p.address,
-		API:      p.apiAddress(config),
-		Member:   config.Member,
-		BootID:   p.facts.BootID,
-		Metadata: config.Metadata,
-		Capacity: p.facts.Capacity,
-		Versions: p.versions(version),
+		API:      p.apiAddress(),
+		Member:   p.settings.Member,
+		BootID:   facts.BootID,
+		Metadata: p.settings.Metadata,
+		Capacity: p.settings.CapacityOf(facts.Capacity),
+		Versions: p.versions(),
 	}
 }
 
-// versions are those of what units hang on. A Podman that is installed later
-// counts when fleetd starts again.
-func (p *parts) versions(own string) map[string]string {
-	versions := map[string]string{"argosy": own, "kernel": p.facts.Kernel}
-	switch podman, err := host.Podman(context.Background()); {
-	case err != nil:
-		p.log.Warn("this machine takes no Quadlet files", "error", err)
-	case podman != "":
-		versions["podman"] = podman
+// versions are those of what units hang on.
+func (p *parts) versions() map[string]string {
+	versions := map[string]string{"argosy": p.config.Version, "kernel": p.on.facts.Kernel}
+	if p.on.podman != "" {
+		versions["podman"] = p.on.podman
 	}
 	return versions
 }
 
 // apiAddress is where other machines reach this one.
-func (p *parts) apiAddress(config fleetconf.Config) string {
-	at, port, _ := net.SplitHostPort(config.APIAddress) // checked by fleetconf
+func (p *parts) apiAddress() string {
+	at, port, _ := net.SplitHostPort(p.settings.APIAddress) // checked by fleetconf
 	if at == "" {
 		at = p.address
 	}
 	return net.JoinHostPort(at, port)
 }
 
-// fleetSocket is where fleetctl looks, also when systemd does not listen there for us.
-const fleetSocket = "/run/fleet.sock"
-
-// listen opens the API: the unix socket, systemd's where it gave us one, and,
-// where there are certificates, TCP with mutual TLS. There is no TCP without.
-func (p *parts) listen(config fleetconf.Config) ([]net.Listener, error) {
-	listeners, err := activation.Listeners()
-	if err != nil {
-		return nil, fmt.Errorf("take over systemd's sockets: %w", err)
-	}
-	if len(listeners) == 0 {
-		_ = os.Remove(fleetSocket) // of an earlier life
-		l, err := net.Listen("unix", fleetSocket)
-		if err != nil {
-			return nil, fmt.Errorf("listen for fleetctl: %w", err)
-		}
-		listeners = append(listeners, l)
-	}
-	if config.EtcdCAFile == "" {
-		p.log.Warn("no certificates are configured: other machines cannot reach this API", "set", "etcd_cafile, etcd_certfile, etcd_keyfile")
-		return listeners, nil
-	}
-	secrets, err := authority.LoadServer(config.EtcdCAFile, config.EtcdCertFile, config.EtcdKeyFile)
+// listen opens the API.
+func (p *parts) listen() ([]net.Listener, error) {
+	listeners, err := p.on.listen()
 	if err != nil {
 		return nil, err
 	}
-	l, err := tls.Listen("tcp", p.apiAddress(config), secrets)
+	if !p.settings.HasTLS() {
+		p.log.Warn("no certificates are configured: other machines cannot reach this API", "set", "etcd_cafile, etcd_certfile, etcd_keyfile")
+		return listeners, nil
+	}
+	l, err := listenTLS(p.settings, p.apiAddress())
 	if err != nil {
-		return nil, fmt.Errorf("listen for other machines: %w", err)
+		return nil, err
 	}
 	return append(listeners, l), nil
-}
-
-// journalist gives the API this machine's systemd in the API's words.
-type journalist struct{ *systemd.Manager }
-
-func (j journalist) Journal(ctx context.Context, unit cluster.UnitName, o api.JournalOptions, w io.Writer) error {
-	return j.Manager.Journal(ctx, unit, systemd.Options{Lines: o.Lines, Follow: o.Follow, Output: o.Output}, w)
 }

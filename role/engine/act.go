@@ -20,7 +20,7 @@ func (e *Engine) act(ctx context.Context, now time.Time) (more bool, wait time.D
 		e.silent = true
 		return false, silentAfter
 	}
-	if e.known == 0 {
+	if e.known == 0 || e.barred(ctx) {
 		return false, wait
 	}
 	if e.term.Revision == 0 {
@@ -38,7 +38,13 @@ func (e *Engine) act(ctx context.Context, now time.Time) (more bool, wait time.D
 	if e.known < e.term.Revision {
 		return false, wait
 	}
-	return e.plan(ctx, now), wait
+	if e.plan(ctx, now) {
+		return true, wait
+	}
+	if e.term.Revision == 0 {
+		return false, wait
+	}
+	return false, min(wait, e.collect(ctx, now))
 }
 
 // takeLead begins a term. The store's news of it, or of the rival that came

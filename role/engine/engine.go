@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"argosy/core/cluster"
@@ -21,6 +22,13 @@ type Store interface {
 	TakeLead(ctx context.Context, l cluster.Leader) (cluster.Leader, error)
 	Resign(ctx context.Context, l cluster.Leader) error
 	Commit(ctx context.Context, term cluster.Leader, changes []schedule.Change) ([]cluster.Event, error)
+	Texts
+}
+
+// Texts ends unit texts that nothing uses, in two steps: see collector.
+type Texts interface {
+	MarkUnused(ctx context.Context, term cluster.Leader, hashes []cluster.Hash) (mark int64, err error)
+	Collect(ctx context.Context, term cluster.Leader, mark int64, hashes []cluster.Hash) (collected int, err error)
 }
 
 // Planner is the picture that decisions are made from; core/schedule's Picture.
@@ -29,6 +37,7 @@ type Planner interface {
 	Forget()
 	Plan(now time.Time, limit int) []schedule.Change
 	Retry(changes ...schedule.Change)
+	Unused() []cluster.Hash
 }
 
 // Config is what an engine is given.
@@ -37,6 +46,9 @@ type Config struct {
 	Run     string            // differs with each start of the engine
 	Store   Store
 	Planner Planner
+	// MayLead says whether this machine may decide; nil where it always may. It is
+	// asked whenever the store says something.
+	MayLead func() bool
 	Log     *slog.Logger
 }
 
@@ -64,7 +76,9 @@ type Engine struct {
 	// unsettled are changes of terms past whose outcome is not known. They are
 	// decided again once everything up to a new term is known.
 	unsettled []schedule.Change
+	collector collector
 	troubled  bool // the last call to the store did not reach it
+	status    atomic.Pointer[Status]
 }
 
 // New returns an engine that does nothing before Run.
@@ -124,6 +138,7 @@ func (e *Engine) loop(ctx context.Context, batches <-chan cluster.Batch) {
 		e.takeWaiting(batches)
 		var wait time.Duration
 		more, wait = e.act(ctx, time.Now())
+		e.tell()
 		timer.Reset(wait)
 	}
 }

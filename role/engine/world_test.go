@@ -135,8 +135,11 @@ type node struct {
 	delay   bool          // the next commit arrives when delayed is called
 	delayed func() error
 	before  func() // done once before the next commit
-	commits int    // that the engine tried
-	takes   int    // of the lead that it tried
+	// collecting is done before each step of collecting.
+	collecting func(step string)
+
+	commits int // that the engine tried
+	takes   int // of the lead that it tried
 
 	end  func()
 	done chan error

@@ -12,10 +12,11 @@ import (
 // Each read takes the least revision of the store that its answer must hold; 0
 // is content with what is known.
 
-// Machines lists the machines that are there.
-func (r *Registry) Machines(ctx context.Context, least int64) (answer api.Machines, err error) {
+// Machines lists the machines that are there, and with away also those of which
+// only labels are known.
+func (r *Registry) Machines(ctx context.Context, least int64, away bool) (answer api.Machines, err error) {
 	err = r.read(ctx, least, func(v *api.View, fresh api.Freshness) {
-		answer = api.Machines{Freshness: fresh, Machines: v.Machines()}
+		answer = api.Machines{Freshness: fresh, Machines: v.Machines(away)}
 	})
 	return answer, err
 }

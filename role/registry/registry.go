@@ -25,6 +25,9 @@ type Store interface {
 	Content(ctx context.Context, hash cluster.Hash) (string, error)
 	PutUnit(ctx context.Context, unit cluster.Unit, text string) (cluster.Unit, error)
 	DeleteUnit(ctx context.Context, name cluster.UnitName, revision int64) error
+	// Labels returns what operators say of a machine, or cluster.ErrNotFound.
+	Labels(ctx context.Context, id cluster.MachineID) (cluster.Labels, error)
+	PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels, error)
 }
 
 // Registry answers and writes. Its methods may be called from many goroutines,

@@ -74,7 +74,7 @@ func TestReadsTellTheirAge(t *testing.T) {
 
 func TestNothingIsKnownYet(t *testing.T) {
 	r := New(memstore.New(), slog.New(slog.DiscardHandler))
-	_, err := r.Machines(t.Context(), 0)
+	_, err := r.Machines(t.Context(), 0, false)
 	_, freshErr := r.Freshness()
 	watchErr := r.Watch(t.Context(), 0, []cluster.UnitName{"a.service"}, func(api.WatchLine) error { return nil })
 	for _, err := range []error{err, freshErr, watchErr} {

@@ -35,7 +35,7 @@ func (r *Registry) SetUnit(ctx context.Context, by string, name cluster.UnitName
 		}
 		written.Warnings, written.Global = reading.Warnings, reading.Global
 		if written.Changed {
-			r.awaitView(ctx, name, written.Revision, func(cluster.Unit, bool) bool { return true })
+			r.awaitView(ctx, written.Revision, func(*api.View) bool { return true })
 			r.log.Info("unit written", "unit", name, "desired", written.Desired, "hash", written.Hash,
 				"generation", written.Generation, "by", by)
 		}
@@ -179,7 +179,8 @@ func (r *Registry) Destroy(ctx context.Context, by string, name cluster.UnitName
 // awaitGone waits until the view shows that a unit is no longer as it was
 // stored, and returns a revision at which that is so for every reader.
 func (r *Registry) awaitGone(ctx context.Context, stored cluster.Unit) int64 {
-	if at, shown := r.awaitView(ctx, stored.Name, stored.Revision, func(known cluster.Unit, there bool) bool {
+	if at, shown := r.awaitView(ctx, stored.Revision, func(v *api.View) bool {
+		known, there := v.Known(stored.Name)
 		return !there || known.Revision > stored.Revision
 	}); shown {
 		return at
@@ -197,13 +198,13 @@ const ownView = 2 * time.Second
 // next read here does, whoever asks. A view older than least has nothing to say.
 // It takes a millisecond; a view that is late changes nothing about the write.
 // It returns the view's revision, and whether it came so far.
-func (r *Registry) awaitView(ctx context.Context, name cluster.UnitName, least int64, shown func(known cluster.Unit, there bool) bool) (int64, bool) {
+func (r *Registry) awaitView(ctx context.Context, least int64, shown func(*api.View) bool) (int64, bool) {
 	ctx, cancel := context.WithTimeout(ctx, ownView)
 	defer cancel()
 	for {
 		r.mu.Lock()
 		revision, advanced := r.revision, r.advanced
-		done := revision >= least && shown(r.view.Known(name))
+		done := revision >= least && shown(r.view)
 		r.mu.Unlock()
 		if done {
 			return revision, true

@@ -70,19 +70,22 @@ func testGuards(s *suite) {
 	ctx := s.Context()
 	m, lost := s.putMachine(1), s.putMachine(2)
 	term := s.takeLead(m.ID)
-	units := make([]cluster.Unit, 6)
+	units := make([]cluster.Unit, 7)
 	for n := range units {
 		units[n] = s.putUnit(aUnit(unitName(n), "a"), "a")
 	}
 	refuse := schedule.Refuse{Unplaced: cluster.Unplaced{Unit: "never.service"}}
 	_, refused, _ := identify(s.commit(term, refuse)[0])
 	s.commit(term, refuse)
+	labelled := placed(units[6], m)
+	labelled.LabelsRevision = refused // m has no labels
 	changes := []schedule.Change{
 		placed(units[0], m),    // stands
 		placed(units[1], m),    // its unit is written again
 		placed(units[2], lost), // its machine goes
-		placed(units[3], m),    // stands
-		placed(units[4], m),    // its unit is deleted
+		labelled,
+		placed(units[3], m), // stands
+		placed(units[4], m), // its unit is deleted
 		schedule.Evict{Unit: units[5].Name, From: m.ID, UnitRevision: 0}, // its unit is there
 		schedule.Refuse{Unplaced: cluster.Unplaced{Unit: "new.service"}, UnitRevision: 7},
 		schedule.Absolve{Unit: "never.service", Revision: refused}, // it was refused again

@@ -117,6 +117,10 @@ func identify(event cluster.Event) (name string, revision int64, gone bool) {
 		return "machine " + string(e.Machine.ID), e.Machine.Revision, false
 	case cluster.MachineGone:
 		return "machine " + string(e.ID), 0, true
+	case cluster.LabelsChanged:
+		return "labels " + string(e.Labels.Machine), e.Labels.Revision, false
+	case cluster.LabelsGone:
+		return "labels " + string(e.Machine), 0, true
 	case cluster.PlacementChanged:
 		return fmt.Sprintf("placement %s %s", e.Placement.Machine, e.Placement.Unit), e.Placement.Revision, false
 	case cluster.PlacementGone:

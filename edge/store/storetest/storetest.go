@@ -27,6 +27,8 @@ type Backend interface {
 	RevokeLease(ctx context.Context, lease int64) error
 	PutMachine(ctx context.Context, m cluster.Machine) (cluster.Machine, error)
 	Machine(ctx context.Context, id cluster.MachineID) (cluster.Machine, error)
+	PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels, error)
+	Labels(ctx context.Context, id cluster.MachineID) (cluster.Labels, error)
 	States(ctx context.Context, machine cluster.MachineID) ([]cluster.UnitState, error)
 	PutStates(ctx context.Context, lease int64, machine cluster.MachineID, changed []cluster.UnitState, gone []cluster.UnitName) error
 
@@ -34,6 +36,8 @@ type Backend interface {
 	TakeLead(ctx context.Context, l cluster.Leader) (cluster.Leader, error)
 	Resign(ctx context.Context, l cluster.Leader) error
 	Commit(ctx context.Context, term cluster.Leader, changes []schedule.Change) ([]cluster.Event, error)
+	MarkUnused(ctx context.Context, term cluster.Leader, hashes []cluster.Hash) (mark int64, err error)
+	Collect(ctx context.Context, term cluster.Leader, mark int64, hashes []cluster.Hash) (collected int, err error)
 }
 
 // Run tries the contract, each part on a store of its own. A store may share
@@ -45,6 +49,8 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"malformed names and values are refused":         testMalformed,
 		"odd but allowed names and texts come back":      testOdd,
 		"machine's record is guarded and leased":         testMachine,
+		"labels are guarded and outlive their machine":   testLabels,
+		"malformed labels are refused":                   testMalformedLabels,
 		"lease that ends takes the machine, no more":     testLeaseEnds,
 		"lease kept alive goes on, left alone it ends":   testLeaseTime,
 		"states are written and removed":                 testStates,
@@ -55,6 +61,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"a thousand decisions in one Commit":             testThousand,
 		"a placement is decided once in a Commit":        testTwice,
 		"a unit is placed on many machines at once":      testGlobal,
+		"a text that nobody uses is collected":           testUnused,
 		"follower sees all, then each change in order":   testFollow,
 		"follower of one machine sees its placements":    testAssigned,
 		"followers and writers at once":                  testConcurrent,

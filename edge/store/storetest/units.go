@@ -85,7 +85,7 @@ func testMalformed(s *suite) {
 	ctx := s.Context()
 	for _, name := range []cluster.UnitName{
 		"", ".", "web", ".service", "@.service", "a/b.service", "../x.service", "wéb.service", "web .service",
-		"web\x00.service", "web.pod", cluster.UnitName(strings.Repeat("a", 248) + ".service"),
+		"web\x00.service", "web.txt", cluster.UnitName(strings.Repeat("a", 248) + ".service"),
 	} {
 		if _, err := s.store.PutUnit(ctx, aUnit(name, "a"), "a"); err == nil {
 			s.Errorf("a unit named %q was stored", name)

@@ -1,0 +1,61 @@
+package httpapi
+
+import "net/http"
+
+// look answers a read on a member, from what is known at revision least or later.
+type look func(r *http.Request, q query, least int64) (any, error)
+
+// reads is the shape of every read: parameters that are known, an answer of the
+// registry, or a member's where there is no registry here.
+func (a *API) reads(answer look, known ...string) handler {
+	known = append([]string{"minRevision"}, known...)
+	return func(w http.ResponseWriter, r *http.Request, by caller) error {
+		q, err := parseQuery(r.URL.RawQuery, known...)
+		if err != nil {
+			return err
+		}
+		least, err := q.least()
+		if err != nil {
+			return err
+		}
+		if a.config.Registry == nil {
+			return a.passToMember(w, r, by, nil)
+		}
+		found, err := answer(r, q, least)
+		if err != nil {
+			return err
+		}
+		return sendJSON(w, http.StatusOK, found)
+	}
+}
+
+// act does a write on a member, and says its status and its answer.
+type act func(r *http.Request, by caller, body []byte) (code int, answer any, err error)
+
+// writes is the shape of every write: no parameters, a body of JSON, done by the
+// registry or by a member where there is none here.
+func (a *API) writes(do act) handler {
+	return func(w http.ResponseWriter, r *http.Request, by caller) error {
+		if _, err := parseQuery(r.URL.RawQuery); err != nil {
+			return err
+		}
+		var body []byte
+		if r.Method != http.MethodDelete {
+			err := checkType(r)
+			if err == nil {
+				body, err = readBody(w, r)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if a.config.Registry == nil {
+			return a.passToMember(w, r, by, body)
+		}
+		code, answer, err := do(r, by, body)
+		if err != nil {
+			return err
+		}
+		return sendJSON(w, code, answer)
+	}
+}

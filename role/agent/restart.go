@@ -1,0 +1,57 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+
+	"argosy/core/api"
+	"argosy/core/cluster"
+	"argosy/core/converge"
+)
+
+// Restart has systemd restart a unit that the cluster has put on this machine, as
+// `systemctl restart` does, and waits until it runs again. Nothing is decided by
+// it: the placement stays, and so does the record of its start. The job goes on
+// if ctx ends. Other units of the machine are cluster.ErrNotFound.
+func (a *Agent) Restart(ctx context.Context, by string, unit cluster.UnitName) error {
+	files, err := a.disk.List()
+	if err != nil {
+		return fmt.Errorf("restart %s on %s: %w", unit, a.config.Machine.Name, err)
+	}
+	if _, ours := files[unit]; !ours {
+		return fmt.Errorf("restart %s on %s: a unit of the cluster: %w", unit, a.config.Machine.Name, cluster.ErrNotFound)
+	}
+	a.log.Info("restart", "unit", unit, "by", by)
+	ended, err := a.systemd.Enqueue(ctx, converge.RestartJob, unit)
+	if err != nil {
+		return fmt.Errorf("on %s: %w", a.config.Machine.Name, err)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case outcome, heard := <-ended:
+		if !heard {
+			return fmt.Errorf("on %s: restart %s: %w", a.config.Machine.Name, unit, errLost)
+		}
+		return a.restarted(outcome)
+	}
+}
+
+// restarted says what is wrong with a restart's end.
+func (a *Agent) restarted(o converge.Outcome) error {
+	status := o.Status
+	well := status.Result == "" || status.Result == "success"
+	switch status.Active {
+	case "active", "reloading", "refreshing":
+	default:
+		well = well && status.Active == "inactive"
+	}
+	if o.Result == "done" && well {
+		return nil
+	}
+	said := api.Said(cluster.UnitState{Active: status.Active, Sub: status.Sub, Result: status.Result})
+	if o.Result != "done" {
+		said = fmt.Sprintf("its job ended as %s: %s", o.Result, said)
+	}
+	return fmt.Errorf("on %s: %s", a.config.Machine.Name, said)
+}

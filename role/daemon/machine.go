@@ -1,0 +1,112 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"argosy/core/api"
+	"argosy/core/cluster"
+	"argosy/edge/authority"
+	"argosy/edge/fleetconf"
+	"argosy/edge/host"
+	"argosy/edge/systemd"
+	"argosy/role/agent"
+)
+
+// Systemd is this machine's systemd, for the agent, the API and the end of fleetd.
+type Systemd interface {
+	agent.Systemd
+	Status(ctx context.Context, unit cluster.UnitName) (text string, exitCode int, err error)
+	Journal(ctx context.Context, unit cluster.UnitName, options systemd.Options, w io.Writer) error
+	FollowJournal(ctx context.Context, unit cluster.UnitName, options systemd.Options, deliver func(text []byte, cursor string) error) error
+	JobType(ctx context.Context, pid int) (string, error)
+}
+
+// machine is what fleetd runs on: this machine, or a test's.
+type machine struct {
+	facts   host.Facts
+	podman  string // its version; empty where there is none
+	systemd Systemd
+	disk    agent.Disk
+	listen  func() ([]net.Listener, error) // for fleetctl
+	notify  func(state string)             // says something to systemd, see sd_notify(3)
+}
+
+// thisMachine looks around once: a Podman that is installed later counts when
+// fleetd starts again.
+func thisMachine(ctx context.Context, config fleetconf.Config, log *slog.Logger) (machine, error) {
+	facts, err := host.Read()
+	if err != nil {
+		return machine{}, err
+	}
+	podman, err := host.Podman(ctx)
+	if err != nil {
+		log.Warn("this machine takes no Quadlet files", "error", err)
+	}
+	folders := systemd.DefaultFolders()
+	folders.Units = config.UnitsDirectory
+	return machine{
+		facts: facts, podman: podman, systemd: systemd.NewManager(systemd.PrivateSocket, folders), disk: systemd.NewFiles(folders), listen: listenLocal,
+		// A lost word costs at most a restart, and systemd says so.
+		notify: func(state string) { _, _ = daemon.SdNotify(false, state) },
+	}, nil
+}
+
+// fleetSocket is where fleetctl looks, also when systemd does not listen there for us.
+const fleetSocket = "/run/fleet.sock"
+
+// listenLocal opens the API for fleetctl: systemd's sockets where it gave us
+// some (fleet.socket may name TCP ports too), and else the unix socket.
+func listenLocal() ([]net.Listener, error) {
+	listeners, err := activation.Listeners()
+	if err != nil {
+		return nil, fmt.Errorf("take over systemd's sockets: %w", err)
+	}
+	if len(listeners) > 0 {
+		return listeners, nil
+	}
+	_ = os.Remove(fleetSocket) // of an earlier life
+	l, err := net.Listen("unix", fleetSocket)
+	if err != nil {
+		return nil, fmt.Errorf("listen for fleetctl: %w", err)
+	}
+	return []net.Listener{l}, nil
+}
+
+// listenTLS opens the API for other machines: TCP with mutual TLS. There is no
+// TCP without.
+func listenTLS(config fleetconf.Config, at string) (net.Listener, error) {
+	secrets, err := authority.LoadServer(config.EtcdCAFile, config.EtcdCertFile, config.EtcdKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	l, err := tls.Listen("tcp", at, secrets)
+	if err != nil {
+		return nil, fmt.Errorf("listen for other machines: %w", err)
+	}
+	return l, nil
+}
+
+// here gives the API this machine's systemd in the API's words.
+type here struct {
+	Systemd
+	*agent.Agent
+}
+
+func (h here) Journal(ctx context.Context, unit cluster.UnitName, o api.JournalOptions, w io.Writer) error {
+	return h.Systemd.Journal(ctx, unit, systemd.Options(o), w)
+}
+
+func (h here) FollowJournal(ctx context.Context, unit cluster.UnitName, o api.JournalOptions, send func(api.JournalPiece) error) error {
+	return h.Systemd.FollowJournal(ctx, unit, systemd.Options(o), func(text []byte, cursor string) error {
+		return send(api.JournalPiece{Text: text, Cursor: cursor})
+	})
+}
