@@ -3,8 +3,10 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Quadlet files on a machine: a container with a volume and a network of its own,
@@ -90,4 +92,34 @@ func (c local) mustWrite(t *testing.T, machine, path, text string) {
 	t.Helper()
 	c.must(t, machine, "mkdir -p $(dirname "+path+")")
 	c.write(t, machine, path, text)
+}
+
+// A machine without Podman takes no Quadlet files: it says so when fleetd starts.
+func TestQuadletNeedsPodman(t *testing.T) {
+	podman := func(from, to string) {
+		t.Helper()
+		for _, machine := range allMachines {
+			cluster.must(t, machine, "sudo mv /usr/bin/"+from+" /usr/bin/"+to+" && sudo systemctl restart fleet")
+		}
+	}
+	podman("podman", "podman.away")
+	t.Cleanup(func() {
+		podman("podman.away", "podman")
+		cluster.shell(t, "core-01", "fleetctl destroy lone.volume; rm -f lone.volume")
+		cluster.whole(t, "hello@", 3)
+		for _, machine := range allMachines {
+			cluster.shell(t, machine, "sudo podman volume rm -f systemd-lone")
+		}
+	})
+	cluster.write(t, "core-01", "/home/core/lone.volume", "[Volume]\n")
+	eventually(t, time.Minute, func() error {
+		if out := cluster.shell(t, "core-01", "fleetctl list-machines -o json"); out.code != 0 || strings.Contains(out.stdout, `"podman"`) {
+			return fmt.Errorf("list-machines: exit %d\n%s%s", out.code, out.stdout, out.stderr)
+		}
+		return nil
+	})
+	out := cluster.shell(t, "core-01", "fleetctl start lone.volume")
+	if out.code != 4 || !strings.Contains(out.stderr, "no Podman") {
+		t.Errorf("a Quadlet file without Podman: exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
 }
