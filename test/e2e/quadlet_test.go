@@ -45,13 +45,30 @@ func TestQuadlet(t *testing.T) {
 	must("fleetctl status box.container", "box.service")
 	must("fleetctl journal --lines 50 box.container", "from a container")
 	must("fleetctl cat box.container | cmp - box.container", "")
-	labels := ""
-	for _, machine := range allMachines {
-		labels += cluster.must(t, machine, "sudo podman ps --filter name=systemd-box --format '{{.Labels.from}}'")
+	machine, _ := cluster.shown(t, "box.container")
+	label := func(want string) {
+		t.Helper()
+		if out := cluster.must(t, machine, "sudo podman ps --filter name=systemd-box --format '{{.Labels.from}}'"); out != want+"\n" {
+			t.Errorf("the container's label is %q, expected %q", out, want)
+		}
 	}
-	if labels != "drop-in\n" {
-		t.Errorf("the containers' labels are %q, expected the drop-in's on one machine", labels)
+	label("drop-in")
+
+	// A restart of fleetd is not felt; another drop-in is another unit.
+	pid := "systemctl show -P MainPID box.service"
+	before := cluster.must(t, machine, pid)
+	cluster.must(t, machine, "sudo systemctl restart fleet")
+	eventually(t, 30*time.Second, func() error {
+		if out := cluster.shell(t, "core-01", "fleetctl list-units --fields unit,sub --no-legend"); !strings.Contains(out.stdout, "box.container\trunning") {
+			return fmt.Errorf("list-units shows\n%s%s", out.stdout, out.stderr)
+		}
+		return nil
+	})
+	if after := cluster.must(t, machine, pid); after != before {
+		t.Errorf("the container's process was %s and is %s after a restart of fleetd", before, after)
 	}
+	must("sed -i s/from=drop-in/from=another/ box.container.d/10-label.conf && fleetctl start --replace box.container", "Unit box.container launched on ")
+	label("another")
 	must("fleetctl restart box.container", "box.container")
 	if out := cluster.shell(t, "core-01", "cd quadlet && fleetctl submit box.service"); out.code != 1 ||
 		!strings.Contains(out.stderr, "unit box.service would be box.service on its machine, and so would box.container, which is in the cluster") {
