@@ -19,6 +19,7 @@ const atOnce = 16
 // change is one unit on its way from what was asked to its outcome.
 type change struct {
 	name    cluster.UnitName
+	desired cluster.Desired // how far the unit is to come
 	written api.Written
 	err     error // of the request
 	code    int   // exit code, once it is over
@@ -67,10 +68,10 @@ func accepted(changes []*change) []*change {
 	return well
 }
 
-// desire asks for a desired state of units that exist.
-func (s *session) desire(ctx context.Context, changes []*change, desired cluster.Desired) {
+// desire asks for what is desired of units that exist.
+func (s *session) desire(ctx context.Context, changes []*change) {
 	s.each(changes, func(c *change) (api.Written, error) {
-		return s.SetUnit(ctx, c.name, api.UnitChange{Desired: desired})
+		return s.SetUnit(ctx, c.name, api.UnitChange{Desired: c.desired})
 	})
 }
 

@@ -18,6 +18,10 @@ import (
 // are none: a completion has no way to complain.
 const unhurried = time.Second
 
+// offered is how many names a shell is given to choose from. Who has more is
+// expected to type on.
+const offered = 300
+
 // completer is cobra's function that offers words for what is being typed.
 type completer = func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective)
 
@@ -53,10 +57,9 @@ func wantedSomewhere(u api.Unit) bool { return u.Desired != cluster.Inactive }
 func (s *session) unitWords(cmd *cobra.Command, args []string, typed string, fits func(api.Unit) bool) []cobra.Completion {
 	var words []cobra.Completion
 	s.silently(cmd, func(ctx context.Context) error {
-		answer, err := s.Units(ctx)
+		answer, err := s.UnitsBeginning(ctx, api.Beginning{Prefix: typed, Most: offered})
 		for _, unit := range answer.Units {
-			name := string(unit.Name)
-			if strings.HasPrefix(name, typed) && fits(unit) && !slices.Contains(args, name) {
+			if name := string(unit.Name); fits(unit) && !slices.Contains(args, name) {
 				words = append(words, cobra.CompletionWithDesc(name, string(unit.Outcome)))
 			}
 		}
@@ -65,11 +68,12 @@ func (s *session) unitWords(cmd *cobra.Command, args []string, typed string, fit
 	return words
 }
 
-// machineWords offers the machines by hostname.
+// machineWords offers the machines by hostname. Those that fit by their id only
+// are of no use to a shell.
 func (s *session) machineWords(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var words []cobra.Completion
 	s.silently(cmd, func(ctx context.Context) error {
-		answer, err := s.Machines(ctx)
+		answer, err := s.MachinesBeginning(ctx, api.Beginning{Prefix: typed, Most: offered})
 		for _, m := range answer.Machines {
 			if strings.HasPrefix(m.Name, typed) {
 				words = append(words, cobra.CompletionWithDesc(m.Name, machineAt(m.ID, m.IP, false)))
@@ -125,13 +129,13 @@ func list(choice []string) completer {
 	return func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		before := typed[:strings.LastIndexByte(typed, ',')+1]
 		chosen := strings.Split(before, ",")
-		var offered []cobra.Completion
+		var rest []cobra.Completion
 		for _, word := range choice {
 			if !slices.Contains(chosen, word) {
-				offered = append(offered, before+word)
+				rest = append(rest, before+word)
 			}
 		}
-		return offered, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		return rest, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	}
 }
 

@@ -63,7 +63,7 @@ func (s *secureShell) introduced(known, host string, port int, options []string)
 	if err != nil {
 		return nil, fmt.Errorf("keep the keys of hosts: %w", err)
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }() // a key that is public
 	added := filepath.Join(folder, "known_hosts")
 	arguments := []string{
 		"-o", "BatchMode=yes", "-o", "PreferredAuthentications=none", "-o", "LogLevel=QUIET",

@@ -32,7 +32,7 @@ func (s *secureShell) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.tunnel, "tunnel", "", "reach the cluster by way of ssh to this `HOST[:PORT]`")
 	flags.StringVar(&s.username, "ssh-username", "core", "whom to be on other machines")
 	flags.Float64Var(&s.timeout, "ssh-timeout", 10, "seconds to wait for an ssh connection")
-	flags.BoolVar(&s.strict, "strict-host-key-checking", true, "ask about unknown host keys, and refuse those that have changed")
+	flags.BoolVar(&s.strict, "strict-host-key-checking", true, "ask about unknown host keys, and refuse those that have changed; false to look at none")
 	flags.StringVar(&s.knownHosts, "known-hosts-file", "~/.fleetctl/known_hosts", "where the keys of hosts are kept")
 }
 
@@ -59,19 +59,18 @@ func (s *secureShell) connectTimeout() string {
 
 // options are those of every connection, see ssh_config(5).
 func (s *secureShell) options() ([]string, error) {
-	known, err := s.knownHostsFile()
-	if err != nil {
-		return nil, err
-	}
-	checking := "ask"
-	if !s.strict {
-		checking = "no"
-	}
-	options := []string{
-		"-o", "User=" + s.username,
-		"-o", s.connectTimeout(),
-		"-o", "StrictHostKeyChecking=" + checking,
-		"-o", `UserKnownHostsFile="` + known + `"`,
+	options := []string{"-o", "User=" + s.username, "-o", s.connectTimeout()}
+	if s.strict {
+		known, err := s.knownHostsFile()
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, "-o", "StrictHostKeyChecking=ask", "-o", `UserKnownHostsFile="`+known+`"`)
+	} else {
+		// Where ssh finds that a key has changed it forwards nothing, so it is
+		// given no keys to compare with; it would tell that it has learnt one.
+		options = append(options, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+			"-o", "GlobalKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")
 	}
 	if s.silent {
 		options = append(options, "-o", "BatchMode=yes")

@@ -16,6 +16,22 @@ type order struct {
 	path   string           // where the argument says that the file is
 	stored *api.Unit        // as the cluster has it; nil for a new unit
 	unit   *unitfile.Bundle // what to store; nil to leave what is stored
+
+	desired cluster.Desired // how far it is to come
+}
+
+// change is the order as a request. A file goes over what was known when it was
+// chosen, and over nothing else.
+func (o order) change(desired cluster.Desired) api.UnitChange {
+	change := api.Storing(o.unit, desired)
+	if o.unit != nil {
+		var known int64
+		if o.stored != nil {
+			known = o.stored.Generation
+		}
+		change.IfGeneration = &known
+	}
+	return change
 }
 
 // resolver finds each unit in fleet's order: in the cluster, in a file, its
@@ -69,7 +85,10 @@ func (s *session) resolve(ctx context.Context, args []string, desired cluster.De
 		orders, faults = append(orders, o), append(faults, err)
 	}
 	// Nothing is changed when one unit can't even be found or read.
-	return orders, firstOf(faults)
+	if err := firstOf(faults); err != nil {
+		return nil, err
+	}
+	return r.withInstances(ctx, orders)
 }
 
 // firstOf joins errors into one that has the kind of the first.
@@ -88,7 +107,10 @@ func firstOf(faults []error) error {
 }
 
 func (r *resolver) order(ctx context.Context, name cluster.UnitName, path string) (order, error) {
-	o := order{name: name, path: path}
+	o := order{name: name, path: path, desired: r.desired}
+	if r.replace && name.IsTemplate() {
+		o.desired = cluster.Inactive // its instances come further
+	}
 	if stored, known := r.stored[name]; known {
 		o.stored = &stored
 		err := r.compare(ctx, &o)

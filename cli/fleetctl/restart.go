@@ -50,7 +50,7 @@ func (s *session) restart(ctx context.Context, args []string, w waiting) error {
 	}
 	var changes []*change
 	for _, name := range names {
-		changes = append(changes, &change{name: name})
+		changes = append(changes, &change{name: name, desired: cluster.Launched})
 	}
 	again := func(c *change) (api.Written, error) {
 		return s.SetUnit(ctx, c.name, api.UnitChange{Desired: cluster.Launched, Supersede: stored[c.name].Generation})
@@ -81,5 +81,5 @@ func (s *session) restartOne(ctx context.Context, c *change, again func(*change)
 	one := []*change{c}
 	s.each(one, again)
 	s.triggered(accepted(one), "restart", true)
-	return s.arrive(ctx, accepted(one), cluster.Launched, w)
+	return s.arrive(ctx, accepted(one), w)
 }

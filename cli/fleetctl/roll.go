@@ -17,12 +17,16 @@ import (
 func (s *session) roll(ctx context.Context, c *change, unit api.Unit, w waiting) error {
 	on := slices.DeleteFunc(slices.Clone(unit.On), func(p api.Presence) bool { return p.Placed == nil })
 	s.triggered([]*change{{name: c.name, written: api.Written{Global: true}}}, "restart", true)
+	progress := newProgress(s.err)
 	for i, place := range on {
 		if place.Name == "" {
 			s.warn("%s on %s: that machine is not there now", unit.Name, place.Called())
 			continue
 		}
-		if err := s.rollOne(ctx, c, place, w); err != nil {
+		progress.show("%d of %d: %s: restarting on %s", i, len(on), unit.Name, place.Called())
+		err := s.askRestart(ctx, c, place, w)
+		progress.clear()
+		if err := s.rolled(ctx, c, place, err); err != nil {
 			return err
 		}
 		if c.code == cli.ExitOK {
@@ -37,17 +41,29 @@ func (s *session) roll(ctx context.Context, c *change, unit api.Unit, w waiting)
 	return nil
 }
 
-// rollOne restarts the unit on one machine and waits until it runs there again.
-func (s *session) rollOne(ctx context.Context, c *change, place api.Presence, w waiting) error {
+// errLate says that a machine took longer than the user would wait.
+var errLate = errors.New("not there in time")
+
+// askRestart restarts the unit on one machine and waits until it runs there again.
+func (s *session) askRestart(ctx context.Context, c *change, place api.Presence, w waiting) error {
 	bounded, cancel := w.within(ctx)
 	defer cancel()
 	err := s.Restart(bounded, c.name, place.Machine)
+	if err != nil && errors.Is(bounded.Err(), context.DeadlineExceeded) {
+		return errLate
+	}
+	return err
+}
+
+// rolled tells how one machine's restart went wrong, if it did, and sets the exit
+// code.
+func (s *session) rolled(ctx context.Context, c *change, place api.Presence, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return interrupted()
-	case errors.Is(bounded.Err(), context.DeadlineExceeded):
+	case errors.Is(err, errLate):
 		c.code = cli.ExitTimeout
 		fmt.Fprintf(s.err, "Unit %s: not there in time: on %s: it is restarting; it goes on\n", c.name, place.Called())
 		return nil

@@ -58,6 +58,12 @@ func TestAMachineThatDoesNotAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.want(w.fleetctl("start", "fail-agent"), 1, "Triggered global unit fail-agent.service start\n", "fail-agent.service says 10\n")
+	w.eventually(func() error { // one machine's failure is the unit's: start did not wait for the others
+		if got := w.fleetctl("list-units", "--no-legend"); strings.Count(got.out, "failed") != 2*len(worldIDs) {
+			return fmt.Errorf("%+v", got)
+		}
+		return nil
+	})
 	silent := w.machines[1]
 	silent.API = ""
 	if _, err := w.store.PutMachine(t.Context(), silent); err != nil {
@@ -99,6 +105,25 @@ func lines(from io.Reader, to chan<- string) {
 	defer close(to)
 	for in := bufio.NewScanner(from); in.Scan(); {
 		to <- in.Text()
+	}
+}
+
+// eventually waits until check passes, and fails with its last word.
+func (w *world) eventually(check func() error) {
+	w.Helper()
+	deadline := time.After(patience)
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		select {
+		case <-deadline:
+			w.Fatal(err)
+		case <-again.C:
+		}
 	}
 }
 

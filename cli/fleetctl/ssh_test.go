@@ -12,12 +12,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"argosy/cli"
 )
 
-// TestMain lets the test's own program be the ssh that fleetctl runs.
+// TestMain lets the test's own program be the ssh that fleetctl runs, and the
+// fleetctl that a shell runs.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "ssh" {
+	switch filepath.Base(os.Args[0]) {
+	case "ssh":
 		os.Exit(fakeSSH(os.Args[1:]))
+	case "fleetctl":
+		os.Exit(cli.Code(New().Execute()))
 	}
 	os.Exit(m.Run())
 }
@@ -141,7 +147,7 @@ func TestSSH(t *testing.T) {
 	got := w.fleetctl("ssh", "--ssh-port=2222", "--ssh-username", "me", "--ssh-timeout=0.5", "--strict-host-key-checking=false",
 		"--known-hosts-file="+os.Getenv("HOME")+"/k", "core-01", "echo", "hello")
 	w.want(got, 0, "hello\n", "")
-	if arguments := strings.Join(called(), " "); arguments != `-o User=me -o ConnectTimeout=1 -o StrictHostKeyChecking=no -o UserKnownHostsFile="`+os.Getenv("HOME")+`/k" -p 2222 -- 10.10.1.1 echo hello` {
+	if arguments := strings.Join(called(), " "); arguments != `-o User=me -o ConnectTimeout=1 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null -o LogLevel=ERROR -p 2222 -- 10.10.1.1 echo hello` {
 		t.Errorf("ssh %s", arguments)
 	}
 	for _, c := range []struct {

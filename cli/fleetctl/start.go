@@ -9,7 +9,6 @@ import (
 	"argosy/cli"
 	"argosy/core/api"
 	"argosy/core/cluster"
-	"argosy/core/unitfile"
 )
 
 func start(s *session) *cobra.Command {
@@ -21,7 +20,12 @@ func start(s *session) *cobra.Command {
 		Long: `start stores each unit, if it is new, has the cluster place and start it, and waits
 for the outcome. It ends with 0 when all units are active or have run to a good end, with
 1 when one failed (the last lines of its journal are shown), with 4 when no machine may
-run it now (it starts as soon as one may), and with 5 when it takes longer than --timeout.`,
+run it now (it starts as soon as one may), and with 5 when it takes longer than --timeout.
+
+Where a file differs from what is stored, the difference is shown and the stored one
+is started. With --replace the file is stored and takes effect where the unit is. A
+template may be named then: all its stored instances take its text and stay as far as
+they are.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: run(func(cmd *cobra.Command, args []string) error {
 			return s.bring(cmd.Context(), args, cluster.Launched, replace, w)
@@ -43,31 +47,47 @@ func (s *session) bring(ctx context.Context, args []string, desired cluster.Desi
 	if err != nil {
 		return err
 	}
-	units := map[cluster.UnitName]*unitfile.Bundle{}
+	wanted := map[cluster.UnitName]order{}
 	var changes []*change
 	for _, o := range orders {
-		units[o.name] = o.unit
-		changes = append(changes, &change{name: o.name})
+		wanted[o.name] = o
+		changes = append(changes, &change{name: o.name, desired: o.desired})
 	}
 	s.each(changes, func(c *change) (api.Written, error) {
-		return s.SetUnit(ctx, c.name, api.Storing(units[c.name], desired))
+		return s.SetUnit(ctx, c.name, wanted[c.name].change(c.desired))
 	})
-	verb := map[cluster.Desired]string{cluster.Launched: "start", cluster.Loaded: "load"}[desired]
-	s.triggered(accepted(changes), verb, w.blocks())
+	verbs := map[cluster.Desired]string{cluster.Launched: "start", cluster.Loaded: "load"}
+	bound := s.stored(accepted(changes))
+	for _, c := range bound {
+		s.triggered([]*change{c}, verbs[c.desired], w.blocks())
+	}
 	if !w.blocks() {
 		return result(changes)
 	}
-	if err := s.arrive(ctx, accepted(changes), desired, w); err != nil {
+	if err := s.arrive(ctx, bound, w); err != nil {
 		return err
 	}
 	return result(changes)
 }
 
+// stored tells of what was only to be stored, templates above all, and returns
+// the rest, which is bound for machines.
+func (s *session) stored(changes []*change) (bound []*change) {
+	for _, c := range changes {
+		if c.desired == cluster.Inactive {
+			fmt.Fprintf(s.out, "Unit %s %s\n", c.name, c.desired)
+		} else {
+			bound = append(bound, c)
+		}
+	}
+	return bound
+}
+
 // arrive waits until units are as far as desired, and tells how they are then.
-func (s *session) arrive(ctx context.Context, changes []*change, desired cluster.Desired, w waiting) error {
+func (s *session) arrive(ctx context.Context, changes []*change, w waiting) error {
 	var failed []api.Unit
 	err := s.wait(ctx, w, changes, func(c *change, unit api.Unit) {
-		if !s.overtaken(c, unit, desired) && s.brought(c, unit) {
+		if !s.overtaken(c, unit) && s.brought(c, unit) {
 			failed = append(failed, unit)
 		}
 	})

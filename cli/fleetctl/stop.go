@@ -36,7 +36,7 @@ func (s *session) end(ctx context.Context, args []string, desired cluster.Desire
 	if err != nil {
 		return err
 	}
-	s.desire(ctx, accepted(changes), desired)
+	s.desire(ctx, accepted(changes))
 	verb, past := "stop", "stopped"
 	if desired == cluster.Inactive {
 		verb, past = "unload", "unloaded"
@@ -48,7 +48,7 @@ func (s *session) end(ctx context.Context, args []string, desired cluster.Desire
 	var well []string
 	err = s.wait(ctx, w, accepted(changes), func(c *change, unit api.Unit) {
 		switch {
-		case s.overtaken(c, unit, desired):
+		case s.overtaken(c, unit):
 		case unit.Outcome == api.OutcomeFailed:
 			c.code = cli.ExitError
 			fmt.Fprintf(s.err, "Unit %s could not be %s: %s\n", c.name, past, unit.Reason)
@@ -86,7 +86,7 @@ func (s *session) existing(ctx context.Context, args []string, desired cluster.D
 	}
 	var changes []*change
 	for _, name := range names {
-		c := &change{name: name}
+		c := &change{name: name, desired: desired}
 		changes = append(changes, c)
 		if unit, known := stored[name]; known && desired == cluster.Loaded && unit.Desired == cluster.Inactive {
 			c.err = fleets("Unable to stop unit %s in state inactive", name)

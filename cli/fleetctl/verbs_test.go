@@ -175,7 +175,7 @@ func TestATemplateThatChanged(t *testing.T) {
 	if err := os.WriteFile("app@.service", []byte(changed), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w.want(w.fleetctl("submit", "app@", "--replace"), 0, "Unit app@.service inactive\n", "")
+	w.want(w.fleetctl("submit", "app@", "--replace"), 0, "Unit app@.service inactive\n", "on machines and not replaced: 1 (start --replace does it)\n")
 	t.Chdir(t.TempDir())
 	got := w.fleetctl("start", "app@1")
 	w.want(got, 0, launched, "differs from its template app@.service there")

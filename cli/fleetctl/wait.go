@@ -26,7 +26,11 @@ func (s *session) wait(ctx context.Context, w waiting, changes []*change, over f
 	for _, c := range changes {
 		pending[c.name], names = c, append(names, c.name)
 	}
+	progress := newProgress(s.err)
 	err := s.Watch(bounded, names, func(line api.WatchLine) error {
+		if line.Age() > api.Stale {
+			progress.clear()
+		}
 		s.note(line.Freshness)
 		if line.Unit == nil {
 			return nil
@@ -38,15 +42,18 @@ func (s *session) wait(ctx context.Context, w waiting, changes []*change, over f
 		}
 		last[unit.Name] = unit
 		if !unit.Outcome.Final() {
+			progress.show("%d of %d: %s: %s", len(changes)-len(pending), len(changes), unit.Name, unit.Reason)
 			return nil
 		}
 		delete(pending, unit.Name)
+		progress.clear()
 		over(c, unit)
 		if len(pending) == 0 {
 			return errAllOver
 		}
 		return nil
 	})
+	progress.clear()
 	switch {
 	case errors.Is(err, errAllOver):
 		return nil
@@ -83,11 +90,11 @@ func (s *session) tellLate(c *change, last api.Unit) {
 }
 
 // overtaken says that someone else now wants another thing of the unit, and tells it.
-func (s *session) overtaken(c *change, unit api.Unit, desired cluster.Desired) bool {
+func (s *session) overtaken(c *change, unit api.Unit) bool {
 	switch {
 	case unit.Outcome == api.OutcomeGone || unit.Desired == "":
 		fmt.Fprintf(s.err, "Unit %s: destroyed meanwhile\n", c.name)
-	case unit.Desired != desired:
+	case unit.Desired != c.desired:
 		fmt.Fprintf(s.err, "Unit %s: made %s meanwhile by %s\n", c.name, unit.Desired, unit.By)
 	default:
 		return false

@@ -145,15 +145,15 @@ func (v *View) States(machine cluster.MachineID) []State {
 			if cmp.Or(machine, s.Machine) != s.Machine {
 				continue
 			}
-			rows = append(rows, v.state(s))
+			rows = append(rows, stateRow(s, v.machines[s.Machine]))
 		}
 	}
 	return rows
 }
 
-func (v *View) state(s cluster.UnitState) State {
+func stateRow(s cluster.UnitState, on cluster.Machine) State {
 	return State{
-		Unit: s.Unit, Machine: s.Machine, IP: v.machines[s.Machine].Address, Hash: s.Hash,
+		Unit: s.Unit, Machine: s.Machine, IP: on.Address, Hash: s.Hash,
 		Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, Phase: s.Phase, Problem: s.Problem, Note: s.Note,
 	}
 }

@@ -61,6 +61,26 @@ func (c *Client) UnitsNamed(ctx context.Context, names []cluster.UnitName) (all 
 	return all, nil
 }
 
+// UnitsBeginning lists units whose names begin so.
+func (c *Client) UnitsBeginning(ctx context.Context, b api.Beginning) (answer api.Units, err error) {
+	err = c.exchange(ctx, http.MethodGet, "/units", c.reading(beginningQuery(b)), nil, &answer)
+	return answer, err
+}
+
+// MachinesBeginning lists machines whose hostname or id begins so.
+func (c *Client) MachinesBeginning(ctx context.Context, b api.Beginning) (answer api.Machines, err error) {
+	err = c.exchange(ctx, http.MethodGet, "/machines", c.reading(beginningQuery(b)), nil, &answer)
+	return answer, err
+}
+
+func beginningQuery(b api.Beginning) url.Values {
+	q := url.Values{"prefix": {b.Prefix}}
+	if b.Most > 0 {
+		q.Set("limit", strconv.Itoa(b.Most))
+	}
+	return q
+}
+
 func unitQuery(names []cluster.UnitName) url.Values {
 	q := url.Values{}
 	for _, name := range names {

@@ -43,6 +43,14 @@ func (f *fakeRegistry) available() error {
 	return nil
 }
 
+func (f *fakeRegistry) MachinesBeginning(_ context.Context, _ int64, b api.Beginning) (api.Machines, error) {
+	return api.Machines{Machines: []api.Machine{{ID: here, Name: fmt.Sprintf("%+v", b)}, {ID: there}}}, f.available()
+}
+
+func (f *fakeRegistry) UnitsBeginning(_ context.Context, _ int64, b api.Beginning) (api.Units, error) {
+	return api.Units{Units: []api.Unit{{Reason: fmt.Sprintf("%+v", b)}}}, f.available()
+}
+
 func (f *fakeRegistry) Machines(context.Context, int64, bool) (api.Machines, error) {
 	return api.Machines{Machines: []api.Machine{{ID: here}, {ID: there}}}, f.available()
 }
@@ -61,6 +69,38 @@ func (f *fakeRegistry) Units(_ context.Context, _ int64, only []cluster.UnitName
 
 func (f *fakeRegistry) States(context.Context, int64, cluster.MachineID) (api.States, error) {
 	return api.States{}, f.available()
+}
+
+// The lists have pages of one row, at revision 7.
+func (f *fakeRegistry) MachinesPage(_ context.Context, _ int64, from api.From, _ bool) (answer api.Machines, more bool, err error) {
+	row := api.Machine{ID: here}
+	if from.After.Machine != "" {
+		row.ID = there
+	}
+	return api.Machines{Freshness: api.Freshness{Revision: 7}, Machines: []api.Machine{row}}, row.ID == here, f.keeps(from)
+}
+
+func (f *fakeRegistry) UnitsPage(_ context.Context, _ int64, from api.From, _ []cluster.UnitName) (answer api.Units, more bool, err error) {
+	row := api.Unit{Name: "far.service"}
+	if from.After.Unit != "" {
+		row.Name = "web.service"
+	}
+	return api.Units{Freshness: api.Freshness{Revision: 7}, Units: []api.Unit{row}}, row.Name == "far.service", f.keeps(from)
+}
+
+func (f *fakeRegistry) StatesPage(_ context.Context, _ int64, from api.From, _ cluster.MachineID) (answer api.States, more bool, err error) {
+	row := api.State{Unit: "web.service", Machine: here}
+	if from.After.Machine != "" {
+		row.Machine = there
+	}
+	return api.States{Freshness: api.Freshness{Revision: 7}, States: []api.State{row}}, row.Machine == here, f.keeps(from)
+}
+
+func (f *fakeRegistry) keeps(from api.From) error {
+	if from.Revision != 0 && from.Revision != 7 {
+		return api.Expired()
+	}
+	return f.available()
 }
 
 func (f *fakeRegistry) Unit(_ context.Context, _ int64, name cluster.UnitName) (answer api.UnitAnswer, err error) {

@@ -25,6 +25,8 @@ import (
 // Registry knows the cluster. role/registry is one.
 type Registry interface {
 	Lists
+	Pages
+	Beginnings
 	Finder
 	Watcher
 	Writer
@@ -36,6 +38,20 @@ type Lists interface {
 	Machines(ctx context.Context, least int64, away bool) (api.Machines, error)
 	Units(ctx context.Context, least int64, only []cluster.UnitName) (api.Units, error)
 	States(ctx context.Context, least int64, machine cluster.MachineID) (api.States, error)
+}
+
+// Pages are the lists part by part, and whether there is more: all parts as the
+// cluster was at the first. They are an api.Expired where that is no longer known.
+type Pages interface {
+	MachinesPage(ctx context.Context, least int64, from api.From, away bool) (api.Machines, bool, error)
+	UnitsPage(ctx context.Context, least int64, from api.From, only []cluster.UnitName) (api.Units, bool, error)
+	StatesPage(ctx context.Context, least int64, from api.From, machine cluster.MachineID) (api.States, bool, error)
+}
+
+// Beginnings are lists of what is called so in its beginning.
+type Beginnings interface {
+	MachinesBeginning(ctx context.Context, least int64, b api.Beginning) (api.Machines, error)
+	UnitsBeginning(ctx context.Context, least int64, b api.Beginning) (api.Units, error)
 }
 
 // Finder looks one thing up: cluster.ErrNotFound where there is none.

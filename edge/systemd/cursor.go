@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"argosy/core/cluster"
@@ -34,11 +35,11 @@ func (m *Manager) FollowJournal(ctx context.Context, unit cluster.UnitName, opti
 	}
 	options.Lines = MostLines // where there is no cursor yet, whatever comes is new
 	ctx, cancel := context.WithCancel(ctx)
-	news, ended := bell(ctx, unit, options.After)
-	defer func() {
-		cancel()
-		<-ended
-	}()
+	news, ended := make(ringer, 1), make(chan error, 1)
+	var bell sync.WaitGroup
+	bell.Go(func() { ended <- news.ring(ctx, unit, options.After) })
+	defer bell.Wait()
+	defer cancel()
 	for {
 		select {
 		case err := <-ended:
@@ -56,25 +57,18 @@ func (m *Manager) FollowJournal(ctx context.Context, unit cluster.UnitName, opti
 	}
 }
 
-// bell rings when a unit has logged something behind a cursor, until ctx ends.
-func bell(ctx context.Context, unit cluster.UnitName, after string) (news ringer, ended <-chan error) {
-	news = make(ringer, 1)
-	journal := command(ctx, "journalctl", append(Options{After: after, Follow: true, Output: "cat"}.arguments(unit), "--no-tail", "--quiet")...)
-	journal.Stdout = news
-	end := make(chan error, 1)
-	go func() {
-		defer close(end)
-		err := journal.Run()
-		if err == nil {
-			err = errors.New("it has ended")
-		}
-		end <- err
-	}()
-	return news, end
-}
-
 // ringer rings once for however much is written before someone listens.
 type ringer chan struct{}
+
+// ring does so when a unit has logged something behind a cursor, until ctx ends.
+func (r ringer) ring(ctx context.Context, unit cluster.UnitName, after string) error {
+	journal := command(ctx, "journalctl", append(Options{After: after, Follow: true, Output: "cat"}.arguments(unit), "--no-tail", "--quiet")...)
+	journal.Stdout = r
+	if err := journal.Run(); err != nil {
+		return err
+	}
+	return errors.New("it has ended")
+}
 
 func (r ringer) Write(p []byte) (int, error) {
 	select {

@@ -125,9 +125,13 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%+v is valid", bad)
 		}
 	}
-	got := strings.Join(Options{Lines: 10, Follow: true, Output: "json"}.arguments("-x.service"), " ")
-	if want := "--no-pager --output=json --unit=-x.service --lines=10 --follow"; got != want {
-		t.Errorf("arguments %s, expected %s", got, want)
+	for want, options := range map[string]Options{
+		"--no-pager --output=json --unit=-x.service --lines=10 --follow":          {Lines: 10, Follow: true, Output: "json"},
+		"--no-pager --output=short --unit=-x.service --after-cursor=s=1; i=2 --x": {Lines: 10, After: "s=1; i=2 --x"},
+	} {
+		if got := strings.Join(options.arguments("-x.service"), " "); got != want {
+			t.Errorf("arguments %s, expected %s", got, want)
+		}
 	}
 	m := NewManager("/nowhere", DefaultFolders())
 	if err := m.Journal(t.Context(), "x; reboot", Options{}, nil); err == nil {

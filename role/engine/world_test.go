@@ -126,7 +126,8 @@ func (w *world) leader() int {
 // node is an engine on a machine, with its way to the store.
 type node struct {
 	*memstore.Store
-	w *world
+	w      *world
+	engine *Engine
 
 	mu      sync.Mutex
 	blind   chan struct{} // not nil: batches wait until it is closed
@@ -153,6 +154,7 @@ func (w *world) start(n int, run string) *node {
 		Machine: machineID(n), Run: run, Store: node, Planner: schedule.New(),
 		Log: slog.New(slog.NewTextHandler(w.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("on", n),
 	})
+	node.engine = engine
 	go func() { node.done <- engine.Run(ctx) }()
 	node.end = sync.OnceFunc(func() {
 		cancel()

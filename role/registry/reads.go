@@ -60,6 +60,22 @@ func (r *Registry) Unit(ctx context.Context, least int64, name cluster.UnitName)
 	return answer, err
 }
 
+// UnitsBeginning lists the units whose names begin so.
+func (r *Registry) UnitsBeginning(ctx context.Context, least int64, b api.Beginning) (answer api.Units, err error) {
+	err = r.read(ctx, least, func(v *api.View, fresh api.Freshness) {
+		answer = api.Units{Freshness: fresh, Units: v.UnitsBeginning(b)}
+	})
+	return answer, err
+}
+
+// MachinesBeginning lists the machines whose hostname or id begins so.
+func (r *Registry) MachinesBeginning(ctx context.Context, least int64, b api.Beginning) (answer api.Machines, err error) {
+	err = r.read(ctx, least, func(v *api.View, fresh api.Freshness) {
+		answer = api.Machines{Freshness: fresh, Machines: v.MachinesBeginning(b)}
+	})
+	return answer, err
+}
+
 // States lists what systemd says on all machines, or on one.
 func (r *Registry) States(ctx context.Context, least int64, machine cluster.MachineID) (answer api.States, err error) {
 	err = r.read(ctx, least, func(v *api.View, fresh api.Freshness) {

@@ -1,0 +1,12 @@
+//go:build machines
+
+package e2e
+
+import "testing"
+
+func TestMoveFromFleet(t *testing.T) {
+	t.Cleanup(func() {
+		cluster.shell(t, "core-01", "fleetctl destroy moved@1 moved@2 moved@ typo fast; rm -rf units fleet.conf moved@.service wrong.service typo.service fast.service")
+	})
+	follow(t, "../../docs/guide/move-from-fleet.md")
+}
