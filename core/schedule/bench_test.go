@@ -24,14 +24,43 @@ func BenchmarkPlace(b *testing.B) {
 			constrained int // of 100
 		}{{"plain", 0}, {"mixed", 20}, {"constrained", 100}} {
 			b.Run(fmt.Sprintf("%s/units=%d/machines=%d", mix.name, size.units, size.machines), func(b *testing.B) {
-				benchmarkPlace(b, size.units, size.machines, mix.constrained)
+				benchmarkPlace(b, size.units, benchFacts(size.units, size.machines, mix.constrained))
 			})
 		}
 	}
 }
 
-func benchmarkPlace(b *testing.B, units, machines, constrained int) {
-	facts := benchFacts(units, machines, constrained)
+// BenchmarkWords is BenchmarkPlace for units that all ask for one of the words that
+// choose among machines, in families of five, or all instances of one template.
+func BenchmarkWords(b *testing.B) {
+	for _, size := range []struct{ units, machines int }{{100_000, 1_000}, {1_000_000, 10_000}} {
+		for _, words := range []struct{ name, lines string }{
+			{"reserve", "Reserve=memory=640M cpu=0.6"}, {"spread", "Spread=region"}, {"limit", "MaxPerMachine=1"},
+			{"prefer", "Prefer=disk=ssd 10 region=r1 5"}, {"one-template", "Spread=region machine\nMaxPerMachine=100"},
+		} {
+			b.Run(fmt.Sprintf("%s/units=%d/machines=%d", words.name, size.units, size.machines), func(b *testing.B) {
+				facts := benchFacts(size.units, size.machines, 0)
+				text := fleetText(words.lines)
+				for i, fact := range facts {
+					switch fact := fact.(type) {
+					case cluster.MachineChanged:
+						fact.Machine.Capacity = cluster.Capacity{CPUs: 64, MemoryBytes: 64 << 30}
+						facts[i] = fact
+					case cluster.UnitChanged:
+						fact.Unit.Hash = cluster.HashOf(text)
+						if words.name == "one-template" {
+							fact.Unit.Name = cluster.UnitName(fmt.Sprintf("app@%07d.service", fact.Unit.Revision))
+						}
+						facts[i] = fact
+					}
+				}
+				benchmarkPlace(b, size.units, append(facts, cluster.ContentChanged{Hash: cluster.HashOf(text), Text: text}))
+			})
+		}
+	}
+}
+
+func benchmarkPlace(b *testing.B, units int, facts []cluster.Event) {
 	var learning, planning, confirming time.Duration
 	var bytes uint64
 	for b.Loop() {

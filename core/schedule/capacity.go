@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"argosy/core/cluster"
 	"argosy/core/unitfile"
@@ -286,14 +285,20 @@ func number(a amount) string {
 	return strconv.FormatInt(a.n, 10)
 }
 
-// bytesInWords rounds down to one digit behind the point, so that what is called
-// free is.
+// bytesInWords is a size in the largest unit that it has one of, or in the next
+// where only that says it with one digit behind the point; else rounded down, so
+// that what is called free is.
 func bytesInWords(n int64) string {
 	for power := 4; power > 0; power-- {
-		if unit := int64(1) << (10 * power); n >= unit {
-			tenths := math.Floor(float64(n) / float64(unit) * 10)
-			return strings.TrimSuffix(strconv.FormatFloat(tenths/10, 'f', 1, 64), ".0") + " " + []string{"", "KiB", "MiB", "GiB", "TiB"}[power]
+		unit := int64(1) << (10 * power)
+		if n < unit {
+			continue
 		}
+		if smaller := unit >> 10; n*10%unit != 0 && power > 1 && n*10%smaller == 0 {
+			power, unit = power-1, smaller
+		}
+		tenths := math.Floor(float64(n) / float64(unit) * 10)
+		return strconv.FormatFloat(tenths/10, 'f', -1, 64) + " " + []string{"", "KiB", "MiB", "GiB", "TiB"}[power]
 	}
 	return fmt.Sprintf("%d bytes", n)
 }

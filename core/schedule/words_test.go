@@ -55,12 +55,11 @@ func (w words) lines() []string {
 // TestWords is TestLaws with few units that ask for what few machines have, one
 // word or another most of the time.
 //
-// Planted once, and caught here or by TestLaws: what is pending not counted, or
+// Planted once, and caught here, by TestLaws or by the scenarios: what is pending not counted, or
 // what is ending counted as gone; a text's room not counted anew when the text
 // changes; the sets of free room not raised, not lowered, kept though a machine
 // left or the numbers changed; a unit that waits not tried when room comes free,
-// when a sibling leaves or changes its mind, when its turn was over, while
-// something of it was pending; a renewal that does not fit, or does not wait for
+// when a sibling leaves or changes its mind; a renewal that does not fit, or does not wait for
 // what must give way, or is not asked for again; what runs moved because its
 // machine shrank or lost its Podman; a limit that holds one way only, or not for
 // what is placed already; instances counted on lost machines, by old labels, or
