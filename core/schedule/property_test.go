@@ -35,9 +35,8 @@ var (
 // stays, though older news comes to light of one that conflicts; nothing
 // said of a global unit that is nowhere; labels not guarded, not looked at again
 // when they change, forgotten with the machine's record or by a renumbering; a unit
-// displaced that its peers must be with, that is global, unwanted, on its way
-// elsewhere or not meant, for a unit that could not be there anyway or has a place
-// already; two displaced to where they conflict; a displacement given up halfway
+// displaced that its peers must be with, that is global, on its way elsewhere or
+// not meant, or for a unit that could not be there anyway, for want of room too; two displaced to where they conflict; a displacement given up halfway
 // that leaves a slot, or a hold that outlasts its unit's change; one who replaces
 // and found no place not tried again when the others can go.
 func TestLaws(t *testing.T) { rapid.Check(t, laws) }

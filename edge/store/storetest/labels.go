@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"argosy/core/cluster"
+	"argosy/core/schedule"
 )
 
 func testLabels(s *suite) {
@@ -79,6 +80,35 @@ func testMalformedLabels(s *suite) {
 	if got := s.all(cluster.Everything); len(got.Events) != 0 {
 		s.Errorf("after only refusals the store holds %v", got.Events)
 	}
+}
+
+// testLabelled commits placements decided from what was said of their machine, and
+// from what was not, some side by side in one transaction.
+func testLabelled(s *suite) {
+	plain, labelled := s.putMachine(1), s.putMachine(2)
+	term := s.takeLead(plain.ID)
+	before := s.putLabels(cluster.Labels{Machine: labelled.ID, Set: map[string]string{"region": "hamburg"}})
+	now := before
+	now.Set = map[string]string{"region": "öland"}
+	now = s.putLabels(now)
+	decided := func(n int, m cluster.Machine, labels int64) schedule.Change {
+		place := placed(s.putUnit(aUnit(unitName(n), "a"), "a"), m)
+		place.LabelsRevision = labels
+		return place
+	}
+	for _, c := range []struct{ stands, others []schedule.Change }{
+		{[]schedule.Change{decided(0, plain, 0)}, []schedule.Change{decided(1, plain, now.Revision)}},
+		{[]schedule.Change{decided(2, labelled, now.Revision)}, []schedule.Change{decided(3, labelled, before.Revision), decided(4, labelled, 0)}},
+	} {
+		events, err := s.store.Commit(s.Context(), term, append(c.stands, c.others...))
+		if !errors.Is(err, cluster.ErrConflict) || len(events) != 1 ||
+			events[0].(cluster.PlacementChanged).Placement.Unit != c.stands[0].(schedule.Place).Placement.Unit {
+			s.Errorf("placed %+v, %v; want the first and ErrConflict", events, err)
+		}
+	}
+	now.Set = nil
+	s.putLabels(now)
+	s.commit(term, decided(5, labelled, 0))
 }
 
 func (s *suite) putLabels(l cluster.Labels) cluster.Labels {

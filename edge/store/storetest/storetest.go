@@ -57,6 +57,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"one leader at a time":                           testLeader,
 		"deposed leader's writes fail":                   testDeposed,
 		"each decision stands on its own guards":         testGuards,
+		"a placement is guarded by its labels too":       testLabelled,
 		"every kind of decision":                         testDecisions,
 		"a thousand decisions in one Commit":             testThousand,
 		"a placement is decided once in a Commit":        testTwice,
