@@ -46,7 +46,7 @@ func TestLaws(t *testing.T) { rapid.Check(t, laws) }
 func FuzzLaws(f *testing.F) { f.Fuzz(rapid.MakeFuzz(laws)) }
 
 func laws(t *rapid.T) {
-	h := newHistory(t)
+	h := newHistory(t, unitNames, nil)
 	for range rapid.IntRange(1, 40).Draw(t, "steps") {
 		h.step()
 	}
@@ -60,9 +60,14 @@ var kinds = map[string][]string{
 	"replaces": {"plain", "plain", "replaces", "replaces", "replaces", "conflicts", "peers"},
 }
 
-func newHistory(t *rapid.T) *history {
-	h := &history{t: t, judge: judge{world: newWorld(), wishes: map[cluster.Hash]wish{}}, picture: schedule.New()}
-	h.kinds = kinds[rapid.SampledFrom([]string{"all", "replaces"}).Draw(t, "kinds")]
+// newHistory begins a history of units that ask for what draw, or where that is
+// nil one of kinds, has them ask for.
+func newHistory(t *rapid.T, units []cluster.UnitName, draw func(*rapid.T, cluster.UnitName) wish) *history {
+	h := &history{t: t, judge: judge{world: newWorld(), wishes: map[cluster.Hash]wish{}}, picture: schedule.New(), pool: units, draw: draw}
+	if draw == nil {
+		asked := kinds[rapid.SampledFrom([]string{"all", "replaces"}).Draw(t, "kinds")]
+		h.draw = func(t *rapid.T, name cluster.UnitName) wish { return drawWish(t, name, asked) }
+	}
 	for _, name := range machineNames[:rapid.IntRange(0, 4).Draw(t, "machines")] {
 		h.machine(name, map[string]string{"memory": "4G", "gpu": "2", "podman": "10.0"})
 	}
@@ -74,7 +79,8 @@ type history struct {
 	t *rapid.T
 	judge
 	picture *schedule.Picture
-	kinds   []string
+	pool    []cluster.UnitName // of units that it draws from
+	draw    func(*rapid.T, cluster.UnitName) wish
 }
 
 // fail ends a history. What is wrong names the broken law alone, so that rapid,
@@ -95,14 +101,12 @@ func (h *history) step() {
 	case "label":
 		h.label(rapid.SampledFrom(machineNames).Draw(h.t, "machine"), drawLabels(h.t))
 	case "put":
-		name := rapid.SampledFrom(unitNames).Draw(h.t, "unit")
-		w := drawWish(h.t, name, h.kinds)
-		h.wishes[cluster.HashOf(w.text())] = w
-		h.unit(name, rapid.SampledFrom([]cluster.Desired{cluster.Launched, cluster.Launched, cluster.Loaded, cluster.Inactive}).Draw(h.t, "desired"), w.text())
+		name := rapid.SampledFrom(h.pool).Draw(h.t, "unit")
+		h.put(name, h.draw(h.t, name), rapid.SampledFrom([]cluster.Desired{cluster.Launched, cluster.Launched, cluster.Loaded, cluster.Inactive}).Draw(h.t, "desired"))
 	case "destroy":
-		h.destroy(rapid.SampledFrom(unitNames).Draw(h.t, "unit"))
+		h.destroy(rapid.SampledFrom(h.pool).Draw(h.t, "unit"))
 	case "foreign":
-		if name := rapid.SampledFrom(unitNames).Draw(h.t, "unit"); h.wanted(name) {
+		if name := rapid.SampledFrom(h.pool).Draw(h.t, "unit"); h.wanted(name) {
 			h.foreign(name, machineID(rapid.SampledFrom(machineNames).Draw(h.t, "machine")))
 		}
 	case "end":
@@ -123,6 +127,11 @@ func (h *history) step() {
 	case "rest":
 		h.rest()
 	}
+}
+
+func (h *history) put(name cluster.UnitName, w wish, desired cluster.Desired) {
+	h.wishes[cluster.HashOf(w.text())] = w
+	h.unit(name, desired, w.text())
 }
 
 // late plans from whatever the picture has heard, and has something happen before
@@ -147,7 +156,7 @@ func (h *history) late() {
 // meanwhile has something happen between a plan and its commit, often to what is
 // planned: elsewhere it would seldom matter.
 func (h *history) meanwhile(changes []schedule.Change) {
-	unit := rapid.SampledFrom(unitNames).Draw(h.t, "unit")
+	unit := rapid.SampledFrom(h.pool).Draw(h.t, "unit")
 	machine := rapid.SampledFrom(machineNames).Draw(h.t, "machine")
 	if len(changes) > 0 {
 		change := rapid.SampledFrom(changes).Draw(h.t, "change")
@@ -263,7 +272,7 @@ func (h *history) rest() {
 // in which they were told.
 func TestOrderOfFacts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		h := newHistory(t)
+		h := newHistory(t, unitNames, nil)
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			h.step()
 		}

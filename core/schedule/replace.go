@@ -102,12 +102,13 @@ func (p *Picture) makeWay(u *unit, m *machine, leaves []cluster.UnitName) bool {
 	if !p.suits(u.needs, m) || p.absentPeer(u, m) != "" {
 		return false
 	}
+	held := len(leaves) > 0 // else what is on its way off for another reason may stay after all
 	var moving, leaving []*slot
 	for _, s := range m.slots {
 		switch {
 		case !apart(u, s.unit):
 			continue
-		case s.pending == ending:
+		case s.pending == ending && (held || means(u, s.unit)):
 		case p.movable(u, s):
 			moving = append(moving, s)
 		default:
@@ -123,14 +124,14 @@ func (p *Picture) makeWay(u *unit, m *machine, leaves []cluster.UnitName) bool {
 	}
 	slices.Sort(leaves)
 	slices.SortFunc(moving, func(a, b *slot) int { return byName(a.unit, b.unit) })
-	held := p.addSlot(u, m)
+	place := p.addSlot(u, m)
 	if !p.moveAll(moving, fmt.Sprintf("makes way on %s for %s, which replaces it; ", m.title(), u.name)) {
-		p.takeSlot(held)
+		p.takeSlot(place)
 		return false
 	}
-	held.pending = holding
+	place.pending = holding
 	u.pending++
-	p.holds[u] = &hold{slot: held, leaves: leaves}
+	p.holds[u] = &hold{slot: place, leaves: leaves}
 	p.wait(u)
 	return true
 }

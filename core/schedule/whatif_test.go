@@ -21,7 +21,7 @@ import (
 // round only; events of a revision that is known passed over.
 func TestWhatIf(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		h := newHistory(t)
+		h := newHistory(t, unitNames, nil)
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			h.step()
 		}
@@ -50,7 +50,7 @@ func (h *history) rehearse() {
 	case "label":
 		twin.label(machine, drawLabels(h.t))
 	case "put":
-		twin.unit(unit, cluster.Launched, drawWish(h.t, unit, h.kinds).text())
+		twin.unit(unit, cluster.Launched, h.draw(h.t, unit).text())
 	case "destroy":
 		twin.destroy(unit)
 	}
@@ -115,7 +115,7 @@ func (w *world) clone() *world {
 // out the same, one of which was asked meanwhile.
 func TestPictureUnchangedByWhatIf(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		h := newHistory(t)
+		h := newHistory(t, unitNames, nil)
 		for range rapid.IntRange(1, 20).Draw(t, "steps") {
 			h.step()
 		}

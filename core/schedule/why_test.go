@@ -33,7 +33,7 @@ func explain(p *schedule.Picture, name cluster.UnitName) string {
 // words; other machines than those that are up.
 func TestWhy(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		h := newHistory(t)
+		h := newHistory(t, unitNames, nil)
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			h.step()
 		}
