@@ -99,7 +99,8 @@ func (a *API) followJournal(w http.ResponseWriter, r *http.Request, name cluster
 	}()
 	defer func() {
 		cancel()
-		<-ended
+		for range ended { // how does not matter: the client has gone, or has been told
+		}
 	}()
 	alive := time.NewTicker(aliveEvery)
 	defer alive.Stop()
