@@ -45,6 +45,9 @@ func (s *Snapshot) Kept() int {
 
 // keep saves what an event is about to change, where it was not saved before.
 func (v *View) keep(event cluster.Event) {
+	if len(v.snapshots) == 0 {
+		return
+	}
 	name, aboutUnit := Touched(event)
 	for _, s := range v.snapshots {
 		switch e := event.(type) {
