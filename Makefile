@@ -7,7 +7,7 @@ ARGOSY := build/argosy
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GOFILES := $(shell git ls-files -co --exclude-standard '*.go' go.mod go.sum os examples)
 PACKAGES := debootstrap debian-archive-keyring systemd-container openssh-client \
-	iproute2 nftables docker-registry etcd-client busybox-static
+	iproute2 nftables docker-registry etcd-client busybox-static curl
 # Go's own settings: one static binary, the same from the same sources.
 export CGO_ENABLED := 0
 export GOFLAGS := -trimpath
@@ -70,8 +70,8 @@ $(REFERENCE):
 	  { $(SUDO) apt-get update -qq && apt-get download -qq etcd-server; }; } && dpkg -x etcd-server_*.deb .
 
 .PHONY: store
-store: $(REFERENCE) ## three real members: killed, stopped, restored; the v2 API against etcd's own
-	PATH="$(abspath $(dir $(REFERENCE))):$$PATH" go test -tags store -count=1 ./$(STORE_TESTS)/... ./test/v2diff/...
+store: deps $(REFERENCE) ## three real members: killed, stopped, restored; the v2 API and discovery against etcd's own
+	PATH="$(abspath $(dir $(REFERENCE))):$$PATH" go test -tags store -count=1 ./$(STORE_TESTS)/... ./test/v2diff/... ./test/discovery/...
 
 .PHONY: machines
 machines: deps build ## real systemd, the real binary, real machines

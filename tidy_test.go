@@ -60,7 +60,9 @@ var layers = map[string]string{
 	"role/engine":               "role",
 	"role/registry":             "role",
 	"test/bench":                "test",
+	"test/discovery":            "test",
 	"test/e2e":                  "test",
+	"test/fleetclient":          "test",
 	"test/v2diff":               "test",
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"go.etcd.io/etcd/client/pkg/v3/types"
@@ -129,7 +130,7 @@ func followPeers(ctx context.Context, settings *etcdnode.Settings, current etcdn
 		if err != nil || slices.Equal(now.ClientURLs, current.ClientURLs) {
 			continue
 		}
-		addresses, _, err := hosts(now.ClientURLs)
+		addresses, _, err := hosts(settings, now.ClientURLs)
 		if err == nil {
 			err = keepPeers(settings, now.PeerURLs)
 		}
@@ -172,7 +173,7 @@ func write(name, text string) error {
 // relay listens where etcd would, with the certificate that it would show.
 func relay(ctx context.Context, settings *etcdnode.Settings, clientURLs []string) (endpoint.Config, error) {
 	var config endpoint.Config
-	addresses, secured, err := hosts(clientURLs)
+	addresses, secured, err := hosts(settings, clientURLs)
 	if err != nil {
 		return config, err
 	}
@@ -209,15 +210,27 @@ func secure(listener net.Listener, load func() (*tls.Config, error)) (net.Listen
 	return tls.NewListener(listener, config), nil
 }
 
-// hosts are where the URLs' connections go, and whether over TLS.
-func hosts(urls []string) (addresses []string, secured bool, err error) {
+// hosts are where the members' client URLs lead, and whether over TLS. One that
+// leads here, as http://localhost:2379 does on any machine, would have the proxy
+// call itself for ever.
+func hosts(settings *etcdnode.Settings, urls []string) (addresses []string, secured bool, err error) {
+	here := map[string]bool{}
+	for _, own := range settings.Etcd.ListenClientUrls {
+		here[own.Host] = true
+	}
 	for _, text := range urls {
 		parsed, err := url.Parse(text)
 		if err != nil || parsed.Host == "" {
 			return nil, false, fmt.Errorf("read a member's client URL: %q is none", text)
 		}
-		addresses = append(addresses, parsed.Host)
+		if !here[parsed.Host] {
+			addresses = append(addresses, parsed.Host)
+		}
 		secured = secured || parsed.Scheme == "https"
+	}
+	if len(addresses) == 0 {
+		return nil, false, fmt.Errorf("relay to the members: their client URLs %s lead to this machine itself: "+
+			"set --advertise-client-urls on them", strings.Join(urls, ", "))
 	}
 	return addresses, secured, nil
 }

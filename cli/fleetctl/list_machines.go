@@ -57,8 +57,8 @@ func listMachines(s *session) *cobra.Command {
 			}
 			s.note(answer.Freshness)
 			for _, m := range answer.Machines {
-				if m.Problem != "" {
-					s.warn("%s: %s", m.Name, m.Problem)
+				if m.Note != "" {
+					s.warn("%s: %s", m.Name, m.Note)
 				}
 			}
 			return show(s.out, l, machineColumns, answer.Machines, answer)

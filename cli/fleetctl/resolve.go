@@ -20,6 +20,20 @@ type order struct {
 	desired cluster.Desired // how far it is to come
 }
 
+// change is the order as a request. A file goes over what was known when it was
+// chosen, and over nothing else.
+func (o order) change(desired cluster.Desired) api.UnitChange {
+	change := api.Storing(o.unit, desired)
+	if o.unit != nil {
+		var known int64
+		if o.stored != nil {
+			known = o.stored.Generation
+		}
+		change.IfGeneration = &known
+	}
+	return change
+}
+
 // resolver finds each unit in fleet's order: in the cluster, in a file, its
 // template in the cluster, its template's file beside the path; see unit_files.go.
 type resolver struct {

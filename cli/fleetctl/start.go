@@ -9,7 +9,6 @@ import (
 	"argosy/cli"
 	"argosy/core/api"
 	"argosy/core/cluster"
-	"argosy/core/unitfile"
 )
 
 func start(s *session) *cobra.Command {
@@ -48,14 +47,14 @@ func (s *session) bring(ctx context.Context, args []string, desired cluster.Desi
 	if err != nil {
 		return err
 	}
-	units := map[cluster.UnitName]*unitfile.Bundle{}
+	wanted := map[cluster.UnitName]order{}
 	var changes []*change
 	for _, o := range orders {
-		units[o.name] = o.unit
+		wanted[o.name] = o
 		changes = append(changes, &change{name: o.name, desired: o.desired})
 	}
 	s.each(changes, func(c *change) (api.Written, error) {
-		return s.SetUnit(ctx, c.name, api.Storing(units[c.name], c.desired))
+		return s.SetUnit(ctx, c.name, wanted[c.name].change(c.desired))
 	})
 	verbs := map[cluster.Desired]string{cluster.Launched: "start", cluster.Loaded: "load"}
 	bound := s.stored(accepted(changes))

@@ -8,7 +8,6 @@ import (
 
 	"argosy/core/api"
 	"argosy/core/cluster"
-	"argosy/core/unitfile"
 )
 
 func submit(s *session) *cobra.Command {
@@ -33,16 +32,16 @@ func (s *session) submit(ctx context.Context, args []string, replace bool) error
 	if err != nil {
 		return err
 	}
-	units := map[cluster.UnitName]*unitfile.Bundle{}
+	wanted := map[cluster.UnitName]order{}
 	var changes []*change
 	for _, o := range orders {
 		if o.unit != nil {
-			units[o.name] = o.unit
+			wanted[o.name] = o
 			changes = append(changes, &change{name: o.name})
 		}
 	}
 	s.each(changes, func(c *change) (api.Written, error) {
-		return s.SetUnit(ctx, c.name, api.Storing(units[c.name], cluster.Inactive))
+		return s.SetUnit(ctx, c.name, wanted[c.name].change(cluster.Inactive))
 	})
 	for _, c := range accepted(changes) {
 		fmt.Fprintf(s.out, "Unit %s %s\n", c.name, c.written.Desired)

@@ -23,7 +23,7 @@ const manuals = "../../docs/man"
 // TestManuals holds the manual pages against the commands' own words.
 func TestManuals(t *testing.T) {
 	t.Setenv("ARGOSY_NAME", "") // the default of a flag
-	want := map[string]string{}
+	want := map[string]string{"fleet.conf.5": confManual()}
 	for _, name := range []string{"argosy", "fleetctl", "fleetd"} {
 		collect(command(name), want)
 	}

@@ -13,9 +13,6 @@ type Beginning struct {
 	Most   int
 }
 
-// Any says that anything will do: nothing is asked for in particular.
-func (b Beginning) Any() bool { return b == Beginning{} }
-
 // UnitsBeginning lists the units whose names begin so, by name.
 func (v *View) UnitsBeginning(b Beginning) []Unit {
 	rows := []Unit{}

@@ -50,16 +50,16 @@ func Invalid(message, hint string) *Error {
 // AsError gives any error the form in which it is answered.
 func AsError(err error) *Error {
 	var already *Error
-	code := internal
+	code, hint := internal, "the log of fleet.service on the machine that was asked may tell more"
 	switch {
 	case errors.As(err, &already):
 		return already
 	case errors.Is(err, cluster.ErrNotFound):
-		code = notFound
+		code, hint = notFound, ""
 	case errors.Is(err, cluster.ErrConflict):
-		code = conflict
+		code, hint = conflict, "look at it, and try again"
 	case errors.Is(err, cluster.ErrUnavailable):
-		code = unavailable
+		code, hint = unavailable, "try again in a moment"
 	}
-	return &Error{Code: code, Message: err.Error()}
+	return &Error{Code: code, Message: err.Error(), Hint: hint}
 }

@@ -64,7 +64,7 @@ func (v *View) StatePage(only, after StateKey, most int) (rows []State, more boo
 			if len(rows) == most {
 				return rows, true
 			}
-			rows = append(rows, v.state(s))
+			rows = append(rows, stateRow(s, v.machines[s.Machine]))
 		}
 	}
 	return rows, false

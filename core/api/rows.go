@@ -34,7 +34,7 @@ func (v *View) Shown(id cluster.MachineID) Machine {
 	m, there := v.machines[id]
 	row := Machine{
 		ID: id, Name: m.Name, IP: m.Address, API: m.API, Member: m.Member, BootID: m.BootID,
-		Metadata: m.Metadata, Capacity: m.Capacity, Versions: m.Versions, Since: m.Since, Problem: m.Problem, Away: !there,
+		Metadata: m.Metadata, Capacity: m.Capacity, Versions: m.Versions, Since: m.Since, Note: m.Note, Away: !there,
 	}
 	if labels, said := v.labels[id]; said {
 		row.Metadata, row.Labels, row.Configured = labels.Over(m.Metadata), labels.Set, m.Metadata
@@ -145,15 +145,15 @@ func (v *View) States(machine cluster.MachineID) []State {
 			if cmp.Or(machine, s.Machine) != s.Machine {
 				continue
 			}
-			rows = append(rows, v.state(s))
+			rows = append(rows, stateRow(s, v.machines[s.Machine]))
 		}
 	}
 	return rows
 }
 
-func (v *View) state(s cluster.UnitState) State {
+func stateRow(s cluster.UnitState, on cluster.Machine) State {
 	return State{
-		Unit: s.Unit, Machine: s.Machine, IP: v.machines[s.Machine].Address, Hash: s.Hash,
+		Unit: s.Unit, Machine: s.Machine, IP: on.Address, Hash: s.Hash,
 		Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, Phase: s.Phase, Problem: s.Problem, Note: s.Note,
 	}
 }

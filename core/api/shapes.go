@@ -46,6 +46,13 @@ type Freshness struct {
 // Age is the time since the answer was known to be current.
 func (f Freshness) Age() time.Duration { return time.Duration(f.AgeSeconds * float64(time.Second)) }
 
+// Page is in the answer of a list that was asked for with limit=.
+type Page struct {
+	// Continue asks for the next page, which shows the cluster at the revision of
+	// the first; empty on the last.
+	Continue string `json:"continue,omitempty"`
+}
+
 // Machine is one machine as shown.
 type Machine struct {
 	ID     cluster.MachineID `json:"id"`
@@ -64,7 +71,7 @@ type Machine struct {
 	Capacity   cluster.Capacity  `json:"capacity"`
 	Versions   map[string]string `json:"versions,omitempty"`
 	Since      time.Time         `json:"since"`
-	Problem    string            `json:"problem,omitempty"` // for people; empty when all is well
+	Note       string            `json:"note,omitempty"` // what a user should know of it
 	// Away says that only labels are known of it: it is not there now, and may
 	// never have been.
 	Away bool `json:"away,omitempty"`
@@ -75,6 +82,7 @@ type Machine struct {
 type Machines struct {
 	Freshness
 	Machines []Machine `json:"machines"`
+	Page
 }
 
 // Unit is one unit as shown: what is wanted, where it is, how it is going.
@@ -111,6 +119,7 @@ type Presence struct {
 type Units struct {
 	Freshness
 	Units []Unit `json:"units"`
+	Page
 }
 
 // UnitAnswer answers GET units/NAME.
@@ -138,6 +147,7 @@ type State struct {
 type States struct {
 	Freshness
 	States []State `json:"states"`
+	Page
 }
 
 // UnitChange is the body of PUT units/NAME.
@@ -152,6 +162,11 @@ type UnitChange struct {
 	// It names the generation that is to end, not the act, so that asking twice
 	// restarts once. 0 for no such wish.
 	Supersede int64 `json:"supersede,omitempty"`
+	// IfGeneration has another text stored only over this generation, and with 0
+	// only where there is no such unit, so that two writers do not overwrite each
+	// other unseen: the later one is answered 409. The text that is stored already
+	// overwrites nothing. Without a text it guards the desired state.
+	IfGeneration *int64 `json:"ifGeneration,omitempty"`
 	// By says on whose behalf, where the one who asks is a program. It is
 	// recorded behind the caller's own identity, never in its stead.
 	By string `json:"by,omitempty"`

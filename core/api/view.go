@@ -20,6 +20,8 @@ type View struct {
 	// put off to the next listing, so that learning a million units sorts once.
 	names  []cluster.UnitName
 	sorted bool
+
+	snapshots []*Snapshot // that are kept
 }
 
 // record is all that is known under one unit's name. It outlives the unit
@@ -56,6 +58,7 @@ func (v *View) Forget() {
 // Learn takes in what has changed, in the store's order.
 func (v *View) Learn(events ...cluster.Event) {
 	for _, event := range events {
+		v.keep(event)
 		v.learn(event)
 	}
 }

@@ -54,9 +54,9 @@ type Machine struct {
 	Since    time.Time         `json:"since"`
 	// TTLSeconds is how long Lease outlasts the machine's last sign of life.
 	TTLSeconds int64 `json:"ttlSeconds,omitempty"`
-	// Problem says what its agent has to report of the machine, for people; empty
-	// when all is well.
-	Problem string `json:"problem,omitempty"`
+	// Note says what a user should know of the machine, from its agent; empty when
+	// there is nothing.
+	Note string `json:"note,omitempty"`
 }
 
 // Capacity is what a machine has to give.

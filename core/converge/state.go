@@ -38,6 +38,9 @@ func State(machine cluster.MachineID, u Unit, working bool, problem string) clus
 	if s.Problem == "" {
 		s.Problem = u.unstarted()
 	}
+	if u.Want == nil && u.Status.Up() {
+		s.Note = "it is not placed on this machine any more and ends here"
+	}
 	if u.Status.Shadow != "" {
 		s.Note = fmt.Sprintf("%s shadows fleet's text of this unit: systemd runs that file", u.Status.Shadow)
 	}

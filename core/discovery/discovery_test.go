@@ -35,8 +35,8 @@ func FuzzParse(f *testing.F) {
 			if method != "GET" && strings.HasPrefix(below, "/_") || method == "DELETE" && below == "" {
 				t.Errorf("%q %q may change %s", method, target, request.Key)
 			}
-			if request.Register != (method == "PUT" && below != "") {
-				t.Errorf("%q %q registers: %v", method, target, request.Register)
+			if request.Put != (method == "PUT") {
+				t.Errorf("%q %q puts: %v", method, target, request.Put)
 			}
 		case Moved:
 			if again, moved := Parse(method, request.To).(Moved); moved {

@@ -51,9 +51,9 @@ type New struct{}
 
 // Keys is passed on to the keys API.
 type Keys struct {
-	Token    string
-	Key      string // from the root of the keys, below Registry
-	Register bool   // it may add a machine
+	Token string
+	Key   string // from the root of the keys, below Registry
+	Put   bool   // it may bring something into being
 }
 
 // Moved is a path that has a tidier form.
@@ -107,8 +107,7 @@ func Parse(method, target string) Request {
 	}
 	for allowed := range strings.SplitSeq(allow, ", ") {
 		if method == allowed {
-			register := method == "PUT" && rest != ""
-			return Keys{Token: name, Key: path.Join(Registry, target), Register: register}
+			return Keys{Token: name, Key: path.Join(Registry, target), Put: method == "PUT"}
 		}
 	}
 	return WrongMethod{Allow: allow}

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"argosy/core/api"
@@ -151,6 +153,26 @@ func (v *patchValue) UnmarshalJSON(text []byte) error {
 	return err
 }
 
+func at(field string) string {
+	if field == "" {
+		return ""
+	}
+	return "at " + field
+}
+
+// kind is JSON's word for what a Go value is read from.
+func kind(k reflect.Kind) string {
+	switch k {
+	case reflect.Slice, reflect.Array:
+		return "array"
+	case reflect.Struct, reflect.Map, reflect.Pointer:
+		return "object"
+	case reflect.String:
+		return "string"
+	}
+	return k.String()
+}
+
 // decode reads one JSON value and no more.
 func decode(body []byte, into any) error {
 	if !utf8.Valid(body) {
@@ -158,6 +180,10 @@ func decode(body []byte, into any) error {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	if err := decoder.Decode(into); err != nil {
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) { // its own message shows our types
+			err = fmt.Errorf("%s is no %s", strings.TrimSpace("a JSON "+wrong.Value+" "+at(wrong.Field)), kind(wrong.Type.Kind()))
+		}
 		return api.Invalid(fmt.Sprintf("unable to decode body: %v", err), "")
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {

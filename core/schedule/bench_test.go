@@ -156,6 +156,35 @@ func BenchmarkFailover(b *testing.B) {
 	b.ReportMetric(float64(moved)/float64(b.N), "moved/op")
 }
 
+// BenchmarkAsked measures what a question costs a full cluster's leader, which
+// answers between plans: why a unit is where it is, and what a lost machine would
+// move.
+func BenchmarkAsked(b *testing.B) {
+	const units, machines = 100_000, 1_000
+	facts := benchFacts(units, machines, 20)
+	p := schedule.New()
+	p.Learn(facts...)
+	revision := int64(len(facts))
+	for changes := p.Plan(at, 0); len(changes) > 0; changes = p.Plan(at, 0) {
+		p.Learn(confirm(b, changes, &revision)...)
+	}
+	b.Run("why", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			name := cluster.UnitName(fmt.Sprintf("app-%06d@0.service", i%(units/5)))
+			if e, known := p.Why(name); !known || len(e.Machines) != machines {
+				b.Fatalf("%s: %d machines are explained, known %v", name, len(e.Machines), known)
+			}
+		}
+	})
+	b.Run("what if a machine is lost", func(b *testing.B) {
+		for b.Loop() {
+			if moved := p.WhatIf(at, cluster.MachineGone{ID: cluster.MachineID(fmt.Sprintf("%08x%024x", 7, 7))}); len(moved) != units/machines {
+				b.Fatalf("%d changes", len(moved))
+			}
+		}
+	})
+}
+
 // BenchmarkWaiting measures what 100,000 units that no machine can take cost when
 // something happens: a machine that joins has all of them looked at again, a
 // plain unit that is placed none.

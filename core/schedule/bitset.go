@@ -19,6 +19,8 @@ func (b bitset) clear(i int) {
 	}
 }
 
+func (b bitset) has(i int) bool { return i/64 < len(b) && b[i/64]&(1<<(i%64)) != 0 }
+
 func (b bitset) count() int {
 	n := 0
 	for _, word := range b {

@@ -195,13 +195,20 @@ func (p *Picture) occupy(u *unit, m *machine) {
 
 // vacate gives it back; what waits for room may have it.
 func (p *Picture) vacate(u *unit, m *machine) {
-	if u.needs == nil || len(u.needs.room) == 0 {
+	if u.needs != nil && len(u.needs.room) > 0 {
+		p.giveBack(u, m)
+		p.openLines(m)
+	}
+}
+
+// giveBack counts it no more.
+func (p *Picture) giveBack(u *unit, m *machine) {
+	if u.needs == nil {
 		return
 	}
 	for _, a := range u.needs.room {
 		p.machines.capacity.use(m, amount{a.kind, -a.n})
 	}
-	p.openLines(m)
 }
 
 // outgrown says of a placement that is to be renewed with another text what its
@@ -226,7 +233,7 @@ func (p *Picture) outgrown(s *slot) (lacks string, tight bool) {
 			}
 		}
 		if left < a.n {
-			return fmt.Sprintf("has %s left for it, not %s", number(amount{a.kind, max(left, 0)}), p.words(a)), false
+			return p.tooLittle(a, left), false
 		}
 		tight = true
 	}

@@ -9,6 +9,15 @@
 // already counts there, why one on its way off a machine still counts there,
 // and why a unit that follows another (MachineOf) waits until the other has
 // arrived in the store.
+//
+// A unit that is not global ends on one machine. When one that was cut off comes
+// back, its units are where the store says: those placed elsewhere meanwhile stay
+// there, and the machine stops its copies; those that nobody could take are still
+// its own. Where the store itself says two machines (two leaders, or a unit that
+// was global), one placement stays and the others end with a reason that names it.
+// It is, of those that may be where they are: first one on a machine that is up,
+// then one that says what its unit does now, then the oldest, then the one on the
+// machine with the lowest id.
 package schedule
 
 import "argosy/core/cluster"

@@ -22,6 +22,21 @@ func (p *Picture) candidates(u *unit) (set bitset, plain bool) {
 	return set, false
 }
 
+// pick returns the machine that u is to be placed on and what it has before
+// others; nil where none may take it.
+func (p *Picture) pick(u *unit) (*machine, best) {
+	set, plain := p.candidates(u)
+	fitting := p.machines.lives
+	if !plain {
+		fitting = set.count()
+	}
+	number, b := p.choose(u, set, fitting)
+	if number < 0 {
+		return nil, b
+	}
+	return p.machines.ordered[number], b
+}
+
 // eligible returns the live machines that have what u asks for, whatever else
 // runs on them.
 func (p *Picture) eligible(u *unit) bitset {

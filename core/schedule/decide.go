@@ -3,19 +3,18 @@ package schedule
 import (
 	"fmt"
 	"slices"
-
-	"argosy/core/cluster"
 )
 
 // decide looks at one unit and hands out what must change for it.
 func (p *Picture) decide(u *unit) {
 	u.queued = false
-	if u.pending > 0 && !p.isGlobal(u) {
+	if u.pending > 0 && p.holds[u] == nil && !p.isGlobal(u) {
 		u.again = true
 		return
 	}
 	u.again = false
 	p.unwait(u)
+	was := p.release(u)
 	delete(p.cramped, u)
 	switch {
 	case u.empty():
@@ -28,7 +27,10 @@ func (p *Picture) decide(u *unit) {
 	case u.needs.Global:
 		p.decideGlobal(u)
 	default:
-		p.decideSingle(u)
+		p.decideSingle(u, was)
+	}
+	if was != nil && u.on(was.slot.machine) == nil {
+		p.freed(was.slot)
 	}
 }
 
@@ -59,8 +61,9 @@ func (p *Picture) decideUnreadable(u *unit) {
 	p.refuse(u, nil, "its text asks for something that cannot be read: "+short(u.needs.fault.Error()))
 }
 
-// decideSingle keeps one unit on one machine.
-func (p *Picture) decideSingle(u *unit) {
+// decideSingle keeps one unit on one machine, if possible on that which was held
+// for it.
+func (p *Picture) decideSingle(u *unit, was *hold) {
 	if !p.peersSettled(u) {
 		return // each peer's arrival touches its followers
 	}
@@ -88,20 +91,21 @@ func (p *Picture) decideSingle(u *unit) {
 		}
 		p.evict(s, objections[i])
 	}
-	set, plain := p.candidates(u)
-	fitting := p.machines.lives
-	if !plain {
-		fitting = set.count()
+	if was != nil && p.takeOver(u, was, from, why) || from == nil && p.displace(u) {
+		return
 	}
-	number, best := p.choose(u, set, fitting)
-	if number < 0 {
+	m, best := p.pick(u)
+	if m == nil {
+		if from != nil && p.displace(u) {
+			return
+		}
 		if from != nil && !from.machine.live() {
 			from = nil // should the machine come back, nothing has happened
 		}
 		p.refuse(u, from, p.whyNowhere(u))
 		return
 	}
-	p.place(u, p.machines.ordered[number], from, why+p.whyHere(u, p.machines.ordered[number], best))
+	p.place(u, m, from, why+p.whyHere(u, m, best))
 }
 
 // keep holds a unit where it is: it renews the placement where the unit has
@@ -109,7 +113,7 @@ func (p *Picture) decideSingle(u *unit) {
 func (p *Picture) keep(u *unit, stay *slot, slots []*slot) {
 	for _, s := range slots {
 		if s != stay {
-			p.evict(s, fmt.Sprintf("it already runs on %s", stay.machine.title()))
+			p.evict(s, p.whyOther(s, stay))
 		}
 	}
 	p.touchRivals(stay)
@@ -191,32 +195,18 @@ func (p *Picture) objection(s *slot) string {
 	if !m.live() {
 		return m.title() + " was lost"
 	}
-	why := ""
-	if lacking := m.lacks(u.needs.Metadata); lacking != "" {
-		why = lacking
-	} else if id := u.needs.MachineID; id != "" && !named(m, id) {
-		why = "is not machine " + id
-	} else if peer := p.absentPeer(u, m); peer != "" {
-		why = "does not run " + string(peer)
-	} else if senior := p.seniorConflict(s); senior != nil {
-		why = fmt.Sprintf("runs %s, which conflicts", senior.unit.name)
-	} else {
-		why = p.hardship(s)
+	why := p.lacking(u, m)
+	if why == "" {
+		if senior := p.seniorConflict(s); senior != nil {
+			why = "runs " + rival(u, senior.unit)
+		} else {
+			why = p.hardship(s)
+		}
 	}
 	if why == "" {
 		return ""
 	}
 	return fmt.Sprintf("%s no longer fits: it %s", m.title(), why)
-}
-
-// absentPeer names a unit that u must be with and that is not on m.
-func (p *Picture) absentPeer(u *unit, m *machine) cluster.UnitName {
-	for _, name := range u.needs.MachineOf {
-		if peer := p.units[name]; peer == nil || peer.on(m) == nil {
-			return name
-		}
-	}
-	return ""
 }
 
 // seniorConflict returns the first placement on the same machine that conflicts
@@ -288,8 +278,5 @@ func conflicting(s *slot) func(yield func(*slot) bool) {
 
 // apart says whether two units may not share a machine.
 func apart(a, b *unit) bool {
-	one := func(a, b *unit) bool {
-		return slices.ContainsFunc(a.avoids, func(pat *pattern) bool { return slices.Contains(b.avoided, pat) })
-	}
-	return a != b && (one(a, b) || one(b, a))
+	return a != b && (means(a, b) || means(b, a))
 }

@@ -18,7 +18,7 @@ type family struct {
 	counts   map[*machine]int32 // placements of its instances
 	levels   []bitset           // machines with more than that many; kept once the machines are many
 	spreads  map[string]*spread // by the label that it is spread over
-	line     line               // instances that wait for one of them to leave a machine
+	line     line               // instances that wait: one that leaves may have kept them away
 }
 
 // spread is how many instances are on the live machines of each value of a label.
@@ -51,6 +51,9 @@ func (p *Picture) askFamily(u *unit) {
 		p.families[template] = f
 		for member := range p.instances(template) {
 			member.family = f
+			if member.waiting {
+				f.line.members.insert(member)
+			}
 			for _, s := range member.slots {
 				f.add(s.machine)
 			}

@@ -36,12 +36,15 @@ func (p *Picture) Learn(events ...cluster.Event) {
 		case cluster.UnplacedGone:
 			p.unplacedGone(e.Unit)
 		case cluster.StateChanged, cluster.StateGone, cluster.LeaderChanged, cluster.LeaderGone:
+			continue
 		}
+		p.news = true
 	}
 }
 
 // Retry makes changes that were not written due again.
 func (p *Picture) Retry(changes ...Change) {
+	p.news = true
 	for _, change := range changes {
 		switch c := change.(type) {
 		case Place:
@@ -119,6 +122,9 @@ func (p *Picture) undoAll(u *unit) {
 // settle ends the waiting for a slot.
 func (p *Picture) settle(s *slot) {
 	if s.pending != settled {
+		if s.pending == holding {
+			delete(p.holds, s.unit)
+		}
 		s.pending = settled
 		p.arrived(s.unit)
 	}
@@ -273,6 +279,7 @@ func (p *Picture) placementChanged(fact cluster.Placement) {
 		return
 	}
 	s.revision, s.hash, s.desired, s.generation = fact.Revision, fact.Hash, fact.Desired, fact.Generation
+	s.at, s.reason = fact.At.UnixNano(), fact.Reason
 	if s.hash == u.hash {
 		s.hash = u.hash // the same letters, and one string in memory
 	}

@@ -33,7 +33,7 @@ func (p *Picture) stand(u *unit) {
 		p.lines[n.line.key] = n.line
 		n.line.members.insert(u)
 	}
-	if u.family != nil && len(u.family.limits) > 0 {
+	if u.family != nil {
 		u.family.line.members.insert(u)
 	}
 }

@@ -17,6 +17,7 @@ type wish struct {
 	peers     []string          // MachineOf
 	metadata  map[string]string // one value a key
 	conflicts []string
+	replaces  []string
 	global    bool
 	words
 }
@@ -35,6 +36,9 @@ func (w wish) text() string {
 	slices.Sort(lines)
 	if len(w.conflicts) > 0 {
 		lines = append(lines, "Conflicts="+strings.Join(w.conflicts, " "))
+	}
+	if len(w.replaces) > 0 {
+		lines = append(lines, "Replaces="+strings.Join(w.replaces, " "))
 	}
 	if w.global {
 		lines = append(lines, "Global=true")
@@ -59,17 +63,23 @@ func (j judge) wanted(unit cluster.UnitName) bool {
 // objection says why unit may not be on a machine, given everything that is
 // placed; "" where it may.
 func (j judge) objection(unit cluster.UnitName, on cluster.MachineID) string {
-	_, live := j.machines[on]
-	if !live {
-		return "the machine is lost"
-	}
-	if why := j.elsewhere(unit, on); why != "" {
-		return why
+	if lacking := j.lacking(unit, on); lacking != "" {
+		return lacking
 	}
 	if why := j.wordsObjection(unit, on); why != "" {
 		return why
 	}
 	return j.conflict(unit, on)
+}
+
+// lacking says what the machine does not offer, whatever keeps away from what
+// runs there.
+func (j judge) lacking(unit cluster.UnitName, on cluster.MachineID) string {
+	_, live := j.machines[on]
+	if !live {
+		return "the machine is lost"
+	}
+	return j.elsewhere(unit, on)
 }
 
 // elsewhere says why a live machine is not one that unit asks for.
@@ -102,11 +112,17 @@ func (j judge) conflict(unit cluster.UnitName, on cluster.MachineID) string {
 		if at.machine != on || at.unit == unit {
 			continue
 		}
-		if matchesAny(j.wish(unit).conflicts, at.unit) || j.wanted(at.unit) && matchesAny(j.wish(at.unit).conflicts, unit) {
+		if j.avoids(unit, at.unit) || j.wanted(at.unit) && j.avoids(at.unit, unit) {
 			return "conflict with " + string(at.unit)
 		}
 	}
 	return ""
+}
+
+// avoids says whether one unit's text keeps it apart from another.
+func (j judge) avoids(unit, other cluster.UnitName) bool {
+	w := j.wish(unit)
+	return matchesAny(w.conflicts, other) || matchesAny(w.replaces, other)
 }
 
 func matchesAny(patterns []string, unit cluster.UnitName) bool {
@@ -176,6 +192,9 @@ func (j judge) unitAtRest(unit cluster.UnitName) (wrong []string) {
 		if !slices.Contains(live, id) && j.objection(unit, id) == "" {
 			wrong = append(wrong, fmt.Sprintf("%s could be on %s", unit, j.names[id]))
 		}
+		if other := j.takesPlace(unit, id); other != "" && len(live) == 0 {
+			wrong = append(wrong, fmt.Sprintf("%s could take the place of %s on %s", unit, other, j.names[id]))
+		}
 	}
 	if len(live) == 0 {
 		wrong = append(wrong, j.unexplained(unit)...)
@@ -225,6 +244,9 @@ func (j judge) needless(change schedule.Change) string {
 	switch c := change.(type) {
 	case schedule.Place:
 		unit, from = c.Placement.Unit, c.From
+		if !j.wanted(unit) {
+			return "placed, though it is not wanted"
+		}
 		_, renewed := j.placements[place{c.Placement.Machine, unit}]
 		if why := j.objection(unit, c.Placement.Machine); why != "" && !renewed {
 			return "placed against a check: " + why
@@ -245,6 +267,9 @@ func (j judge) needless(change schedule.Change) string {
 		return ""
 	}
 	if from == "" || !j.wanted(unit) || len(j.on(unit, true)) > 1 {
+		return ""
+	}
+	if _, moved := change.(schedule.Place); moved && j.makesWay(unit, from) {
 		return ""
 	}
 	if j.mustGo(unit, from) == "" {

@@ -43,10 +43,10 @@ func (p *Picture) unprepare(u *unit) {
 func (p *Picture) hardship(s *slot) string {
 	u, m := s.unit, s.machine
 	if most := crowded(s); most > 0 {
-		return fmt.Sprintf("runs as many of %s as it may, %d", u.family.template, most)
+		return tooMany(u, most)
 	}
 	if s.outdated() && !m.hasPodman(u.needs.Podman) {
-		return "has no Podman " + u.needs.Podman + " or newer"
+		return noPodman(u)
 	}
 	lacks, _ := p.outgrown(s)
 	return lacks

@@ -184,6 +184,9 @@ func (p *Picture) addPattern(text string) *pattern {
 	pat := p.patterns.add(text)
 	for u := range p.meant(text) {
 		u.avoided = append(u.avoided, pat)
+		if u.waiting { // for something else, which may come free where this keeps it away
+			pat.waitingMeant = with(pat.waitingMeant, u)
+		}
 		for _, s := range u.slots {
 			pat.meant.add(s.machine)
 		}

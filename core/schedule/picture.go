@@ -32,6 +32,9 @@ type Picture struct {
 	followers map[cluster.UnitName]map[*unit]bool // units by the peers that their MachineOf= names
 	globals   map[*unit]bool
 	waiting   map[*unit]bool // units to be tried again when machines change
+	stuck     map[*unit]bool // those of them that hang on where others could go: tried again with any news
+	news      bool           // something was learned since the last Plan
+	holds     map[*unit]*hold
 	families  map[cluster.UnitName]*family
 	cramped   map[*unit]bool // units whose new text will fit where they are once others have left
 
@@ -63,6 +66,8 @@ func (p *Picture) Forget() {
 		followers: map[cluster.UnitName]map[*unit]bool{},
 		globals:   map[*unit]bool{},
 		waiting:   map[*unit]bool{},
+		stuck:     map[*unit]bool{},
+		holds:     map[*unit]*hold{},
 		families:  map[cluster.UnitName]*family{},
 		cramped:   map[*unit]bool{},
 		lines:     map[string]*line{},
@@ -180,6 +185,28 @@ func (p *Picture) addSlot(u *unit, m *machine) *slot {
 // removeSlot takes a unit off a machine in all indexes; what waited for that is
 // looked at again.
 func (p *Picture) removeSlot(s *slot) {
+	p.takeSlot(s)
+	p.freed(s)
+}
+
+// freed has Plan look at what a placement that has ended kept away.
+func (p *Picture) freed(s *slot) {
+	for _, pat := range s.unit.avoids {
+		p.touchAll(pat.waitingMeant)
+	}
+	for _, pat := range s.unit.avoided {
+		p.touchAll(pat.waitingHolders)
+	}
+	if s.unit.needs != nil && len(s.unit.needs.room) > 0 {
+		p.openLines(s.machine)
+	}
+	if s.unit.family != nil {
+		p.openLine(&s.unit.family.line, s.machine)
+	}
+}
+
+// takeSlot takes a unit off a machine in all indexes, and nothing else.
+func (p *Picture) takeSlot(s *slot) {
 	u, m := s.unit, s.machine
 	at, _ := u.find(m)
 	copy(u.slots[at:], u.slots[at+1:])
@@ -198,16 +225,13 @@ func (p *Picture) removeSlot(s *slot) {
 	}
 	for _, pat := range u.avoids {
 		pat.carried.drop(m)
-		p.touchAll(pat.waitingMeant)
 	}
 	for _, pat := range u.avoided {
 		pat.meant.drop(m)
-		p.touchAll(pat.waitingHolders)
 	}
-	p.vacate(u, m)
+	p.giveBack(u, m)
 	if u.family != nil {
 		u.family.drop(m)
-		p.openLine(&u.family.line, m)
 	}
 }
 
@@ -231,6 +255,9 @@ func (p *Picture) wait(u *unit) {
 	}
 	u.waiting = true
 	p.waiting[u] = true
+	if len(u.needs.Replaces) > 0 {
+		p.stuck[u] = true
+	}
 	for _, pat := range u.avoids {
 		pat.waitingHolders = with(pat.waitingHolders, u)
 	}
@@ -246,6 +273,7 @@ func (p *Picture) unwait(u *unit) {
 	}
 	u.waiting = false
 	delete(p.waiting, u)
+	delete(p.stuck, u)
 	p.unstand(u)
 	for _, pat := range u.avoids {
 		pat.waitingHolders = outside(pat.waitingHolders, u)

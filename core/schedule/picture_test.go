@@ -81,6 +81,26 @@ func TestUnitWaitsForItsText(t *testing.T) {
 	}
 }
 
+// TestTwinsOfOneTransaction has two placements of a unit that are of one age.
+func TestTwinsOfOneTransaction(t *testing.T) {
+	text, hash := fleetText(), cluster.HashOf(fleetText())
+	p := schedule.New()
+	p.Learn(cluster.ContentChanged{Hash: hash, Text: text},
+		cluster.UnitChanged{Unit: cluster.Unit{Name: "a.service", Revision: 1, Hash: hash, Desired: cluster.Launched, Generation: 1}})
+	for _, name := range []string{"core-02", "core-01"} {
+		id := machineID(name)
+		p.Learn(cluster.MachineChanged{Machine: cluster.Machine{ID: id, Revision: 2, Name: name}},
+			cluster.PlacementChanged{Placement: cluster.Placement{Machine: id, Unit: "a.service", Revision: 3, Hash: hash, Desired: cluster.Launched, Generation: 1}})
+	}
+	want := []schedule.Change{schedule.Evict{
+		Unit: "a.service", From: machineID("core-02"), UnitRevision: 1,
+		Reason: "it runs on more than one machine; the copy on core-01 stays, as the one on the machine with the lower id",
+	}}
+	if got := p.Plan(at, 0); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // TestNewMachinesAmongOld checks that machines keep the order of their ids when
 // one joins between those that are there, with sets longer than a word and a
 // pattern that matters on many machines.

@@ -28,6 +28,10 @@ func (pl *plan) full() bool { return pl.limit > 0 && len(pl.changes) >= pl.limit
 // machines where it should not be. No two changes write the same key.
 func (p *Picture) Plan(now time.Time, limit int) []Change {
 	p.plan = plan{now: now, limit: limit}
+	if p.news {
+		p.touchAll(p.stuck)
+		p.news = false
+	}
 	p.touchAll(p.cramped)
 	p.due.order()
 	for !p.plan.full() {

@@ -50,10 +50,29 @@ func whyRenewed(s *slot) string {
 	return "stays where it is; it was asked for again"
 }
 
+// whyOther says why, of two placements of a unit, the other stays, in the order of
+// seniority.
+func (p *Picture) whyOther(s, stay *slot) string {
+	title := stay.machine.title()
+	if objection := p.objection(s); objection != "" {
+		return fmt.Sprintf("%s; the copy on %s stays", objection, title)
+	}
+	as := "the older"
+	switch {
+	case s.stale() && !stay.stale():
+		as = "the one that is up to date"
+	case s.revision == stay.revision:
+		as = "the one on the machine with the lower id"
+	}
+	return fmt.Sprintf("it runs on more than one machine; the copy on %s stays, as %s", title, as)
+}
+
+// nowhere begins every reason that whyNowhere gives.
+const nowhere = "no machine can take it: "
+
 // whyNowhere says what each group of machines lacks. Its words hang on the facts
 // alone, so that they stay the same while these do.
 func (p *Picture) whyNowhere(u *unit) string {
-	const nowhere = "no machine can take it: "
 	if p.machines.lives == 0 {
 		return nowhere + "no machine is up"
 	}
@@ -80,6 +99,7 @@ func (p *Picture) whyNowhere(u *unit) string {
 	if id := u.needs.MachineID; id != "" {
 		left.keep(p.called(id), "is another than it asks for", "are others than it asks for")
 	}
+	left.unmoved(u)
 	left.lacking(u)
 	left.conflicting(u)
 	return nowhere + strings.Join(left.parts, "; ")

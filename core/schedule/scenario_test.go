@@ -26,6 +26,7 @@ var update = flag.Bool("update", false, "rewrite the expected plans in testdata"
 //	destroy NAME
 //	foreign NAME on core-01          a placement that someone else wrote
 //	evict NAME from core-01          and its end, by someone else
+//	why NAME                         explains the unit after the step; a machine with "+" fits
 //	new-leader                       another leader that reads everything anew
 //	limit N                          at most N changes in this step
 //	lost NAME...                     the changes of these units lose their guards once
@@ -77,6 +78,7 @@ type scenario struct {
 
 func (s *scenario) step(commands string) (string, error) {
 	limit, lost := 0, map[cluster.UnitName]bool{}
+	var asked []cluster.UnitName
 	before, after, late := strings.Cut(commands, "\nmeanwhile\n")
 	for line := range strings.Lines(before) {
 		words := strings.Fields(line)
@@ -88,6 +90,8 @@ func (s *scenario) step(commands string) (string, error) {
 			if _, err := fmt.Sscan(words[1], &limit); err != nil {
 				return "", err
 			}
+		case "why":
+			asked = append(asked, cluster.UnitName(words[1]))
 		case "lost":
 			for _, name := range words[1:] {
 				lost[cluster.UnitName(name)] = true
@@ -104,7 +108,7 @@ func (s *scenario) step(commands string) (string, error) {
 	}
 	if limit == 0 && len(lost) == 0 {
 		done, err := s.world.settle(s.picture)
-		return s.world.show(done...), err
+		return s.world.show(done...) + s.explain(asked), err
 	}
 	changes := s.picture.Plan(at, limit)
 	var kept, dropped []schedule.Change
@@ -119,7 +123,14 @@ func (s *scenario) step(commands string) (string, error) {
 		return "", fmt.Errorf("guards lost: %s", s.world.show(more...))
 	}
 	s.picture.Retry(dropped...)
-	return s.world.show(changes...), nil
+	return s.world.show(changes...) + s.explain(asked), nil
+}
+
+func (s *scenario) explain(names []cluster.UnitName) (said string) {
+	for _, name := range names {
+		said += "why " + explain(s.picture, name)
+	}
+	return said
 }
 
 // late plays a step in which something happens between a plan and its commit.

@@ -84,7 +84,9 @@ type slot struct {
 	desired    cluster.Desired
 	generation int64
 	pending    pending
-	decided    int64 // At of the placement that is on its way, in Unix nanoseconds
+	at         int64  // At of the placement that the store has, in Unix nanoseconds
+	reason     string // of the same
+	decided    int64  // At of the placement that is on its way
 }
 
 // pending is what was handed out for a slot and is not confirmed yet.
@@ -94,6 +96,7 @@ const (
 	settled pending = iota
 	placing         // it is being written, new or renewed
 	ending          // it is being taken away
+	holding         // it is to be written once what is in the way has left: see hold
 )
 
 // awaits says whether a placement is the one that is on its way, and not what
@@ -108,8 +111,8 @@ func (s *slot) stale() bool {
 	return s.hash != u.hash || s.desired != u.desired || s.generation != u.generation
 }
 
-// seniority orders the placements of which only one may stay: those on live
-// machines, then those that say what their unit does now, then the oldest.
+// seniority orders the placements of which only one may stay, as the package's
+// comment states.
 func seniority(a, b *slot) int {
 	return cmp.Or(
 		compareBool(a.machine.live(), b.machine.live()),

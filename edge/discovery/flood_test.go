@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -69,47 +68,5 @@ func TestFlood(t *testing.T) {
 	}
 	if answer := ask(t, "GET", service+"/"+token+"/1", ""); answer.StatusCode != http.StatusNotFound {
 		t.Errorf("it was stored: %v", answer)
-	}
-}
-
-// TestNoStore: what is wrong with the store is said, and its address is not.
-func TestNoStore(t *testing.T) {
-	none, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone := "http://" + none.Addr().String()
-	_ = none.Close()
-	faults := make(chan error, 10)
-	service := serve(t, gone, discovery.Config{Report: func(err error) { faults <- err }})
-	for _, path := range []string{"/new", "/health", "/" + nobodys} {
-		if answer := ask(t, "GET", service+path, ""); answer.StatusCode != 503 || answer.body != "the store does not answer\n" {
-			t.Errorf("%s: %v", path, answer)
-		}
-		if err := <-faults; !strings.Contains(err.Error(), gone[len("http://"):]) {
-			t.Errorf("%s: told %v", path, err)
-		}
-	}
-	// Another member takes over.
-	both := serve(t, gone+","+etcd(t), discovery.Config{})
-	token := newToken(t, both, "")
-	if answer := ask(t, "PUT", both+"/"+token+"/1", "value=x"); answer.StatusCode != 201 {
-		t.Errorf("with one member gone: %v", answer)
-	}
-	// An etcd without the v2 API.
-	plain := httptest.NewServer(http.NotFoundHandler())
-	defer plain.Close()
-	service = serve(t, plain.URL, discovery.Config{Report: func(err error) { faults <- err }})
-	ask(t, "GET", service+"/new", "")
-	if err := <-faults; !strings.Contains(err.Error(), "is etcd's v2 API enabled?") {
-		t.Errorf("told %v", err)
-	}
-}
-
-func TestStoreURLs(t *testing.T) {
-	for _, given := range []string{"", "127.0.0.1:2379", "http://", "unix://x", "http://a:1/path", "http://a:1,"} {
-		if _, err := discovery.NewStore(given, nil); err == nil || !strings.HasPrefix(err.Error(), "read the URL of etcd: ") {
-			t.Errorf("%q: %v", given, err)
-		}
 	}
 }

@@ -6,8 +6,6 @@ package discovery
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -68,7 +66,6 @@ func Serve(ctx context.Context, listener net.Listener, config Config) error {
 		ReadHeaderTimeout: config.Patience,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    2 * largest,
-		BaseContext:       func(net.Listener) context.Context { return serving },
 	}
 	var stopped sync.WaitGroup
 	stopped.Go(func() {
@@ -91,15 +88,17 @@ func Serve(ctx context.Context, listener net.Listener, config Config) error {
 // service answers requests.
 type service struct {
 	Config
-	keys  *httputil.ReverseProxy
-	waits chan struct{} // one for each request that waits for others
-
-	mutex  sync.Mutex
-	ledger *discovery.Ledger // nil until the store was asked what there is
+	keys   *httputil.ReverseProxy
+	waits  chan struct{} // one for each request that waits for others
+	tokens *tokens
 }
 
 func newService(config Config) *service {
-	s := &service{Config: config, waits: make(chan struct{}, max(1, config.Connections/2))}
+	s := &service{
+		Config: config,
+		waits:  make(chan struct{}, max(1, config.Connections/2)),
+		tokens: &tokens{store: config.Store, ttl: config.TTL, limit: config.Tokens, now: config.Now},
+	}
 	s.Host = strings.TrimRight(s.Host, "/")
 	s.keys = &httputil.ReverseProxy{
 		Rewrite:       func(*httputil.ProxyRequest) {}, // the address is the store's to choose
@@ -158,7 +157,7 @@ func (s *service) answer(w http.ResponseWriter, r *http.Request) {
 
 // health makes a token and takes it away again.
 func (s *service) health(w http.ResponseWriter, r *http.Request) {
-	token := newToken()
+	token := randomToken()
 	err := s.Store.create(r.Context(), token, 1, time.Minute)
 	if err == nil {
 		err = s.Store.remove(r.Context(), token)
@@ -183,63 +182,15 @@ func (s *service) newToken(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	token := newToken()
-	end, err := s.enter(r.Context())
-	if errors.Is(err, errTooMany) {
+	token, err := s.tokens.create(r.Context(), size)
+	switch {
+	case errors.Is(err, errTooMany):
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
-	}
-	if err == nil {
-		err = s.Store.create(r.Context(), token, size, s.TTL)
-		if err != nil {
-			s.strike(end)
-		}
-	}
-	if err != nil {
+	case err != nil:
 		s.unable(w, r, err)
-		return
+	default:
+		_, _ = io.WriteString(w, s.Host+"/"+token)
 	}
-	_, _ = io.WriteString(w, s.Host+"/"+token)
-}
-
-var errTooMany = errors.New("too many tokens live already")
-
-// forever is when a token ends that does not.
-const forever = 100 * 365 * 24 * time.Hour
-
-// enter makes sure that there is room for one more token.
-func (s *service) enter(ctx context.Context) (end time.Time, err error) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	now := s.Now()
-	if s.ledger == nil {
-		ends, err := s.Store.tokens(ctx)
-		if err != nil {
-			return end, err
-		}
-		ledger := &discovery.Ledger{}
-		for _, end := range ends {
-			if end.IsZero() {
-				end = now.Add(forever)
-			}
-			ledger.Enter(now, end, len(ends))
-		}
-		s.ledger = ledger
-	}
-	end = now.Add(s.TTL)
-	if s.TTL == 0 {
-		end = now.Add(forever)
-	}
-	if !s.ledger.Enter(now, end, s.Tokens) {
-		return end, errTooMany
-	}
-	return end, nil
-}
-
-func (s *service) strike(end time.Time) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	s.ledger.Strike(end)
 }
 
 // pass has the store answer, word for word.
@@ -253,19 +204,19 @@ func (s *service) pass(w http.ResponseWriter, r *http.Request, request discovery
 			return
 		}
 	}
-	if request.Register && !s.admit(w, r, request.Token) {
+	if request.Put && !s.admit(w, r, request.Token) {
 		return
 	}
 	to := *r.URL
 	to.Path, to.RawPath = v2Keys+request.Key, ""
-	passed := *r
+	passed := r.WithContext(r.Context()) // a shallow copy
 	passed.URL = &to
-	s.keys.ServeHTTP(w, &passed)
+	s.keys.ServeHTTP(w, passed)
 }
 
-// admit tells whether one more machine may register with the token. If not it has
-// answered why. The keys API itself would make a token out of any name, one that
-// never ends.
+// admit tells whether something may be put into the token. If not it has answered
+// why. The keys API itself would make a token out of any name, one that never
+// ends.
 func (s *service) admit(w http.ResponseWriter, r *http.Request, token string) bool {
 	status, body, err := s.Store.ask(r.Context(), http.MethodGet, discovery.Registry+"/"+token, nil, nil)
 	if err != nil {
@@ -292,18 +243,10 @@ func (s *service) admit(w http.ResponseWriter, r *http.Request, token string) bo
 
 // unable tells that the store did not do its part, and not what its address is.
 func (s *service) unable(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		return // nobody listens any more
+	if r.Context().Err() == nil { // else the client has gone, which is no news
+		s.Report(fmt.Errorf("answer %s %s: %w", r.Method, r.URL.Path, err))
 	}
-	s.Report(fmt.Errorf("answer %s %s: %w", r.Method, r.URL.Path, err))
 	http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
-}
-
-// newToken is a name that nobody can guess.
-func newToken() string {
-	var random [16]byte
-	_, _ = rand.Read(random[:]) // it never fails (crypto/rand)
-	return hex.EncodeToString(random[:])
 }
 
 // patient gives a client a time for each part of an answer, since waits may take

@@ -122,6 +122,8 @@ func TestRefusedChangesNothing(t *testing.T) {
 		{"PUT", "/T/_hidden", "value=x", 404, "404 page not found\n"},
 		{"DELETE", "/T/_config?recursive=true", "", 404, "404 page not found\n"},
 		{"PUT", "/" + nobodys + "/1", "value=x", 404, `{"errorCode":100,"message":"Key not found","cause":"/_etcd/registry/` + nobodys + `","index":`},
+		{"PUT", "/" + nobodys, "value=x", 404, `{"errorCode":100,`},
+		{"PUT", "/" + nobodys + "?dir=true", "", 404, `{"errorCode":100,`},
 	} {
 		answer := ask(t, c.method, service+strings.Replace(c.path, "/T", "/"+token, 1), c.form)
 		if answer.StatusCode != c.status || !strings.HasPrefix(answer.body, c.body) {

@@ -52,12 +52,14 @@ func etcd(t testing.TB) string {
 	return server.URL
 }
 
-// serve runs the service on that etcd, with the defaults where config says nothing.
+// serve runs the service on that etcd, or on config's store, with the defaults where config says nothing.
 func serve(t testing.TB, etcd string, config discovery.Config) (url string) {
 	t.Helper()
-	var err error
-	if config.Store, err = discovery.NewStore(etcd, nil); err != nil {
-		t.Fatal(err)
+	if config.Store == nil {
+		var err error
+		if config.Store, err = discovery.NewStore(etcd, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if config.Host == "" {
 		config.Host = host

@@ -183,7 +183,7 @@ func TestBadLines(t *testing.T) {
 		"api_address=49153":                  `FILE:2: api_address: "49153": expected HOST:PORT or :PORT`,
 		"api_address=:http":                  `FILE:2: api_address: ":http": expected HOST:PORT or :PORT`,
 		"capacity=gpu":                       `FILE:2: capacity: "gpu": ` + kinds,
-		"capacity=G.P=1":                     `FILE:2: capacity: "G.P=1": ` + kinds,
+		"capacity=g~u=1":                     `FILE:2: capacity: "g~u=1": ` + kinds,
 		"capacity=gpu=-1":                    `FILE:2: capacity: gpu="-1": expected a whole number, 0 or more`,
 		"capacity=cpu=0.5":                   `FILE:2: capacity: cpu="0.5": expected a whole number, 1 or more`,
 		"capacity=memory=8GB":                `FILE:2: capacity: memory="8GB": expected a number of bytes, or one with K, M, G or T behind it`,

@@ -55,7 +55,7 @@ var options = []option{
 		set: func(c *Config, v string) error { c.EtcdUsername = v; return nil },
 	},
 	{
-		name: "etcd_password", secret: true, about: "That user's password. It is never shown; the file must not be readable by others.",
+		name: "etcd_password", secret: true, about: "That user's password. It is never shown; keep the file readable by root alone. With a password fleetd starts only while the store answers.",
 		set: func(c *Config, v string) error { c.EtcdPassword = v; return nil },
 	},
 	{
@@ -151,4 +151,22 @@ func Names() []string {
 		}
 	}
 	return names
+}
+
+// Documented is an option as the manual describes it.
+type Documented struct {
+	Name    string
+	Default string
+	About   string // what it does; for one that does nothing, what to do instead
+	Live    bool   // a reload changes it
+	Nothing bool   // fleet 1.0's, and without meaning here
+}
+
+// Document lists all options in the order of the manual.
+func Document() []Documented {
+	var all []Documented
+	for _, o := range options {
+		all = append(all, Documented{o.name, o.initial, o.about, o.live, o.set == nil})
+	}
+	return all
 }

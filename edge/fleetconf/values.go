@@ -143,16 +143,9 @@ func capacity(v string) (cluster.Capacity, error) {
 	return c, nil
 }
 
-// isKind says whether a name may be of a kind of capacity: letters, digits, - and
-// _, a letter first.
+// isKind says whether a name may be of a kind of capacity, as units Reserve= it.
 func isKind(name string) bool {
-	for i, r := range name {
-		letter := r >= 'a' && r <= 'z'
-		if !letter && (i == 0 || !strings.ContainsRune("0123456789-_", r)) {
-			return false
-		}
-	}
-	return name != ""
+	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./") == ""
 }
 
 // bytes reads an amount of memory as systemd writes it: a number, or one with a

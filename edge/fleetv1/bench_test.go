@@ -20,8 +20,9 @@ import (
 // bench is the API over a true registry and a store in memory, in a synctest bubble.
 type bench struct {
 	*testing.T
-	store   *memstore.Store
-	handler http.Handler
+	store    *memstore.Store
+	registry *registry.Registry
+	handler  http.Handler
 }
 
 // run gives a test its bench. Time is the bubble's.
@@ -29,6 +30,7 @@ func run(t *testing.T, test func(*bench)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &bench{T: t, store: memstore.New()}
 		reg := registry.New(b.store, slog.New(slog.DiscardHandler))
+		b.registry = reg
 		b.handler = handler.New(handler.Config{Registry: reg, By: func(*http.Request) string { return "tester" }, Version: "1.2.3"})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)

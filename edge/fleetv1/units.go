@@ -83,39 +83,53 @@ func (h *Handler) setUnit(name string) method {
 	}
 }
 
+// attempts bounds how often a change is decided anew that another one has overtaken.
+const attempts = 4
+
 // set stores a change and returns its status: 201 where the unit has a new text,
-// 204 where it has only another desired state.
+// 204 where it has only another desired state. Each is decided from the unit as it
+// was read, and anew where someone else has changed it meanwhile.
 func (h *Handler) set(ctx context.Context, by string, name cluster.UnitName, change fleetv1.Change) (int, error) {
-	stored, err := h.find(ctx, name)
-	known := err == nil
-	if err != nil && !errors.Is(err, cluster.ErrNotFound) {
-		return 0, err
-	}
-	differs := change.Text != "" && (!known || !fleetv1.Same(stored.Unit.Bundle(), change.Text))
-	if change.Desired == "" && known && !differs {
-		return 0, conflict("must provide DesiredState to update existing unit")
-	}
-	if !differs && (known || change.Desired != "") {
-		_, err := h.config.Registry.SetUnit(ctx, by, name, api.UnitChange{Desired: change.Desired})
-		switch {
-		case err == nil:
-			return http.StatusNoContent, nil
-		case !errors.Is(err, cluster.ErrNotFound):
+	for try := 1; ; try++ {
+		stored, err := h.find(ctx, name)
+		known := err == nil
+		if err != nil && !errors.Is(err, cluster.ErrNotFound) {
 			return 0, err
 		}
-		known = false // it was destroyed a moment ago
+		next, err := decide(change, stored.Unit, known)
+		if err != nil {
+			return 0, err
+		}
+		written, err := h.config.Registry.SetUnit(ctx, by, name, next)
+		overtaken := errors.Is(err, cluster.ErrConflict) || known && errors.Is(err, cluster.ErrNotFound)
+		switch {
+		case err != nil && (!overtaken || try == attempts):
+			return 0, err
+		case err != nil:
+		case written.Created, next.Text != nil && written.Changed && written.Generation == stored.Unit.Generation+1:
+			return http.StatusCreated, nil
+		default: // only the state differs, or someone else has stored this text meanwhile
+			return http.StatusNoContent, nil
+		}
 	}
-	if change.Text == "" {
-		return 0, conflict("unit does not exist and options field empty")
+}
+
+// decide is what a change comes to for a unit as it is stored.
+func decide(change fleetv1.Change, stored api.Unit, known bool) (api.UnitChange, error) {
+	differs := change.Text != "" && (!known || !fleetv1.Same(stored.Bundle(), change.Text))
+	switch {
+	case known && !differs && change.Desired == "":
+		return api.UnitChange{}, conflict("must provide DesiredState to update existing unit")
+	case !known && change.Text == "":
+		return api.UnitChange{}, conflict("unit does not exist and options field empty")
 	}
-	desired := cmp.Or(change.Desired, cluster.Inactive)
-	if known {
-		// fleet made a replaced unit inactive where no state was given, and its
-		// machine lost it until the next request. It may stay where it is.
-		desired = cmp.Or(change.Desired, stored.Unit.Desired)
+	// fleet made a replaced unit inactive where no state was given, and its
+	// machine lost it until the next request. It may stay where it is.
+	next := api.UnitChange{Desired: cmp.Or(change.Desired, stored.Desired, cluster.Inactive)}
+	if differs {
+		next.Text, next.IfGeneration = &change.Text, &stored.Generation
 	}
-	_, err = h.config.Registry.SetUnit(ctx, by, name, api.UnitChange{Text: &change.Text, Desired: desired})
-	return http.StatusCreated, err
+	return next, nil
 }
 
 func conflict(message string) error {

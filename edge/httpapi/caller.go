@@ -80,7 +80,7 @@ func (a *API) caller(r *http.Request) (caller, error) {
 	case !ofMachine(certificate):
 		return caller{}, notVouched()
 	case !printable(claimed, maxByBytes):
-		return caller{}, api.Invalid(api.ByHeader+" is not a line of at most 256 printable bytes", "")
+		return caller{}, api.Invalid(api.ByHeader+" is not a line of at most 256 printable bytes", "send the name of who asks, in one line")
 	}
 	return caller{name: claimed, vouched: true}, nil
 }
@@ -92,7 +92,10 @@ func ofMachine(c *x509.Certificate) bool {
 }
 
 func notVouched() error {
-	return &api.Error{Code: http.StatusForbidden, Message: "only a machine of the cluster may send " + api.ByHeader}
+	return &api.Error{
+		Code: http.StatusForbidden, Message: "only a machine of the cluster may send " + api.ByHeader,
+		Hint: "leave it out: the certificate or the socket tells who asks",
+	}
 }
 
 // printable says that s is one line of at most limit bytes.

@@ -10,7 +10,7 @@ import (
 // have. It is answered by the machine itself, member or not.
 func (a *API) claims(w http.ResponseWriter, r *http.Request, _ caller) error {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 || !ofMachine(r.TLS.PeerCertificates[0]) || a.config.Claimed == nil {
-		return &api.Error{Code: http.StatusForbidden, Message: "only a machine of the cluster may claim an id"}
+		return &api.Error{Code: http.StatusForbidden, Message: "only a machine of the cluster may claim an id", Hint: "fleetd does it by itself"}
 	}
 	if _, err := parseQuery(r.URL.RawQuery); err != nil {
 		return err

@@ -169,7 +169,10 @@ func (a *API) launchedOn(ctx context.Context, name cluster.UnitName, machine clu
 			return nil
 		}
 	}
-	return &api.Error{Code: http.StatusConflict, Message: fmt.Sprintf("unit %s is not launched on machine %s", name, machine)}
+	return &api.Error{
+		Code: http.StatusConflict, Message: fmt.Sprintf("unit %s is not launched on machine %s", name, machine),
+		Hint: fmt.Sprintf("'fleetctl why %s' tells where it is", name),
+	}
 }
 
 // restartHere answers when the unit runs again, with an exit code as a command
@@ -235,14 +238,16 @@ func (a *API) machineOf(ctx context.Context, name cluster.UnitName) (cluster.Mac
 	}
 	on := answer.Unit.On
 	if len(on) == 0 {
-		message := fmt.Sprintf("unit %s is on no machine", name)
+		e := &api.Error{Code: http.StatusNotFound, Message: fmt.Sprintf("unit %s is on no machine", name)}
 		switch {
 		case answer.Unit.Reason != "":
-			message += ": " + answer.Unit.Reason
+			e.Message += ": " + answer.Unit.Reason
+			e.Hint = fmt.Sprintf("'fleetctl why %s' tells of each machine", name)
 		case answer.Unit.Desired == cluster.Inactive:
-			message += ": it is inactive, as wanted"
+			e.Message += ": it is inactive, as wanted"
+			e.Hint = "start it first"
 		}
-		return "", &api.Error{Code: http.StatusNotFound, Message: message}
+		return "", e
 	}
 	if slices.ContainsFunc(on, func(p api.Presence) bool { return p.Machine == a.config.Self }) {
 		return a.config.Self, nil
@@ -253,7 +258,7 @@ func (a *API) machineOf(ctx context.Context, name cluster.UnitName) (cluster.Mac
 // passToMachine passes a request on to the fleetd of one machine.
 func (a *API) passToMachine(w http.ResponseWriter, r *http.Request, by caller, to *url.URL, m cluster.Machine) error {
 	if m.API == "" {
-		return &api.Error{Code: http.StatusBadGateway, Message: fmt.Sprintf("%s has not told where its API is", m.Name)}
+		return &api.Error{Code: http.StatusBadGateway, Message: fmt.Sprintf("%s has not told where its API is", m.Name), Hint: "look at fleet.service there"}
 	}
 	return a.pass(w, r, by, hop{to, []string{m.API}, m.Name + " did not answer"}, nil)
 }

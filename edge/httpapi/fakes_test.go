@@ -71,6 +71,38 @@ func (f *fakeRegistry) States(context.Context, int64, cluster.MachineID) (api.St
 	return api.States{}, f.available()
 }
 
+// The lists have pages of one row, at revision 7.
+func (f *fakeRegistry) MachinesPage(_ context.Context, _ int64, from api.From, _ bool) (answer api.Machines, more bool, err error) {
+	row := api.Machine{ID: here}
+	if from.After.Machine != "" {
+		row.ID = there
+	}
+	return api.Machines{Freshness: api.Freshness{Revision: 7}, Machines: []api.Machine{row}}, row.ID == here, f.keeps(from)
+}
+
+func (f *fakeRegistry) UnitsPage(_ context.Context, _ int64, from api.From, _ []cluster.UnitName) (answer api.Units, more bool, err error) {
+	row := api.Unit{Name: "far.service"}
+	if from.After.Unit != "" {
+		row.Name = "web.service"
+	}
+	return api.Units{Freshness: api.Freshness{Revision: 7}, Units: []api.Unit{row}}, row.Name == "far.service", f.keeps(from)
+}
+
+func (f *fakeRegistry) StatesPage(_ context.Context, _ int64, from api.From, _ cluster.MachineID) (answer api.States, more bool, err error) {
+	row := api.State{Unit: "web.service", Machine: here}
+	if from.After.Machine != "" {
+		row.Machine = there
+	}
+	return api.States{Freshness: api.Freshness{Revision: 7}, States: []api.State{row}}, row.Machine == here, f.keeps(from)
+}
+
+func (f *fakeRegistry) keeps(from api.From) error {
+	if from.Revision != 0 && from.Revision != 7 {
+		return api.Expired()
+	}
+	return f.available()
+}
+
 func (f *fakeRegistry) Unit(_ context.Context, _ int64, name cluster.UnitName) (answer api.UnitAnswer, err error) {
 	switch name {
 	case "web.service":

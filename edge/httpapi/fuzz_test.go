@@ -25,6 +25,7 @@ func FuzzRequest(f *testing.F) {
 		{"GET", "/states", "machine=148a18ff6e954cd892dac9de9bb90d5a", ""},
 		{"PATCH", "/machines/148a18ff6e954cd892dac9de9bb90d5a/labels", "", `{"set":{"region":"us"},"remove":["disk"],"dryRun":true}`},
 		{"GET", "/machines", "away=true", ""},
+		{"GET", "/units", "limit=1&continue=" + api.Continue{List: "units", Holder: here, From: api.From{Revision: 7}}.Token(), ""},
 		{"GET", "/units/web.service/why", "", ""},
 		{"GET", "/../units//x", "a=%zz", "\xff"},
 	} {

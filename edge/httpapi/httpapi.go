@@ -25,6 +25,7 @@ import (
 // Registry knows the cluster. role/registry is one.
 type Registry interface {
 	Lists
+	Pages
 	Beginnings
 	Finder
 	Watcher
@@ -37,6 +38,14 @@ type Lists interface {
 	Machines(ctx context.Context, least int64, away bool) (api.Machines, error)
 	Units(ctx context.Context, least int64, only []cluster.UnitName) (api.Units, error)
 	States(ctx context.Context, least int64, machine cluster.MachineID) (api.States, error)
+}
+
+// Pages are the lists part by part, and whether there is more: all parts as the
+// cluster was at the first. They are an api.Expired where that is no longer known.
+type Pages interface {
+	MachinesPage(ctx context.Context, least int64, from api.From, away bool) (api.Machines, bool, error)
+	UnitsPage(ctx context.Context, least int64, from api.From, only []cluster.UnitName) (api.Units, bool, error)
+	StatesPage(ctx context.Context, least int64, from api.From, machine cluster.MachineID) (api.States, bool, error)
 }
 
 // Beginnings are lists of what is called so in its beginning.

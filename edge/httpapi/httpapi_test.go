@@ -71,10 +71,10 @@ func TestBadInput(t *testing.T) {
 		{"machine that is not there", "GET", "/units/web.service/status?machine=" + strings.Repeat("0", 32), "", 404, "not found"},
 		{"unit on no machine", "GET", "/units/nowhere.service/status", "", 404, "is on no machine: no machine is up"},
 		{"machine without an address", "GET", "/units/far.service/status", "", 502, "core-02 has not told where"},
-		{"limit below bounds", "GET", "/units?limit=0", "", 400, "expected a number from 1 to 5000"},
-		{"limit beyond bounds", "GET", "/machines?limit=5001", "", 400, "expected a number from 1 to 5000"},
-		{"names and how they begin", "GET", "/units?unit=web.service&prefix=w", "", 400, "unit with prefix or limit"},
-		{"away and how they begin", "GET", "/machines?away=true&prefix=w", "", 400, "away with prefix or limit"},
+		{"limit below bounds", "GET", "/units?limit=0", "", 400, "expected a number from 1 to 10000"},
+		{"limit beyond bounds", "GET", "/machines?limit=10001", "", 400, "expected a number from 1 to 10000"},
+		{"names and how they begin", "GET", "/units?unit=web.service&prefix=w", "", 400, "unit with prefix"},
+		{"away and how they begin", "GET", "/machines?away=true&prefix=w", "", 400, "away with prefix"},
 		{"cursors of a journal that ends", "GET", "/units/web.service/journal?cursors=true", "", 400, "cursors without follow"},
 		{"cursors is no truth", "GET", "/units/web.service/journal?follow=true&cursors=2", "", 400, "expected true or false"},
 		{"after is no cursor", "GET", "/units/web.service/journal?after=a%20b", "", 400, "after is no cursor"},
@@ -99,6 +99,9 @@ func TestBadInput(t *testing.T) {
 		if response.StatusCode != b.code || body.Error.Code != b.code || !strings.Contains(text, b.says) {
 			t.Errorf("%s: %d %s, want %d with %q", b.name, response.StatusCode, text, b.code, b.says)
 		}
+		if said := body.Error.Message; body.Error.Hint == "" && !strings.Contains(said, "expected") && !strings.Contains(said, "is no unit name") && !strings.Contains(said, "not found") {
+			t.Errorf("%s: %s: it does not say what to do", b.name, said)
+		}
 	}
 	if response, text := ask(t, c, "PUT", base+"/units/web.service", `{"desired":"launched"}`, "Content-Type", "text/plain"); response.StatusCode != 415 {
 		t.Errorf("PUT of text/plain: %d %s, want 415", response.StatusCode, text)
@@ -115,7 +118,7 @@ func TestReadsAndWrites(t *testing.T) {
 		"/machines":                 string(there),
 		"/machines?prefix=core-":    "{Prefix:core- Most:0}",
 		"/units?unit=a.service":     `"name":"a.service"`,
-		"/units?limit=7":            "{Prefix: Most:7}",
+		"/units?prefix=&limit=7":            "{Prefix: Most:7}",
 		"/units?prefix=a&limit=300": "{Prefix:a Most:300}",
 		"/units/web.service":        `"name":"web.service"`,
 		"/states?minRevision=3":     `"states"`,

@@ -36,7 +36,7 @@ type query struct{ values url.Values }
 func parseQuery(raw string, known ...string) (query, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return query{}, api.Invalid("the query does not parse: "+err.Error(), "")
+		return query{}, api.Invalid("the query does not parse: "+err.Error(), "encode it as in a URL: %25 for %")
 	}
 	for name, given := range values {
 		if !slices.Contains(known, name) {
@@ -74,10 +74,16 @@ func (q query) least() (int64, error) {
 	return q.number("minRevision", 0, 0, 1<<62)
 }
 
-// beginning is the part of a list that is asked for.
-func (q query) beginning() (b api.Beginning, err error) {
+// beginning is the part of a list that prefix= asks for. It is not for pages, nor
+// for what else a list may be asked for.
+func (q query) beginning(other string) (b api.Beginning, err error) {
+	for _, name := range []string{"continue", other} {
+		if q.values.Has(name) {
+			return b, api.Invalid(name+" with prefix", "leave one of them out")
+		}
+	}
 	b.Prefix = q.values.Get("prefix")
-	most, err := q.number("limit", 0, 1, maxNames)
+	most, err := q.number("limit", 0, 1, api.MostRows)
 	b.Most = int(most)
 	return b, err
 }
@@ -164,7 +170,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 			Hint: fmt.Sprintf("a unit file may have %d bytes", unitfile.MaxTextBytes),
 		}
 	case err != nil:
-		return nil, api.Invalid("reading the body: "+err.Error(), "")
+		return nil, api.Invalid("reading the body: "+err.Error(), "send it whole, within 30 seconds")
 	}
 	return body, nil
 }
@@ -218,7 +224,7 @@ func parseIdentity(body []byte) (by api.Identity, err error) {
 	}
 	for _, field := range []struct{ name, value string }{{"bootID", by.BootID}, {"name", by.Name}, {"address", by.Address}} {
 		if field.value == "" || !printable(field.value, maxByBytes) {
-			return by, api.Invalid(field.name+" is not a line of 1 to 256 printable bytes", "")
+			return by, api.Invalid(field.name+" is not a line of 1 to 256 printable bytes", "send what the machine says of itself")
 		}
 	}
 	return by, nil

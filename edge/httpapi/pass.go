@@ -25,7 +25,7 @@ const maxHops = 3
 func (a *API) passToMember(w http.ResponseWriter, r *http.Request, by caller, body []byte) error {
 	members := a.config.Members
 	if len(members) == 0 {
-		return &api.Error{Code: http.StatusServiceUnavailable, Message: "this machine is no member and knows of none"}
+		return &api.Error{Code: http.StatusServiceUnavailable, Message: "this machine is no member and knows of none", Hint: "set etcd_servers in its fleet.conf"}
 	}
 	first := int(a.preferred.Load()) % len(members)
 	return a.pass(w, r, by, hop{r.URL, slices.Concat(members[first:], members[:first]), "no member answered"}, body)
@@ -43,7 +43,7 @@ type hop struct {
 func (a *API) pass(w http.ResponseWriter, r *http.Request, by caller, to hop, body []byte) error {
 	hops, _ := strconv.Atoi(r.Header.Get(api.HopsHeader))
 	if hops < 0 || hops >= maxHops {
-		return &api.Error{Code: http.StatusLoopDetected, Message: fmt.Sprintf("passed on %d times and not answered", hops)}
+		return &api.Error{Code: http.StatusLoopDetected, Message: fmt.Sprintf("passed on %d times and not answered", hops), Hint: "ask a member of the cluster; the machines may have told each other's addresses wrong"}
 	}
 	var faults []string
 	for i, target := range to.targets {
@@ -66,7 +66,7 @@ func (a *API) pass(w http.ResponseWriter, r *http.Request, by caller, to hop, bo
 			faults = append(faults, fmt.Sprintf("%s: %v", target, err))
 		}
 	}
-	return &api.Error{Code: http.StatusBadGateway, Message: to.silence + ": " + strings.Join(faults, "; ")}
+	return &api.Error{Code: http.StatusBadGateway, Message: to.silence + ": " + strings.Join(faults, "; "), Hint: "try again, or ask another machine"}
 }
 
 // neverSent says that an error came before anything was sent.

@@ -12,14 +12,13 @@ import (
 // handler answers a request of a known caller, or returns why not.
 type handler func(w http.ResponseWriter, r *http.Request, by caller) error
 
-// route lists every path with its methods.
-func (a *API) route() *http.ServeMux {
-	mux := http.NewServeMux()
-	paths := map[string]map[string]handler{
-		"/machines":             {"GET": a.reads(a.machines, "away", "prefix", "limit")},
+// paths lists what is below api.Base, with its methods. openapi.yaml describes it.
+func (a *API) paths() map[string]map[string]handler {
+	return map[string]map[string]handler{
+		"/machines":             {"GET": a.reads(a.machines, "away", "prefix", "limit", "continue")},
 		"/machines/{id}/labels": {"PATCH": a.writes(a.setLabels)},
-		"/states":               {"GET": a.reads(a.states, "machine")},
-		"/units":                {"GET": a.reads(a.units, "unit", "prefix", "limit")},
+		"/states":               {"GET": a.reads(a.states, "machine", "limit", "continue")},
+		"/units":                {"GET": a.reads(a.units, "unit", "prefix", "limit", "continue")},
 		"/units/{name}":         {"GET": a.reads(a.unit), "PUT": a.writes(a.setUnit), "DELETE": a.writes(a.destroy)},
 		"/units/{name}/why":     {"GET": a.reads(a.why)},
 		"/units/{name}/status":  {"GET": a.status},
@@ -27,8 +26,14 @@ func (a *API) route() *http.ServeMux {
 		"/units/{name}/restart": {"POST": a.restart},
 		"/watch":                {"GET": a.watch},
 		"/claims":               {"POST": a.claims},
+		"/openapi.json":         {"GET": a.document},
 	}
-	for path, methods := range paths {
+}
+
+// route makes a handler of all paths.
+func (a *API) route() *http.ServeMux {
+	mux := http.NewServeMux()
+	for path, methods := range a.paths() {
 		mux.Handle(api.Base+path, a.endpoint(api.Base+path, methods))
 	}
 	for base, other := range a.config.Beside {

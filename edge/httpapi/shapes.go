@@ -1,6 +1,9 @@
 package httpapi
 
-import "net/http"
+import (
+	"errors"
+	"net/http"
+)
 
 // look answers a read on a member, from what is known at revision least or later.
 type look func(r *http.Request, q query, least int64) (any, error)
@@ -22,6 +25,10 @@ func (a *API) reads(answer look, known ...string) handler {
 			return a.passToMember(w, r, by, nil)
 		}
 		found, err := answer(r, q, least)
+		var other elsewhere
+		if errors.As(err, &other) {
+			return a.passToHolder(w, r, by, other.MachineID)
+		}
 		if err != nil {
 			return err
 		}

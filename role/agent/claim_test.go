@@ -95,7 +95,7 @@ func TestSecondMachineWithOneIDIsRefused(t *testing.T) {
 		// The first is as it was, but for what its record says of the second.
 		now := w.record()
 		want := "core-03 at 10.99.0.13 has this machine's id as well and is refused: give it another /etc/machine-id"
-		if now.Problem != want || now.Lease != held.Lease || now.Name != "core-02" || first.Health().Trouble != "" || !first.Admitted() {
+		if now.Note != want || now.Lease != held.Lease || now.Name != "core-02" || first.Health().Trouble != "" || !first.Admitted() {
 			t.Errorf("the first's record is %+v, trouble %q", now, first.Health().Trouble)
 		}
 		w.is("web.service", "1 active running settled")
@@ -104,10 +104,21 @@ func TestSecondMachineWithOneIDIsRefused(t *testing.T) {
 			t.Error("the first's unit was restarted")
 		}
 
+		// A third one costs nothing more.
+		writes := w.store.Writes()
+		third := w.twin()
+		third.boot++
+		other := n.on(third, "core-04", "10.99.0.14")
+		w.pass(5 * time.Minute)
+		if other.Admitted() || w.record().Note != want || w.store.Writes() != writes {
+			t.Errorf("a third: %d writes, the record is %+v", w.store.Writes()-writes, w.record())
+		}
+		other.end()
+
 		// The second goes: a while later the record says nothing of it any more.
 		second.end()
 		w.pass(2 * time.Minute)
-		if now := w.record(); now.Problem != "" || now.Lease != held.Lease {
+		if now := w.record(); now.Note != "" || now.Lease != held.Lease {
 			t.Errorf("the record is %+v", now)
 		}
 	})
@@ -247,5 +258,27 @@ func TestUpdateChangesTheRecordAndTouchesNoUnit(t *testing.T) {
 			t.Errorf("the old lease: %v", err)
 		}
 		w.did("start web.service")
+	})
+}
+
+// A record that cannot be written does not keep the lease from being renewed.
+func TestUpdateThatHangsCostsNoLease(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.run()
+		w.launch("web.service", sleeps, 1)
+		w.settle()
+		before := w.record()
+		w.link.stick(true)
+		r.Update(map[string]string{"region": "eu"}, cluster.Capacity{}, ttl)
+		w.pass(time.Minute)
+		if r.Health().Trouble == "" {
+			t.Error("no trouble is told")
+		}
+		w.link.stick(false)
+		w.pass(5 * time.Second)
+		if now := w.record(); now.Lease != before.Lease || now.Metadata["region"] != "eu" || r.Health().Trouble != "" {
+			t.Errorf("the record is %+v, trouble %q", now, r.Health().Trouble)
+		}
+		w.is("web.service", "1 active running settled")
 	})
 }

@@ -47,6 +47,7 @@ type desk struct {
 	asked   map[cluster.Hash]bool     // texts that are being fetched
 
 	board     board
+	reunited  reunited
 	departure *departure // set while and after the machine leaves
 	retry     *time.Timer
 	retryNext time.Time // when retry fires; zero where it does not
@@ -107,6 +108,7 @@ func (d *desk) run(ctx context.Context) {
 		d.plan(ctx)
 		d.publish(ctx)
 		d.checkLeft()
+		d.tellReunion()
 	}
 }
 

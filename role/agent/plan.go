@@ -76,6 +76,9 @@ func (d *desk) batch(ctx context.Context, steps []converge.Step) batch {
 		}
 		c := chainOf(converge.UnitOf(step))
 		c.steps = append(c.steps, step)
+		if _, is := step.(converge.Stop); is && d.units[c.unit].want == nil && d.departure == nil {
+			d.reunited.end(c.unit, time.Now())
+		}
 		if w, is := step.(converge.Write); is {
 			c.text = d.known[w.Hash]
 		}

@@ -24,6 +24,7 @@ const (
 // goroutine of stayPresent, and to Leave after it.
 type presence struct {
 	lease int64 // 0 for none
+	lost  bool  // a lease of this boot ended before it was renewed
 	known bool  // the record was this machine's before, in this life of the agent
 	ended chan struct{}
 }
@@ -34,6 +35,8 @@ type registration struct {
 	lease   int64
 	states  []cluster.UnitState
 	refused bool // another machine holds the record: touch nothing
+	// returned says that the machine had counted as lost.
+	returned bool
 }
 
 // stayPresent keeps the machine's lease and record until ctx ends. A store that
@@ -77,6 +80,10 @@ func (a *Agent) register(ctx context.Context) (registration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*callTime)
 	defer cancel()
 	p := &a.presence
+	adopted, err := a.adoptLease(ctx)
+	if err != nil {
+		return registration{}, err
+	}
 	old, found, err := a.record(ctx)
 	if err != nil {
 		return registration{}, err
@@ -87,28 +94,30 @@ func (a *Agent) register(ctx context.Context) (registration, error) {
 			return registration{}, err
 		}
 	}
-	adopted, err := a.takeLease(ctx)
-	if err != nil {
-		return registration{}, err
+	exchanged := adopted && a.wantsOtherLease(old)
+	if !adopted || exchanged {
+		if err := a.grantLease(ctx); err != nil {
+			return registration{}, err
+		}
 	}
-	exchanged, err := a.exchangeLease(ctx, old)
-	if err != nil {
-		return registration{}, err
-	}
-	adopted = adopted && !exchanged
 	if err := a.putRecord(ctx, old, found); err != nil {
+		if errors.Is(err, cluster.ErrLeaseGone) {
+			p.lease = 0
+		}
 		return registration{}, err
 	}
 	if found && old.Lease != p.lease && !exchanged {
 		// What was bound to it is of a life before: of another boot, or of a
-		// fleetd whose lease was not kept.
+		// fleetd whose lease was not kept. An exchanged lease ends by itself: by
+		// then all that was bound to it has been written anew.
 		if err := a.store.RevokeLease(ctx, old.Lease); err != nil && !errors.Is(err, cluster.ErrLeaseGone) {
 			a.log.Warn("the lease before this one ends by itself", "error", err)
 		}
 	}
 	p.known = true
-	r := registration{lease: p.lease}
-	if adopted {
+	r := registration{lease: p.lease, returned: p.lost}
+	p.lost = false
+	if adopted && !exchanged {
 		r.states, err = a.store.States(ctx, a.config.Machine.ID)
 	}
 	return r, err
@@ -123,9 +132,10 @@ func (a *Agent) record(ctx context.Context) (m cluster.Machine, found bool, err 
 	return m, err == nil, err
 }
 
-// takeLease has a lease: the one at hand, the one kept from fleetd's life
-// before, or a new one. adopted says that it is not new.
-func (a *Agent) takeLease(ctx context.Context) (adopted bool, err error) {
+// adoptLease says whether there is a lease that lives: the one at hand, or the
+// one kept from fleetd's life before. It is renewed first of all, whatever else
+// may take long.
+func (a *Agent) adoptLease(ctx context.Context) (adopted bool, err error) {
 	p := &a.presence
 	if p.lease != 0 {
 		return true, nil
@@ -143,8 +153,9 @@ func (a *Agent) takeLease(ctx context.Context) (adopted bool, err error) {
 		if !errors.Is(err, cluster.ErrLeaseGone) {
 			return false, err
 		}
+		p.lost = true
 	}
-	return false, a.grantLease(ctx)
+	return false, nil
 }
 
 func (a *Agent) grantLease(ctx context.Context) error {
@@ -160,15 +171,11 @@ func (a *Agent) grantLease(ctx context.Context) error {
 	return nil
 }
 
-// exchangeLease grants a new lease where the one at hand was granted for another
-// time. The old one is left to end by itself: by then all that was bound to it
-// has been written anew.
-func (a *Agent) exchangeLease(ctx context.Context, old cluster.Machine) (bool, error) {
+// wantsOtherLease says whether the lease at hand, which the record old is bound
+// to, was granted for another time than it should last.
+func (a *Agent) wantsOtherLease(old cluster.Machine) bool {
 	m, _ := a.self.now()
-	if old.Lease != a.presence.lease || old.TTLSeconds == 0 || old.TTLSeconds == m.TTLSeconds {
-		return false, nil
-	}
-	return true, a.grantLease(ctx)
+	return old.Lease == a.presence.lease && old.TTLSeconds != 0 && old.TTLSeconds != m.TTLSeconds
 }
 
 // putRecord writes the machine's record where it is not already so.
@@ -182,9 +189,6 @@ func (a *Agent) putRecord(ctx context.Context, old cluster.Machine, found bool) 
 		return nil
 	}
 	_, err := a.store.PutMachine(ctx, m)
-	if errors.Is(err, cluster.ErrLeaseGone) {
-		a.presence.lease = 0
-	}
 	return err
 }
 
@@ -195,59 +199,68 @@ func sameRecord(a, b cluster.Machine) bool {
 	return errA == nil && errB == nil && string(was) == string(is)
 }
 
-// keepLease renews the lease until it, or the record, is gone, or the record
-// should say something else. Each renewal is
-// a call of its own: a stream would hang for as long as a dead member's
-// connection does.
+// keepLease renews the lease until it, or the record, is gone, and has the record
+// say what it should. Each renewal is a call of its own: a stream would hang for
+// as long as a dead member's connection does. Renewing comes first: a record that
+// cannot be written must not cost the lease.
 func (a *Agent) keepLease(ctx context.Context) {
 	p := &a.presence
 	_, ttl := a.self.now()
-	next, checked := ttl/3, time.Now()
+	next, checked, news := ttl/3, time.Now(), false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-a.self.changed:
-			return
+			news = true
 		case <-a.doubt:
 		case <-time.After(next):
 		}
-		if a.self.forgetRival() {
-			return
-		}
+		next = ttl / 3
 		err := a.bounded(ctx, func(ctx context.Context) error { return a.store.KeepAlive(ctx, p.lease) })
-		switch {
-		case err == nil:
-			a.health.well()
-			next = ttl / 3
-		case errors.Is(err, cluster.ErrLeaseGone):
+		if errors.Is(err, cluster.ErrLeaseGone) {
 			a.log.Warn("the machine's lease has ended", "lease", p.lease)
-			p.lease = 0
+			p.lease, p.lost = 0, true
 			_ = send(ctx, a.leases, registration{}) // ends with ctx
 			return
-		default:
-			a.trouble(ctx, err)
-			next = presenceRetry
 		}
-		if time.Since(checked) >= recordCheck {
-			checked = time.Now()
-			if !a.recordStands(ctx) {
-				a.log.Warn("the machine's record is not its own any more")
+		news = a.self.forget() || news
+		if err == nil && (news || time.Since(checked) >= recordCheck) {
+			var anew bool
+			err = a.bounded(ctx, func(ctx context.Context) (err error) {
+				anew, err = a.tendRecord(ctx)
+				return err
+			})
+			if anew {
 				return
 			}
+			checked, news = time.Now(), err != nil
 		}
+		if err != nil {
+			a.trouble(ctx, err)
+			next = presenceRetry
+			continue
+		}
+		a.health.well()
 	}
 }
 
-// recordStands says whether the store holds this machine's record, or does not
-// answer.
-func (a *Agent) recordStands(ctx context.Context) bool {
-	var m cluster.Machine
-	err := a.bounded(ctx, func(ctx context.Context) (err error) {
-		m, _, err = a.record(ctx)
-		return err
-	})
-	return err != nil || m.Lease == a.presence.lease && m.BootID == a.config.Machine.BootID
+// tendRecord has the machine's record say what it should, and says whether the
+// machine must register anew: because the record is not its own any more, or
+// because its lease is to be another one.
+func (a *Agent) tendRecord(ctx context.Context) (anew bool, err error) {
+	old, found, err := a.record(ctx)
+	if err != nil {
+		return false, err
+	}
+	if !found || old.Lease != a.presence.lease || old.BootID != a.config.Machine.BootID {
+		a.log.Warn("the machine's record is not its own any more")
+		return true, nil
+	}
+	if m, _ := a.self.now(); old.TTLSeconds != m.TTLSeconds {
+		return true, nil
+	}
+	return false, a.putRecord(ctx, old, true)
 }
 
 func (a *Agent) bounded(ctx context.Context, call func(context.Context) error) error {

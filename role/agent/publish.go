@@ -221,6 +221,10 @@ func (d *desk) learnLease(r registration) {
 	if r.refused || r.lease != 0 {
 		d.admitted = !r.refused
 	}
+	if r.returned {
+		d.reunited.returned = time.Now()
+		d.schedule(d.reunited.returned.Add(reunion))
+	}
 	d.board.renew(r.lease, r.states)
 	for name := range d.units {
 		d.mark(name)

@@ -16,6 +16,8 @@ type self struct {
 	ttl     time.Duration
 	rival   api.Identity // the machine that last claimed this one's id; zero for none
 	claimed time.Time    // when it did
+	note    string       // on what happened here; empty for nothing
+	noted   time.Time
 	changed chan struct{}
 }
 
@@ -29,8 +31,9 @@ func (s *self) now() (m cluster.Machine, ttl time.Duration) {
 	defer s.mu.Unlock()
 	m = s.machine
 	m.TTLSeconds = int64(max(time.Second, s.ttl) / time.Second)
+	m.Note = s.note
 	if s.rival != (api.Identity{}) {
-		m.Problem = s.rival.Describe() + " has this machine's id as well and is refused: give it another /etc/machine-id"
+		m.Note = s.rival.Describe() + " has this machine's id as well and is refused: give it another /etc/machine-id"
 	}
 	return m, s.ttl
 }
@@ -67,26 +70,44 @@ func (a *Agent) Claimed(by api.Identity) api.Identity {
 	if by.Machine != own.Machine || by.BootID == own.BootID {
 		return own
 	}
-	s := a.self
-	s.mu.Lock()
-	news := s.rival != by
-	s.rival, s.claimed = by, time.Now()
-	s.mu.Unlock()
-	if news {
+	if a.self.meet(by) {
 		a.log.Warn("another machine has this machine's id; it is refused", "name", by.Name, "address", by.Address,
 			"machine", own.Machine, "do", "give it another /etc/machine-id")
-		s.poke()
+		a.self.poke()
 	}
 	return own
 }
 
-// forgetRival forgets one that has not asked for long, and says whether it did.
-func (s *self) forgetRival() bool {
+// meet notes a rival, and says whether it is news. Of several the first is told
+// of until it is gone, so that they cost no more than one.
+func (s *self) meet(by api.Identity) (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.rival == (api.Identity{}) || time.Since(s.claimed) < rivalKept {
-		return false
+	news = s.rival == (api.Identity{})
+	if news || s.rival == by {
+		s.rival, s.claimed = by, time.Now()
 	}
-	s.rival = api.Identity{}
-	return true
+	return news
+}
+
+// tell has the record carry a note for noteKept.
+func (s *self) tell(note string) {
+	s.mu.Lock()
+	s.note, s.noted = note, time.Now()
+	s.mu.Unlock()
+	s.poke()
+}
+
+// forget drops what the record need not say any more: a rival that has not asked
+// for long, an old note. It says whether there was any.
+func (s *self) forget() (news bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rival != (api.Identity{}) && time.Since(s.claimed) >= rivalKept {
+		s.rival, news = api.Identity{}, true
+	}
+	if s.note != "" && time.Since(s.noted) >= noteKept {
+		s.note, news = "", true
+	}
+	return news
 }

@@ -187,6 +187,7 @@ type link struct {
 	cut     bool
 	changed chan struct{}
 	missing cluster.Hash // a text that is not found
+	stuck   bool         // writes of the machine's record are not answered
 }
 
 func newLink(store *memstore.Store) *link { return &link{Store: store, changed: make(chan struct{})} }
@@ -197,6 +198,12 @@ func (l *link) set(cut bool) {
 	l.cut = cut
 	close(l.changed)
 	l.changed = make(chan struct{})
+}
+
+func (l *link) stick(stuck bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stuck = stuck
 }
 
 func (l *link) lose(text cluster.Hash) {
@@ -267,6 +274,13 @@ func (l *link) Machine(ctx context.Context, id cluster.MachineID) (cluster.Machi
 }
 
 func (l *link) PutMachine(ctx context.Context, m cluster.Machine) (cluster.Machine, error) {
+	l.mu.Lock()
+	stuck := l.stuck
+	l.mu.Unlock()
+	if stuck {
+		<-ctx.Done()
+		return cluster.Machine{}, fmt.Errorf("%w: %w", cluster.ErrUnavailable, ctx.Err())
+	}
 	return guarded(l, func() (cluster.Machine, error) { return l.Store.PutMachine(ctx, m) })
 }
 

@@ -80,7 +80,7 @@ func (p *parts) rank() string {
 	switch {
 	case p.registry == nil:
 		return "; worker"
-	case p.engine == nil:
+	case p.settings.DisableEngine:
 		return "; member, engine disabled"
 	case p.engine.Status().Leads():
 		return "; member, leading"

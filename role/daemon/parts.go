@@ -37,7 +37,7 @@ type parts struct {
 	store    *store.Store
 	agent    *agent.Agent
 	registry *registry.Registry // nil where this machine is no member
-	engine   *engine.Engine     // nil where it is none or must not decide
+	engine   *engine.Engine     // nil where it is none
 	api      *httpapi.API
 	loops    map[string]func(context.Context) error // by the name that an error of theirs carries
 }
@@ -98,7 +98,7 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		p.registry = registry.New(p.store, p.log)
 		p.loops["registry"] = p.registry.Run
 		p.lead()
-		served.Registry = p.registry
+		served.Registry, served.Explainer = p.registry, p.engine
 		ownAPI = fleetapi.New(fleetapi.Config{
 			Registry: p.registry, By: httpapi.By, Version: p.config.Version, PageRows: func() int { return int(p.pageRows.Load()) },
 		})
@@ -110,14 +110,15 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 	return nil
 }
 
-// lead makes the engine of a member that may decide.
+// lead makes the engine of a member. One that must not decide explains.
 func (p *parts) lead() {
+	mayLead := p.agent.Admitted
 	if p.settings.DisableEngine {
 		p.log.Info("this member never decides where units run", "because", "disable_engine is set")
-		return
+		mayLead = func() bool { return false }
 	}
 	p.engine = engine.New(engine.Config{
-		Machine: p.on.facts.ID, Run: rand.Text(), Store: p.store, Planner: schedule.New(), MayLead: p.agent.Admitted, Log: p.log,
+		Machine: p.on.facts.ID, Run: rand.Text(), Store: p.store, Planner: schedule.New(), MayLead: mayLead, Log: p.log,
 	})
 	p.loops["engine"] = p.engine.Run
 }

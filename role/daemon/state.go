@@ -90,12 +90,12 @@ func (p *parts) state(ctx context.Context) state {
 	if s.Registry.Freshness, err = p.registry.Freshness(); err != nil {
 		s.Registry.Trouble = err.Error()
 	}
-	s.Engine = &engineState{Role: "disabled"}
-	if p.engine != nil {
-		s.Engine.Status, s.Engine.Role = p.engine.Status(), "standby"
-		if s.Engine.Leads() {
-			s.Engine.Role = "leader"
-		}
+	s.Engine = &engineState{Status: p.engine.Status(), Role: "standby"}
+	switch {
+	case p.settings.DisableEngine:
+		s.Engine.Role = "disabled"
+	case s.Engine.Leads():
+		s.Engine.Role = "leader"
 	}
 	return s
 }

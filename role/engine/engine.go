@@ -33,11 +33,18 @@ type Texts interface {
 
 // Planner is the picture that decisions are made from; core/schedule's Picture.
 type Planner interface {
+	Explainer
 	Learn(events ...cluster.Event)
 	Forget()
 	Plan(now time.Time, limit int) []schedule.Change
 	Retry(changes ...schedule.Change)
 	Unused() []cluster.Hash
+}
+
+// Explainer answers questions about decisions.
+type Explainer interface {
+	Why(unit cluster.UnitName) (schedule.Explanation, bool)
+	WhatIf(now time.Time, events ...cluster.Event) []schedule.Change
 }
 
 // Config is what an engine is given.
@@ -79,16 +86,22 @@ type Engine struct {
 	collector collector
 	troubled  bool // the last call to the store did not reach it
 	status    atomic.Pointer[Status]
+
+	questions    chan func() // for the loop to answer
+	begun, ended chan struct{}
 }
 
 // New returns an engine that does nothing before Run.
 func New(config Config) *Engine {
-	return &Engine{config: config, campaign: campaign{self: config.Machine, run: config.Run}}
+	return &Engine{
+		config: config, campaign: campaign{self: config.Machine, run: config.Run},
+		questions: make(chan func()), begun: make(chan struct{}), ended: make(chan struct{}),
+	}
 }
 
 // Run follows the store, and leads when it should, until ctx ends; a leader
 // resigns then, so that a standby takes over at once. It returns nil when ctx
-// ends.
+// ends. It is called once.
 func (e *Engine) Run(ctx context.Context) error {
 	following, stop := context.WithCancel(ctx)
 	batches := make(chan cluster.Batch, queued)
@@ -106,7 +119,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		})
 	})
 	e.heard = time.Now()
+	close(e.begun)
 	e.loop(ctx, batches)
+	close(e.ended)
 	e.resign(ctx)
 	stop()
 	follower.Wait()
@@ -116,8 +131,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	return ended
 }
 
-// loop takes news in and acts on them. It acts again without news while there
-// is more to do, or when a patience ends.
+// loop takes news in, acts on them and answers questions. It acts again without
+// news while there is more to do, or when a patience ends.
 func (e *Engine) loop(ctx context.Context, batches <-chan cluster.Batch) {
 	timer := time.NewTimer(silentAfter)
 	defer timer.Stop()
@@ -132,10 +147,16 @@ func (e *Engine) loop(ctx context.Context, batches <-chan cluster.Batch) {
 					return
 				}
 				e.take(batch)
+			case question := <-e.questions:
+				question()
+				continue // nothing is new
 			case <-timer.C:
 			}
 		}
 		e.takeWaiting(batches)
+		if more {
+			e.answerOne()
+		}
 		var wait time.Duration
 		more, wait = e.act(ctx, time.Now())
 		e.tell()

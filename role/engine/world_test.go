@@ -126,7 +126,8 @@ func (w *world) leader() int {
 // node is an engine on a machine, with its way to the store.
 type node struct {
 	*memstore.Store
-	w *world
+	w      *world
+	engine *Engine
 
 	mu      sync.Mutex
 	blind   chan struct{} // not nil: batches wait until it is closed
@@ -141,18 +142,24 @@ type node struct {
 	commits int // that the engine tried
 	takes   int // of the lead that it tried
 
-	end  func()
-	done chan error
+	end    func()
+	done   chan error
+	status func() Status
 }
 
 // start runs an engine on machine n until the test ends or it is stopped.
-func (w *world) start(n int, run string) *node {
+func (w *world) start(n int, run string) *node { return w.startWhere(n, run, nil) }
+
+// startWhere runs one that leads only where it may.
+func (w *world) startWhere(n int, run string, mayLead func() bool) *node {
 	node := &node{Store: w.store, w: w, done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	engine := New(Config{
-		Machine: machineID(n), Run: run, Store: node, Planner: schedule.New(),
+		Machine: machineID(n), Run: run, Store: node, Planner: schedule.New(), MayLead: mayLead,
 		Log: slog.New(slog.NewTextHandler(w.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("on", n),
 	})
+	node.engine = engine
+	node.status = engine.Status
 	go func() { node.done <- engine.Run(ctx) }()
 	node.end = sync.OnceFunc(func() {
 		cancel()

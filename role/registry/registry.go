@@ -44,6 +44,8 @@ type Registry struct {
 	asOf     time.Time
 	advanced chan struct{} // closed, and replaced, with each batch
 	watchers map[cluster.UnitName]map[*watcher]struct{}
+	// snapshots are by revision; see snapshots.go.
+	snapshots map[int64]*snapshot
 }
 
 // New makes a registry that knows nothing until it runs.
@@ -51,7 +53,7 @@ func New(store Store, log *slog.Logger) *Registry {
 	return &Registry{
 		store: store, log: log,
 		view: api.NewView(), advanced: make(chan struct{}),
-		watchers: map[cluster.UnitName]map[*watcher]struct{}{},
+		watchers: map[cluster.UnitName]map[*watcher]struct{}{}, snapshots: map[int64]*snapshot{},
 	}
 }
 
@@ -68,6 +70,7 @@ func (r *Registry) learn(batch cluster.Batch) error {
 	defer r.mu.Unlock()
 	if batch.Reset {
 		r.view.Forget()
+		clear(r.snapshots)
 		for name := range r.watchers {
 			r.wake(name)
 		}
@@ -79,6 +82,7 @@ func (r *Registry) learn(batch cluster.Batch) error {
 		}
 	}
 	r.known, r.revision, r.asOf = true, max(r.revision, batch.Revision), time.Now()
+	r.tidySnapshots(r.asOf)
 	close(r.advanced)
 	r.advanced = make(chan struct{})
 	return nil

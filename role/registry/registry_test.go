@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -284,6 +285,70 @@ func TestSupersede(t *testing.T) {
 		}
 		if w := r.mustSet(ctx, t, "web.service", nil, cluster.Launched); w.Changed || w.Generation != first.Generation+1 {
 			t.Errorf("%+v: what was refused has changed something", w)
+		}
+	})
+}
+
+// TestGuardedWrites: a text is stored over what its writer knows and nothing else.
+func TestGuardedWrites(t *testing.T) {
+	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
+		set := func(text *string, desired cluster.Desired, generation int64) (api.Written, error) {
+			return r.SetUnit(ctx, "me", "web.service", api.UnitChange{Text: text, Desired: desired, IfGeneration: &generation})
+		}
+		refused := func(says string, _ api.Written, err error) {
+			t.Helper()
+			if e := api.AsError(err); e.Code != 409 || !strings.Contains(e.Message, says) || e.Hint == "" || !errors.Is(err, cluster.ErrConflict) {
+				t.Errorf("%v, want %s", err, says)
+			}
+		}
+		w, err := set(ptr(text), cluster.Inactive, 7)
+		refused("changed by someone else meanwhile: it is no longer there", w, err)
+		first, err := set(ptr(text), cluster.Inactive, 0)
+		if err != nil || !first.Created {
+			t.Fatalf("%+v, %v", first, err)
+		}
+		if w, err := set(ptr(text), cluster.Launched, 0); err != nil || w.Created || w.Generation != first.Generation+1 {
+			t.Errorf("the same text overwrites nothing: %+v, %v", w, err)
+		}
+		other := text + "#\n"
+		w, err = set(&other, cluster.Launched, 0)
+		refused(fmt.Sprintf("it is of generation %d, stored by me", first.Generation+1), w, err)
+		w, err = set(&other, cluster.Launched, first.Generation)
+		refused("it is of generation", w, err)
+		w, err = set(nil, cluster.Loaded, first.Generation)
+		refused("it is of generation", w, err)
+		w, err = set(&other, cluster.Launched, first.Generation+1)
+		if err != nil || w.Generation != first.Generation+2 {
+			t.Errorf("over what is known: %+v, %v", w, err)
+		}
+		if again, err := set(&other, cluster.Launched, first.Generation+1); err != nil || again.Changed {
+			t.Errorf("sent twice: %+v, %v", again, err)
+		}
+		if _, err := set(&other, cluster.Launched, -1); api.AsError(err).Code != 400 {
+			t.Errorf("below 0: %v", err)
+		}
+	})
+}
+
+// TestCreatorsAtOnce: of many who create a unit, each with a text of its own, one does.
+func TestCreatorsAtOnce(t *testing.T) {
+	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
+		var all sync.WaitGroup
+		var created atomic.Int64
+		for i := range 20 {
+			all.Go(func() {
+				own, none := fmt.Sprintf("%s# %d\n", text, i), int64(0)
+				w, err := r.SetUnit(ctx, fmt.Sprint(i), "web.service", api.UnitChange{Text: &own, Desired: cluster.Launched, IfGeneration: &none})
+				if err == nil && w.Created {
+					created.Add(1)
+				} else if !errors.Is(err, cluster.ErrConflict) {
+					t.Errorf("%+v, %v", w, err)
+				}
+			})
+		}
+		all.Wait()
+		if created.Load() != 1 {
+			t.Errorf("%d created it", created.Load())
 		}
 	})
 }

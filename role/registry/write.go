@@ -24,7 +24,8 @@ func (r *Registry) SetUnit(ctx context.Context, by string, name cluster.UnitName
 	}
 	for range attempts {
 		written, err := r.setOnce(ctx, by, name, change)
-		if errors.Is(err, cluster.ErrConflict) {
+		var decided *api.Error // what the caller guards has changed
+		if errors.Is(err, cluster.ErrConflict) && !errors.As(err, &decided) {
 			continue
 		}
 		if err != nil {
@@ -58,6 +59,10 @@ func check(name cluster.UnitName, change api.UnitChange) (reading api.Reading, e
 		return reading, api.Invalid(fmt.Sprintf("supersede is %d and desired %s", change.Supersede, change.Desired),
 			"expected the generation of a unit that is to be launched again")
 	}
+	if change.IfGeneration != nil && *change.IfGeneration < 0 {
+		return reading, api.Invalid(fmt.Sprintf("ifGeneration is %d", *change.IfGeneration),
+			"expected the generation of the unit that is to be changed, or 0 where there is to be none")
+	}
 	unit := change.Bundle()
 	switch {
 	case unit != nil:
@@ -74,6 +79,7 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 	created := errors.Is(err, cluster.ErrNotFound)
 	switch {
 	case created && change.Text == nil:
+		r.awaitEnd(ctx, name)
 		return api.Written{}, r.notFound(name)
 	case created:
 		if err := r.clash(name); err != nil {
@@ -100,6 +106,9 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 	}
 	if next == stored && change.Supersede != stored.Generation {
 		return written(stored, false, false), nil
+	}
+	if err := r.guard(ctx, stored, change, next.Hash); err != nil {
+		return api.Written{}, err
 	}
 	next.Generation, next.By, next.At = stored.Generation+1, by, time.Now().UTC()
 	content, err := r.content(ctx, next.Hash, given)

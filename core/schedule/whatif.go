@@ -1,0 +1,187 @@
+package schedule
+
+import (
+	"time"
+
+	"argosy/core/cluster"
+)
+
+// mostRounds bounds how often WhatIf plans. A round brings each chain of units
+// that must share a machine, or make way, one step further.
+const mostRounds = 1000
+
+// WhatIf returns the changes that would follow if the events happened now, in the
+// order in which they would be written, up to where nothing is left to do. What
+// is due anyway is left out: it is taken for done before. The events' revisions
+// do not matter. The picture stays as it is.
+//
+// It works on a copy, so that it costs about what learning everything anew does.
+func (p *Picture) WhatIf(now time.Time, events ...cluster.Event) []Change {
+	r := rehearsal{picture: p.copy(), now: now, revision: p.latest()}
+	r.play()
+	for _, event := range events {
+		r.revision++
+		r.picture.Learn(stamped(event, r.revision))
+	}
+	return r.play()
+}
+
+// rehearsal is a picture whose every plan comes true.
+type rehearsal struct {
+	picture  *Picture
+	now      time.Time
+	revision int64 // of the last write that was made up
+}
+
+// play plans until nothing is left to do, and returns all that was planned.
+func (r *rehearsal) play() (done []Change) {
+	for range mostRounds {
+		changes := r.picture.Plan(r.now, 0)
+		if len(changes) == 0 {
+			break
+		}
+		done = append(done, changes...)
+		for _, change := range changes {
+			r.revision++
+			r.picture.Learn(written(change, r.revision)...)
+		}
+	}
+	return done
+}
+
+// copy returns a picture of the same facts, without what was handed out and is
+// not confirmed.
+func (p *Picture) copy() *Picture {
+	c := New()
+	needs := copies{}
+	for hash, known := range p.contents {
+		text := *known
+		text.shared = needs.of(known.shared)
+		c.contents[hash] = &text
+	}
+	for _, m := range p.machines.ordered {
+		c.machine(m.id)
+		if m.record.ID != "" {
+			c.Learn(cluster.MachineChanged{Machine: m.record})
+		}
+		if !m.live() {
+			c.machineGone(m.id)
+		}
+		if m.labels.Revision > 0 {
+			c.Learn(cluster.LabelsChanged{Labels: m.labels})
+		}
+	}
+	for u := range p.byName.beginning("") {
+		c.adopt(u, needs)
+	}
+	return c
+}
+
+// copies are what the texts of one picture ask for, prepared for another.
+type copies map[*needs]*needs
+
+func (c copies) of(known *needs) *needs {
+	if known != nil && c[known] == nil {
+		c[known] = &needs{Requirements: known.Requirements, fault: known.fault}
+	}
+	return c[known]
+}
+
+// adopt takes in a unit of another picture as the store has it.
+func (p *Picture) adopt(other *unit, copied copies) {
+	u := p.unit(other.name)
+	u.revision, u.desired, u.generation = other.revision, other.desired, other.generation
+	if other.needs != nil {
+		u.hash = other.hash
+		p.setNeeds(u, copied.of(other.needs))
+	} else if other.hash != "" {
+		p.setHash(u, other.hash)
+	}
+	p.touch(u)
+	for _, s := range other.slots {
+		if s.revision > 0 {
+			p.Learn(cluster.PlacementChanged{Placement: s.fact()})
+		}
+	}
+	if n := other.note; n != nil && n.revision > 0 {
+		p.Learn(cluster.UnplacedChanged{Unplaced: cluster.Unplaced{
+			Unit: u.name, Revision: n.revision, Generation: n.generation, Reason: n.reason,
+		}})
+	}
+}
+
+// fact is the placement as the store has it.
+func (s *slot) fact() cluster.Placement {
+	return cluster.Placement{
+		Machine: s.machine.id, Unit: s.unit.name, Revision: s.revision,
+		Hash: s.hash, Desired: s.desired, Generation: s.generation,
+		Reason: s.reason, At: time.Unix(0, s.at),
+	}
+}
+
+// latest is the newest revision that any fact in the picture has.
+func (p *Picture) latest() (revision int64) {
+	for _, m := range p.machines.ordered {
+		revision = max(revision, m.revision, m.record.Revision, m.labels.Revision)
+	}
+	for _, u := range p.units {
+		revision = max(revision, u.revision)
+		for _, s := range u.slots {
+			revision = max(revision, s.revision)
+		}
+		if u.note != nil {
+			revision = max(revision, u.note.revision)
+		}
+	}
+	return revision
+}
+
+// stamped gives the fact of an event another revision.
+func stamped(event cluster.Event, revision int64) cluster.Event {
+	switch e := event.(type) {
+	case cluster.UnitChanged:
+		e.Unit.Revision = revision
+		return e
+	case cluster.MachineChanged:
+		e.Machine.Revision = revision
+		return e
+	case cluster.LabelsChanged:
+		e.Labels.Revision = revision
+		return e
+	case cluster.PlacementChanged:
+		e.Placement.Revision = revision
+		return e
+	case cluster.UnplacedChanged:
+		e.Unplaced.Revision = revision
+		return e
+	default: // the others carry none, or one that Learn does not look at
+		return event
+	}
+}
+
+// written is what the store tells of a change that is written at a revision.
+func written(change Change, revision int64) (events []cluster.Event) {
+	ended := func(machine cluster.MachineID, unit cluster.UnitName) {
+		if machine != "" {
+			events = append(events, cluster.PlacementGone{Machine: machine, Unit: unit})
+		}
+	}
+	switch c := change.(type) {
+	case Place:
+		ended(c.From, c.Placement.Unit)
+		if c.WasUnplaced {
+			events = append(events, cluster.UnplacedGone{Unit: c.Placement.Unit})
+		}
+		c.Placement.Revision = revision
+		events = append(events, cluster.PlacementChanged{Placement: c.Placement})
+	case Evict:
+		ended(c.From, c.Unit)
+	case Refuse:
+		ended(c.From, c.Unplaced.Unit)
+		c.Unplaced.Revision = revision
+		events = append(events, cluster.UnplacedChanged{Unplaced: c.Unplaced})
+	case Absolve:
+		events = append(events, cluster.UnplacedGone{Unit: c.Unit})
+	}
+	return events
+}

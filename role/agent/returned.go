@@ -1,0 +1,74 @@
+package agent
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"argosy/core/cluster"
+)
+
+// What a machine says of itself after it was counted as lost and came back.
+const (
+	// reunion is the time around its return in which a unit that it ends is one
+	// that was given to another machine meanwhile.
+	reunion = 10 * time.Second
+	// noteKept is how long its record tells of it.
+	noteKept = 10 * time.Minute
+	// namedUnits is how many units the record names.
+	namedUnits = 5
+)
+
+// reunited notes what the machine ends when it comes back: of each unit that runs
+// on two machines then, the copy where the leader has placed it stays.
+type reunited struct {
+	returned time.Time                      // when the machine was registered again; zero before
+	ended    map[cluster.UnitName]time.Time // that had no business here any more
+}
+
+// end notes that a unit is ended because it is not placed here.
+func (r *reunited) end(name cluster.UnitName, now time.Time) {
+	if r.ended == nil {
+		r.ended = map[cluster.UnitName]time.Time{}
+	}
+	r.ended[name] = now
+	for name, at := range r.ended {
+		if now.Sub(at) > reunion {
+			delete(r.ended, name)
+		}
+	}
+}
+
+// note is what there is to say, once all has been looked at; empty for nothing.
+func (r *reunited) note(now time.Time) string {
+	if r.returned.IsZero() || now.Sub(r.returned) < reunion {
+		return ""
+	}
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(r.ended)) {
+		if r.returned.Sub(r.ended[name]) < reunion {
+			names = append(names, string(name))
+		}
+	}
+	at := r.returned
+	r.returned = time.Time{}
+	if len(names) == 0 {
+		return ""
+	}
+	more := ""
+	if left := len(names) - namedUnits; left > 0 {
+		names, more = names[:namedUnits], fmt.Sprintf(" and %d more", left)
+	}
+	return fmt.Sprintf("was lost and came back at %s: its copies of units that had been placed elsewhere meanwhile were ended: %s%s",
+		at.UTC().Format(time.DateTime+" MST"), strings.Join(names, ", "), more)
+}
+
+// tellReunion has the machine's record say what was ended, for a while.
+func (d *desk) tellReunion() {
+	if note := d.reunited.note(time.Now()); note != "" {
+		d.log.Warn("this machine " + note)
+		d.self.tell(note)
+	}
+}
