@@ -71,7 +71,7 @@ $(REFERENCE):
 
 .PHONY: store
 store: deps $(REFERENCE) ## three real members: killed, stopped, restored; the v2 API and discovery against etcd's own
-	PATH="$(abspath $(dir $(REFERENCE))):$$PATH" go test -tags store -count=1 ./$(STORE_TESTS)/... ./test/v2diff/... ./test/discovery/...
+	PATH="$(abspath $(dir $(REFERENCE))):$$PATH" go test -tags store -count=1 ./$(STORE_TESTS)/... ./test/v2cluster/... ./test/v2diff/... ./test/discovery/...
 
 .PHONY: machines
 machines: deps build ## real systemd, the real binary, real machines

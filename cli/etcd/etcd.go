@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"runtime"
 
@@ -17,7 +16,6 @@ import (
 
 	"argosy/cli"
 	"argosy/edge/etcdnode"
-	"argosy/edge/v2keys"
 )
 
 // Command is etcd, under its own name or as argosy's first word. It reads its
@@ -81,7 +79,7 @@ func serve(ctx context.Context, settings *etcdnode.Settings, faults io.Writer, r
 	}
 	if settings.KeysV2 {
 		var keys keysAPI
-		config.Handlers = map[string]http.Handler{v2keys.Prefix: &keys, v2keys.Prefix + "/": &keys}
+		config.Handlers = keys.handlers()
 		config.Beside = keys.run(faults)
 	}
 	return etcdnode.Run(ctx, config)

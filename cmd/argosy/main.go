@@ -25,6 +25,8 @@ func names() map[string]func() *cobra.Command {
 		"discovery": etcd.DiscoveryCommand,
 		"endpoint":  etcd.EndpointCommand,
 		"etcd":      etcd.Command,
+		"etcdctl":   etcd.CtlCommand,
+		"etcdutl":   etcd.UtlCommand,
 		"fleetctl":  fleetctl.New,
 		"fleetd":    fleetd.New,
 	}

@@ -69,10 +69,11 @@ func (s situation) refused() bool {
 		!slices.ContainsFunc(s.on, func(p Presence) bool { return p.Placed != nil })
 }
 
-// judgeGone judges a unit that is wanted on no machine.
+// judgeGone judges a unit that is wanted on no machine. A problem counts once its
+// machine knows that: what it tells then is of no generation.
 func judgeGone(s situation) (Outcome, string) {
 	for _, presence := range s.on {
-		if presence.State != nil && presence.State.Problem != "" && presence.Placed == nil {
+		if presence.State != nil && presence.State.Problem != "" && presence.State.Generation == 0 && presence.Placed == nil {
 			return OutcomeFailed, fmt.Sprintf("on %s: %s", presence.Called(), presence.State.Problem)
 		}
 	}

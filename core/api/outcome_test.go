@@ -75,7 +75,8 @@ func TestJudge(t *testing.T) {
 		"inactive":                     {situation{unit: inactive}, OutcomeInactive, ""},
 		"inactive, still placed":       {situation{unit: inactive, on: []Presence{on(one, 6, 6, "active", "running", "")}}, OutcomeWorking, "waiting for core-01 to let go of it"},
 		"inactive, still seen":         {situation{unit: inactive, on: []Presence{on(one, 0, 6, "deactivating", "stop", "")}}, OutcomeWorking, "waiting for core-01 to let go of it"},
-		"inactive, and it will not go": {situation{unit: inactive, on: []Presence{alter(on(one, 0, 6, "active", "running", ""), func(s *cluster.UnitState) { s.Problem = "stop timed out" })}}, OutcomeFailed, "on core-01: stop timed out"},
+		"inactive, and it will not go": {situation{unit: inactive, on: []Presence{alter(on(one, 0, 6, "active", "running", ""), func(s *cluster.UnitState) { s.Generation, s.Problem = 0, "stop timed out" })}}, OutcomeFailed, "on core-01: stop timed out"},
+		"gone, with an old problem":    {situation{unit: inactive, on: []Presence{alter(on(one, 0, 6, "active", "running", ""), func(s *cluster.UnitState) { s.Problem = "no such user" })}}, OutcomeWorking, "waiting for core-01 to let go of it"},
 		"gone":                         {situation{}, OutcomeGone, ""},
 		"destroyed, still placed":      {situation{on: []Presence{on(one, 6, 6, "active", "running", "")}}, OutcomeWorking, "waiting for core-01 to let go of it"},
 	} {

@@ -59,6 +59,8 @@ func (u Unit) unstarted() string {
 		return "not started: a unit that it requires did not start"
 	case "canceled":
 		return "its start was canceled by another job for it"
+	case "unsupported":
+		return "not started: systemd has no units of this type on this machine"
 	case "timeout":
 		return "its start took longer than its job may (JobTimeoutSec=)"
 	}

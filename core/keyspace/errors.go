@@ -17,6 +17,7 @@ const (
 	KeyExists         Code = 105
 	RootReadOnly      Code = 107
 	DirectoryNotEmpty Code = 108
+	Unauthorized      Code = 110
 	PrevValueRequired Code = 201
 	TTLNotNumber      Code = 202
 	IndexNotNumber    Code = 203
@@ -37,6 +38,7 @@ var messages = map[Code]string{
 	KeyExists:         "Key already exists",
 	RootReadOnly:      "Root is read only",
 	DirectoryNotEmpty: "Directory not empty",
+	Unauthorized:      "The request requires user authentication",
 	PrevValueRequired: "PrevValue is Required in POST form",
 	TTLNotNumber:      "The given TTL in POST form is not a number",
 	IndexNotNumber:    "The given index in POST form is not a number",
@@ -54,6 +56,8 @@ func (c Code) Status() int {
 	switch c {
 	case KeyNotFound:
 		return 404
+	case Unauthorized:
+		return 401
 	case NotFile, DirectoryNotEmpty:
 		return 403
 	case CompareFailed, KeyExists:

@@ -1,6 +1,9 @@
 package keyspace
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Request is something that a client asks: a Get, a Watch or one of the writes.
 type Request interface{ request() }
@@ -92,6 +95,31 @@ type Delete struct {
 	Key       Key
 	Dir       bool
 	Recursive bool
+}
+
+// Concerns is the key that a request is about, and whether all below it, too.
+func Concerns(request Request) (key Key, recursive bool) {
+	switch r := request.(type) {
+	case Get:
+		return r.Key, r.Recursive
+	case Watch:
+		return r.Key, r.Recursive
+	case Set:
+		return r.Key, false
+	case Create:
+		return r.Key, false
+	case CreateInOrder:
+		return r.Directory, false
+	case Update:
+		return r.Key, false
+	case CompareAndSwap:
+		return r.Key, false
+	case CompareAndDelete:
+		return r.Key, false
+	case Delete:
+		return r.Key, r.Recursive
+	}
+	panic(fmt.Sprintf("keyspace: a request of unknown type %T", request))
 }
 
 func (Get) request()              {}

@@ -62,3 +62,16 @@ func TestStartable(t *testing.T) {
 		}
 	}
 }
+
+// TestWarningsAreBounded: looking for the nearest key takes time, and a file may
+// have a hundred thousand of them.
+func TestWarningsAreBounded(t *testing.T) {
+	file, err := unitfile.Parse("a.service", "[Service]\n"+strings.Repeat("Unknown=x\n", 100_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	warnings := file.Warnings()
+	if last := warnings[len(warnings)-1]; len(warnings) != 21 || last != "a.service: and more; these come first" {
+		t.Errorf("%d warnings, the last is %q", len(warnings), last)
+	}
+}

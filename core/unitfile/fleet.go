@@ -234,7 +234,7 @@ func (r *requirementsReader) machineID(value string, o Option) bool {
 	case !isMachineID(value):
 		r.unread(value, o, "a machine's id (32 hexadecimal digits, lower case, see /etc/machine-id) or its first 8")
 	case r.found.MachineID != "" && r.found.MachineID != value:
-		r.refuse(o, fmt.Sprintf("%s=%s, but line %d asks for another machine", o.Name, quoted(value), r.first["MachineID"]), "one machine")
+		r.refuse(o, fmt.Sprintf("%s=%s, but %s asks for another machine", o.Name, quoted(value), r.file.place(r.first["MachineID"])), "one machine")
 	default:
 		r.found.MachineID = value
 		return true

@@ -188,7 +188,52 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		file.Warnings()
+		printed(t, file)
+		asDropIn(t, text, file)
 	})
+}
+
+// printed: what was understood of a file, written down and read again, is the same.
+func printed(t *testing.T, file *unitfile.File) {
+	var text strings.Builder
+	for _, o := range file.Options() {
+		fmt.Fprintf(&text, "[%s]\n%s=%s\n", o.Section, o.Name, o.Value)
+	}
+	if strings.Contains(text.String(), "\\\n") || text.Len() > unitfile.MaxTextBytes {
+		return // a backslash at a file's very end cannot stand before a line
+	}
+	again, err := unitfile.Parse("again", text.String())
+	if err != nil || len(again.Options()) != len(file.Options()) {
+		t.Fatalf("%v: %+v became %q", err, file.Options(), text.String())
+	}
+	for i, o := range again.Options() {
+		if was := file.Options()[i]; o.Section != was.Section || o.Name != was.Name || o.Value != was.Value {
+			t.Errorf("%+v became %+v", was, o)
+		}
+	}
+}
+
+// asDropIn: a file means the same as a drop-in of itself, behind it.
+func asDropIn(t *testing.T, text string, file *unitfile.File) {
+	twice, err := unitfile.Bundle{Text: text, DropIns: []unitfile.DropIn{{Name: "a.conf", Text: text}}}.Parse("f")
+	if err != nil {
+		if len(text) < unitfile.MaxTextBytes/3 {
+			t.Errorf("with itself as a drop-in: %v", err)
+		}
+		return
+	}
+	once, both := file.Options(), twice.Options()
+	if len(both) != 2*len(once) {
+		t.Fatalf("%d options, and %d with itself as a drop-in", len(once), len(both))
+	}
+	last := 0
+	for i, o := range both {
+		was := once[i%len(once)]
+		if o.Section != was.Section || o.Name != was.Name || o.Value != was.Value || o.Line <= last {
+			t.Errorf("option %d of both is %+v, expected %+v behind line %d", i, o, was, last)
+		}
+		last = o.Line
+	}
 }
 
 // FuzzRequirements: whatever [X-Fleet] says, it is read or refused, and what is

@@ -10,16 +10,24 @@ import (
 	"argosy/core/cluster"
 )
 
+// maxWarnings keeps what is said of a file readable, and cheap to find.
+const maxWarnings = 20
+
 // Warnings says what in the file is allowed but hardly meant, each as
-// "FILE:LINE: ...".
+// "FILE:LINE: ...", up to a number of them.
 func (f *File) Warnings() []string {
 	var warnings []string
 	warn := func(o Option, format string, args ...any) {
-		warnings = append(warnings, f.place(o.Line)+": "+fmt.Sprintf(format, args...))
+		if len(warnings) < maxWarnings {
+			warnings = append(warnings, f.place(o.Line)+": "+fmt.Sprintf(format, args...))
+		}
 	}
 	detached := !f.remains()
 	odd := newOddities(f.parts[0].name)
 	for _, o := range f.options {
+		if len(warnings) == maxWarnings {
+			return append(warnings, f.parts[0].name+": and more; these come first")
+		}
 		key, known := fleetKeys[o.Name]
 		if what := odd.about(o); what != "" {
 			warn(o, "%s", what)

@@ -44,6 +44,8 @@ type Config struct {
 type Member struct {
 	Client    *clientv3.Client // without a network between
 	ClusterID uint64
+	ID        uint64
+	Leader    func() uint64               // the id of who leads; 0 while nobody does
 	Raft      func() (index, term uint64) // how far it has applied
 }
 
@@ -106,6 +108,8 @@ func memberOf(server *etcdserver.EtcdServer) Member {
 	return Member{
 		Client:    v3client.New(server),
 		ClusterID: uint64(server.Cluster().ID()),
+		ID:        uint64(server.MemberID()),
+		Leader:    func() uint64 { return uint64(server.Leader()) },
 		Raft:      func() (index, term uint64) { return server.AppliedIndex(), server.Term() },
 	}
 }

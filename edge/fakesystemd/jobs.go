@@ -1,6 +1,7 @@
 package fakesystemd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -18,7 +19,7 @@ func (m *Machine) Enqueue(ctx context.Context, kind converge.Job, name cluster.U
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.jobs = append(m.jobs, fmt.Sprintf("%s %s", kind, name))
-	if err := m.broken[name]; err != nil {
+	if err := cmp.Or(m.broken[name], m.refused[name]); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", kind, name, err)
 	}
 	u, err := m.load(name)

@@ -35,6 +35,7 @@ type Machine struct {
 	seq     uint64
 	// broken has jobs of a unit refused, and Write of it.
 	broken    map[cluster.UnitName]error
+	refused   map[cluster.UnitName]error // jobs alone
 	followers map[*follower]bool
 
 	jobs    []string // what was asked of systemd, in order
@@ -52,7 +53,7 @@ type unit struct {
 
 // New returns a machine that has just booted.
 func New() *Machine {
-	m := &Machine{overrides: map[cluster.UnitName]string{}, broken: map[cluster.UnitName]error{}, followers: map[*follower]bool{}}
+	m := &Machine{overrides: map[cluster.UnitName]string{}, broken: map[cluster.UnitName]error{}, refused: map[cluster.UnitName]error{}, followers: map[*follower]bool{}}
 	m.empty()
 	return m
 }
@@ -86,6 +87,13 @@ func (m *Machine) Break(name cluster.UnitName, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.broken[name] = err
+}
+
+// Refuse has every job of a unit refused with err; nil mends it.
+func (m *Machine) Refuse(name cluster.UnitName, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refused[name] = err
 }
 
 // End has a running unit end by itself, in the state "inactive" or "failed".

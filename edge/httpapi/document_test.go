@@ -269,7 +269,7 @@ func aCluster(t *testing.T) *registry.Registry {
 	fail(err)
 	t.Cleanup(func() { store.EndLease(lease) })
 	m, err := store.PutMachine(ctx, cluster.Machine{
-		ID: here, Name: "core-01", Address: "10.10.1.1", API: "10.10.1.1:1", Member: true, BootID: "1", Lease: lease, Problem: "disk is slow",
+		ID: here, Name: "core-01", Address: "10.10.1.1", API: "10.10.1.1:1", Member: true, BootID: "1", Lease: lease, Note: "disk is slow",
 		Metadata: map[string]string{"disk": "ssd"}, Capacity: cluster.Capacity{CPUs: 2, Other: map[string]int64{"gpu": 1}}, Versions: map[string]string{"argosy": "1"},
 	})
 	fail(err)

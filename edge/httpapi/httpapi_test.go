@@ -118,7 +118,7 @@ func TestReadsAndWrites(t *testing.T) {
 		"/machines":                 string(there),
 		"/machines?prefix=core-":    "{Prefix:core- Most:0}",
 		"/units?unit=a.service":     `"name":"a.service"`,
-		"/units?prefix=&limit=7":            "{Prefix: Most:7}",
+		"/units?prefix=&limit=7":    "{Prefix: Most:7}",
 		"/units?prefix=a&limit=300": "{Prefix:a Most:300}",
 		"/units/web.service":        `"name":"web.service"`,
 		"/states?minRevision=3":     `"states"`,

@@ -41,7 +41,8 @@ func quadletFault(ctx context.Context, unit cluster.UnitName) error {
 func complaintOf(unit cluster.UnitName, output string) error {
 	var said []string
 	for line := range strings.Lines(output) {
-		if !strings.Contains(line, `"`+string(unit)) && !strings.Contains(line, "/"+string(unit)) {
+		about := strings.Contains(line, `"`+string(unit)) || strings.Contains(line, "/"+string(unit))
+		if !about || strings.Contains(line, "Loading source") {
 			continue
 		}
 		if _, rest, found := strings.Cut(line, "]: "); found {

@@ -119,7 +119,18 @@ func (c *Cluster) Read(ctx context.Context, get keyspace.Get) (Answer, error) {
 	c.replica.mu.Lock()
 	defer c.replica.mu.Unlock()
 	event, err := c.replica.tree.Get(get, c.Now())
+	c.replica.stats.Count(keyspace.ActionGet, err == nil)
 	return Answer{Event: event, Index: c.replica.tree.Index(), Raft: c.Raft()}, err
+}
+
+// Stats are the reads and refusals of this member, and every write and expiry
+// that it learnt of since it began.
+func (c *Cluster) Stats() keyspace.Stats {
+	c.replica.mu.Lock()
+	defer c.replica.mu.Unlock()
+	stats := c.replica.stats
+	stats.Watchers = uint64(c.replica.watchers.Waiting())
+	return stats
 }
 
 func (c *Cluster) catchUp(ctx context.Context) error {
@@ -161,10 +172,19 @@ func (c *Cluster) Write(ctx context.Context, write keyspace.Write) (Answer, erro
 	}
 	select {
 	case outcome := <-done:
+		if outcome.err != nil {
+			c.countFailure(write)
+		}
 		return c.answer(ctx, outcome)
 	case <-ctx.Done():
 		return Answer{}, context.Cause(ctx)
 	}
+}
+
+func (c *Cluster) countFailure(write keyspace.Write) {
+	c.replica.mu.Lock()
+	defer c.replica.mu.Unlock()
+	c.replica.stats.Count(keyspace.ActionOf(write), false)
 }
 
 // answer lets nobody learn why a write was refused before a read shows it.

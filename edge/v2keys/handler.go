@@ -12,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"argosy/core/keyspace"
@@ -55,6 +56,10 @@ type Handler struct {
 	Keys      Keys
 	ClusterID string           // X-Etcd-Cluster-Id, in hexadecimal as etcd prints it
 	Now       func() time.Time // from when a TTL counts
+	Security  *Security        // who may do what; nil for everybody everything
+
+	once  sync.Once
+	forms chan struct{} // one for each large form that is held
 }
 
 const methods = "HEAD,GET,PUT,POST,DELETE"
@@ -84,11 +89,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve returns an error only while nothing has been answered yet.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, key keyspace.Key) error {
-	if err := r.ParseForm(); err != nil {
-		return keyspace.BadForm(err)
+	done, err := h.admit(r)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := readForm(w, r); err != nil {
+		return err
 	}
 	query, err := keyspace.Parse(r.Method, key, r.Form, h.Now())
 	if err != nil {
+		return err
+	}
+	if err := h.Security.allows(r, query.Request); err != nil {
 		return err
 	}
 	switch request := query.Request.(type) {
@@ -128,21 +141,31 @@ func (h *Handler) wait(w http.ResponseWriter, r *http.Request, watch keyspace.Wa
 	index, raft := waiting.Since()
 	headers(w, index, raft)
 	w.WriteHeader(http.StatusOK)
-	flush := http.NewResponseController(w)
-	for flush.Flush() == nil {
+	if h.push(w, nil) != nil {
+		return nil
+	}
+	for {
 		event, more := waiting.Next(r.Context())
-		if !more {
-			return nil
-		}
-		if _, err := w.Write(event.AppendJSON(nil)); err != nil || !watch.Stream {
+		if !more || h.push(w, event.AppendJSON(nil)) != nil || !watch.Stream {
 			return nil
 		}
 	}
-	return nil
+}
+
+// push sends to one who waits, who has a while to take it.
+func (h *Handler) push(w http.ResponseWriter, text []byte) error {
+	answer := http.NewResponseController(w)
+	_ = answer.SetWriteDeadline(time.Now().Add(answerTime))
+	defer func() { _ = answer.SetWriteDeadline(time.Time{}) }()
+	if _, err := w.Write(text); err != nil {
+		return err
+	}
+	return answer.Flush()
 }
 
 func reply(w http.ResponseWriter, status int, answer Answer) {
 	headers(w, answer.Index, answer.Raft)
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
 	w.WriteHeader(status)
 	// An asker who has gone is told nothing.
 	_, _ = w.Write(answer.Event.AppendJSON(nil))

@@ -18,6 +18,7 @@ type replica struct {
 	history  *keyspace.History
 	watchers *keyspace.Watchers
 	waiting  map[keyspace.WatcherID]*waiter
+	stats    keyspace.Stats // since this process began
 }
 
 func newReplica(index uint64) *replica {
@@ -33,6 +34,7 @@ func newReplica(index uint64) *replica {
 func (r *replica) tell(changes ...keyspace.Change) {
 	for _, change := range changes {
 		r.history.Record(change)
+		r.stats.Count(change.Event.Action, true)
 		for _, id := range r.watchers.Tell(change) {
 			w := r.waiting[id]
 			if w == nil {
@@ -78,6 +80,9 @@ func (r *replica) wait(watch keyspace.Watch, raft Raft) (*waiter, error) {
 	if found {
 		w.events <- past
 		return w, nil
+	}
+	if len(r.waiting) >= mostWaits {
+		return nil, errTooManyWaits
 	}
 	if watch.Stream {
 		w.events = make(chan keyspace.Event, backlog)

@@ -34,7 +34,7 @@ var errDeposed = errors.New("another one is the sequencer")
 // fits refuses what no transaction could hold.
 func (o order) fits() error {
 	if len(o.Value)+len(o.PrevValue)+len(o.Key) > largestValue {
-		return fmt.Errorf("etcdserver: request is too large: %d bytes at most", largestValue)
+		return errTooLarge
 	}
 	if depth := strings.Count(string(o.Key), "/"); depth > deepestKey {
 		return fmt.Errorf("etcdserver: the key has %d parts: %d at most", depth, deepestKey)

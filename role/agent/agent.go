@@ -122,7 +122,7 @@ type Agent struct {
 	observed   chan converge.Observation
 	texts      chan fetched
 	results    chan result
-	batches    chan struct{} // a batch has come past its reload
+	batches    chan bool // a batch has come past its reload; whether it had one
 	leases     chan registration
 	published  chan publication
 	leaving    chan departure
@@ -145,7 +145,7 @@ func New(config Config, store Store, systemd Systemd, disk Disk) *Agent {
 	return &Agent{
 		config: config, store: store, systemd: systemd, disk: disk, log: config.Log,
 		placements: make(chan cluster.Batch), observed: make(chan converge.Observation),
-		texts: make(chan fetched), results: make(chan result), batches: make(chan struct{}),
+		texts: make(chan fetched), results: make(chan result), batches: make(chan bool),
 		leases: make(chan registration), published: make(chan publication), leaving: make(chan departure), questions: make(chan question),
 		doubt: make(chan struct{}, 1),
 		slots: make(chan struct{}, parallel), gates: make(chan struct{}, fetches),

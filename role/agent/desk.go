@@ -86,8 +86,11 @@ func (d *desk) run(ctx context.Context) {
 			d.learnText(text)
 		case r := <-d.results:
 			d.learnResult(r)
-		case <-d.batches:
+		case reloaded := <-d.batches:
 			d.batchBusy = false
+			if reloaded {
+				d.retryQuadlets()
+			}
 		case r := <-d.leases:
 			d.learnLease(r)
 		case p := <-d.Agent.published:
@@ -227,11 +230,15 @@ func (d *desk) learnStatus(status converge.Status) {
 	}
 }
 
-// fail notes what went wrong with a unit's steps and when to try again.
+// fail notes what went wrong with a unit's steps and when to try again. A Quadlet
+// file may name others that are on their way here: once, it is only tried again.
 func (d *desk) fail(name cluster.UnitName, e *entry, err error) {
 	pause := d.retryPause(e.failures)
+	if !name.Quadlet() || e.failures > 0 {
+		e.problem = err.Error()
+	}
 	e.failures++
-	e.problem, e.retryAt = err.Error(), time.Now().Add(pause)
+	e.retryAt = time.Now().Add(pause)
 	d.failing[name] = true
 	d.mark(name)
 	d.schedule(e.retryAt)
@@ -251,6 +258,19 @@ func (d *desk) retryDue() {
 		if at := d.units[name].retryAt; at.After(now) {
 			d.schedule(at)
 		} else {
+			d.mark(name)
+		}
+	}
+}
+
+// retryQuadlets tries those again of which Podman's generator made no service: it
+// has run again, and they may have waited for a file that has come. Their starts
+// were refused, and are tried again without another reload.
+func (d *desk) retryQuadlets() {
+	for name := range d.failing {
+		e := d.units[name]
+		if name.Quadlet() && e.interrupt == nil && e.record != nil && !e.record.Begun {
+			e.retryAt = time.Time{}
 			d.mark(name)
 		}
 	}

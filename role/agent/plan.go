@@ -116,7 +116,7 @@ func (d *desk) waitsForText(e *entry) bool {
 
 // working says whether what the unit's placement asks is still being done.
 func (d *desk) working(name cluster.UnitName, e *entry) bool {
-	return e.interrupt != nil || e.problem == "" && (d.dirty[name] || d.waitsForText(e))
+	return e.interrupt != nil || e.problem == "" && (d.dirty[name] || d.waitsForText(e) || e.failures > 0)
 }
 
 func (d *desk) learnResult(r result) {

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,41 @@ func TestAQuadletFileGoesWithTheMachine(t *testing.T) {
 		}
 		if jobs := strings.Join(w.machine.Jobs(), ", "); jobs != "start web@1.container, stop web@1.container" {
 			t.Errorf("systemd did %s", jobs)
+		}
+	})
+}
+
+// TestQuadletFilesWaitForEachOther: a file that names another which comes a
+// moment later is no failure.
+func TestQuadletFilesWaitForEachOther(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.run()
+		w.machine.Refuse("web.container", errors.New("net.network was not found"))
+		w.launch("web.container", container, 1)
+		w.pass(500 * time.Millisecond)
+		w.is("web.container", "1 inactive dead working")
+		w.machine.Refuse("web.container", nil)
+		w.launch("net.network", "[Network]\n", 1)
+		w.pass(200 * time.Millisecond)
+		w.is("web.container", "1 active running settled")
+		w.is("net.network", "1 active running settled")
+	})
+}
+
+// TestAQuadletFileThatCannotBeWritten is tried again at the pace of any failure.
+func TestAQuadletFileThatCannotBeWritten(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.run()
+		for _, unit := range []cluster.UnitName{"a.container", "b.container"} {
+			w.machine.Break(unit, errors.New("the disk is full"))
+			w.launch(unit, container, 1)
+		}
+		w.pass(10 * time.Minute)
+		if s := w.is("a.container", "1 inactive dead settled"); s.Problem != "the disk is full" {
+			t.Errorf("its problem is %q", s.Problem)
+		}
+		if most := 40; w.machine.Reloads() > most {
+			t.Errorf("systemd read its files %d times, expected at most %d", w.machine.Reloads(), most)
 		}
 	})
 }

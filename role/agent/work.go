@@ -55,7 +55,7 @@ func (a *Agent) do(ctx context.Context, b batch) {
 	if b.reload != nil {
 		a.reload(ctx, b, failed)
 	}
-	_ = send(ctx, a.batches, struct{}{}) // ends with ctx
+	_ = send(ctx, a.batches, b.reload != nil) // ends with ctx
 	for name, c := range b.chains {
 		a.tasks.Go(func() {
 			err := failed[name]

@@ -48,6 +48,9 @@ func (s side) send(q question) (*http.Response, error) {
 	if q.contentType != "" {
 		request.Header.Set("Content-Type", q.contentType)
 	}
+	if name, password, given := strings.Cut(q.user, ":"); given {
+		request.SetBasicAuth(name, password)
+	}
 	response, err := s.client.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", s.name, err)

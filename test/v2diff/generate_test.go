@@ -15,14 +15,18 @@ type question struct {
 	target      string // path and query
 	contentType string
 	body        string
-	wait        bool // it may stay open
-	sorted      bool // a listing comes in order
+	user        string // name:password; none if empty
+	wait        bool   // it may stay open
+	sorted      bool   // a listing comes in order
 }
 
 func (q question) String() string {
 	s := q.method + " " + q.target
 	if q.body != "" || q.contentType != "" {
 		s += fmt.Sprintf("  [%s] %q", q.contentType, q.body)
+	}
+	if q.user != "" {
+		s += "  as " + q.user
 	}
 	return s
 }
