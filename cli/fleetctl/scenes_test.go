@@ -1,6 +1,7 @@
 package fleetctl
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -122,7 +123,9 @@ func (s *stage) say(out *strings.Builder, line string) {
 			}
 		}()
 	}
-	got := runFleetctl(s.Context(), words[at+1:]...)
+	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	defer cancel()
+	got := runFleetctl(ctx, words[at+1:]...)
 	s.write(out, ">", got.out)
 	s.write(out, "!", got.err)
 	if got.code != 0 {

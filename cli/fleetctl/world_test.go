@@ -197,7 +197,11 @@ func (w *world) there(stored cluster.Unit, on api.Presence) bool {
 
 func (w *world) bring(stored cluster.Unit, on api.Presence, m cluster.Machine) error {
 	if on.Placed == nil || on.Placed.Generation != stored.Generation {
-		return w.commit(schedule.Place{UnitRevision: stored.Revision, MachineRevision: m.Revision, Placement: cluster.Placement{
+		labels, err := w.store.Labels(w.Context(), m.ID)
+		if err != nil && !errors.Is(err, cluster.ErrNotFound) {
+			return err
+		}
+		return w.commit(schedule.Place{UnitRevision: stored.Revision, MachineRevision: m.Revision, LabelsRevision: labels.Revision, Placement: cluster.Placement{
 			Machine: m.ID, Unit: stored.Name, Hash: stored.Hash, Desired: stored.Desired, Generation: stored.Generation,
 		}})
 	}
