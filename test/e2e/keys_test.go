@@ -53,3 +53,28 @@ func TestKeysV2OutliveEachMember(t *testing.T) {
 	}
 	cluster.whole(t, "hello@", 3)
 }
+
+// What programs ask at the client port is there on every machine, on the port of
+// etcd before 2.0, too.
+func TestTheStoreOnEveryMachine(t *testing.T) {
+	for _, machine := range allMachines {
+		for path, want := range map[string]string{
+			"2379/health": `"health":"true"`, "2379/livez": "ok", "2379/readyz": "ok", "2379/version": `"etcdserver":"3.7`,
+			"2379/metrics": "etcd_server_has_leader 1", "2379/v2/machines": ":2379", "2379/v2/members": `"peerURLs"`,
+			"4001/v2/keys/": `"action":"get"`, "4001/version": `"etcdserver":"3.7`,
+			`2379/v3/kv/range -d '{"key":"YQ=="}'`: `"header"`,
+		} {
+			if out := cluster.shell(t, machine, "curl -sS http://127.0.0.1:"+path); !strings.Contains(out.stdout, want) {
+				t.Errorf("%s: %s answers %.300s%s, expected %s", machine, path, out.stdout, out.stderr, want)
+			}
+		}
+	}
+}
+
+func TestStoreGuide(t *testing.T) {
+	t.Cleanup(func() {
+		cluster.shell(t, "core-01", "etcdctl del --prefix guide/; curl -sS -XDELETE '"+keys+"/guide?recursive=true'")
+		cluster.whole(t, "hello@", 3)
+	})
+	follow(t, "../../docs/guide/store.md")
+}
