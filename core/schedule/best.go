@@ -65,7 +65,7 @@ func (p *Picture) preferred(preferences []unitfile.Preference, set bitset, b *be
 			}
 			if c.score+rest >= most {
 				c.machines.subtract(meeting)
-				if c.machines.count() > 0 {
+				if c.machines.beyond(nil) {
 					split = addClass(split, c)
 				}
 			}
@@ -96,8 +96,7 @@ func addClass(classes []class, c class) []class {
 // of the unit's template are on. Machines without the label come last.
 func (p *Picture) sparsest(u *unit, label, key string, set bitset, b *best) bitset {
 	if key == unitfile.SpreadMachine {
-		set, b.siblings = u.family.emptiest(set)
-		b.sparse = key
+		b.sparse, b.siblings = key, u.family.keepEmptiest(set)
 		return set
 	}
 	counts := p.spreadOver(u.family, label)

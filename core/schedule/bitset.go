@@ -39,6 +39,19 @@ func (b bitset) firstIn(other bitset) int {
 	return -1
 }
 
+// beyond says whether anything is in the set that is not in other.
+func (b bitset) beyond(other bitset) bool {
+	for i, word := range b {
+		if i < len(other) {
+			word &^= other[i]
+		}
+		if word != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // intersect keeps what is in other as well.
 func (b bitset) intersect(other bitset) {
 	for i := range b {

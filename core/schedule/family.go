@@ -3,6 +3,7 @@ package schedule
 import (
 	"math"
 	"slices"
+	"sort"
 	"strings"
 
 	"argosy/core/cluster"
@@ -163,15 +164,21 @@ func (f *family) takeFull(set bitset, most int) {
 	}
 }
 
-// emptiest returns of a set, which is not empty, the machines with the fewest of
+// keepEmptiest keeps of a set, which is not empty, the machines with the fewest of
 // the instances, and says how few.
-func (f *family) emptiest(of bitset) (set bitset, fewest int) {
-	for ; ; fewest++ {
-		set = slices.Clone(of)
+func (f *family) keepEmptiest(set bitset) (fewest int) {
+	if f.levels != nil {
+		fewest = sort.Search(len(f.levels), func(level int) bool { return set.beyond(f.levels[level]) })
 		f.takeFull(set, fewest+1)
-		if set.count() > 0 {
-			return set, fewest
+		return fewest
+	}
+	for {
+		rest := slices.Clone(set)
+		if f.takeFull(rest, fewest+1); rest.beyond(nil) {
+			copy(set, rest)
+			return fewest
 		}
+		fewest++
 	}
 }
 
