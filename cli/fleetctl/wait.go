@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"argosy/cli"
 	"argosy/core/api"
@@ -13,6 +15,17 @@ import (
 // errAllOver ends a watch when every change has its outcome.
 var errAllOver = errors.New("all is over")
 
+// vigil is one wait for the outcomes of changes.
+type vigil struct {
+	s        *session
+	over     func(*change, api.Unit)
+	changes  int
+	pending  map[cluster.UnitName]*change
+	last     map[cluster.UnitName]api.Unit
+	refused  map[cluster.UnitName]bool // for now: where one of the others comes to may change that
+	progress *progress
+}
+
 // wait follows the changes until each has its outcome, and calls over once for
 // each; over sets the exit code. What is not over in time gets the code of that.
 func (s *session) wait(ctx context.Context, w waiting, changes []*change, over func(*change, api.Unit)) error {
@@ -21,39 +34,16 @@ func (s *session) wait(ctx context.Context, w waiting, changes []*change, over f
 	}
 	bounded, cancel := w.within(ctx)
 	defer cancel()
-	pending, last := map[cluster.UnitName]*change{}, map[cluster.UnitName]api.Unit{}
+	v := vigil{
+		s: s, over: over, changes: len(changes), progress: newProgress(s.err),
+		pending: map[cluster.UnitName]*change{}, last: map[cluster.UnitName]api.Unit{}, refused: map[cluster.UnitName]bool{},
+	}
 	var names []cluster.UnitName
 	for _, c := range changes {
-		pending[c.name], names = c, append(names, c.name)
+		v.pending[c.name], names = c, append(names, c.name)
 	}
-	progress := newProgress(s.err)
-	err := s.Watch(bounded, names, func(line api.WatchLine) error {
-		if line.Age() > api.Stale {
-			progress.clear()
-		}
-		s.note(line.Freshness)
-		if line.Unit == nil {
-			return nil
-		}
-		unit := *line.Unit
-		c, waited := pending[unit.Name]
-		if !waited || !current(c, unit) {
-			return nil
-		}
-		last[unit.Name] = unit
-		if !unit.Outcome.Final() {
-			progress.show("%d of %d: %s: %s", len(changes)-len(pending), len(changes), unit.Name, unit.Reason)
-			return nil
-		}
-		delete(pending, unit.Name)
-		progress.clear()
-		over(c, unit)
-		if len(pending) == 0 {
-			return errAllOver
-		}
-		return nil
-	})
-	progress.clear()
+	err := s.Watch(bounded, names, v.hear)
+	v.progress.clear()
 	switch {
 	case errors.Is(err, errAllOver):
 		return nil
@@ -61,14 +51,65 @@ func (s *session) wait(ctx context.Context, w waiting, changes []*change, over f
 		return interrupted()
 	case errors.Is(err, context.DeadlineExceeded):
 		for _, c := range changes {
-			if pending[c.name] != nil {
-				s.tellLate(c, last[c.name])
+			switch {
+			case v.refused[c.name]:
+				v.end(c)
+			case v.pending[c.name] != nil:
+				s.tellLate(c, v.last[c.name])
 			}
 		}
 		return nil
 	default:
 		return err
 	}
+}
+
+// hear takes in one line of the watch.
+func (v *vigil) hear(line api.WatchLine) error {
+	if line.Age() > api.Stale {
+		v.progress.clear()
+	}
+	v.s.note(line.Freshness)
+	if line.Unit == nil {
+		return v.rest()
+	}
+	unit := *line.Unit
+	c, waited := v.pending[unit.Name]
+	if !waited || !current(c, unit) {
+		return nil
+	}
+	v.last[unit.Name] = unit
+	delete(v.refused, unit.Name)
+	switch {
+	case !unit.Outcome.Final():
+		v.progress.show("%d of %d: %s: %s", v.changes-len(v.pending), v.changes, unit.Name, unit.Reason)
+	case unit.Outcome == api.OutcomeUnplaced && v.changes > 1:
+		v.refused[unit.Name] = true
+	default:
+		v.end(c)
+	}
+	if len(v.pending) == 0 {
+		return errAllOver
+	}
+	return nil
+}
+
+// rest is when nothing has changed for a while: where all that is pending is
+// refused, that is the outcome.
+func (v *vigil) rest() error {
+	if len(v.refused) < len(v.pending) {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.pending)) {
+		v.end(v.pending[name])
+	}
+	return errAllOver
+}
+
+func (v *vigil) end(c *change) {
+	delete(v.pending, c.name)
+	v.progress.clear()
+	v.over(c, v.last[c.name])
 }
 
 // interrupted is the end of a wait by the user's own hand.
