@@ -278,6 +278,9 @@ func (p *Picture) placementChanged(fact cluster.Placement) {
 	} else if fact.Revision <= s.revision {
 		return
 	}
+	if u.hash == "" { // it is destroyed, or told of later: until then this is what it takes there
+		p.setHash(u, fact.Hash)
+	}
 	s.revision, s.hash, s.desired, s.generation = fact.Revision, fact.Hash, fact.Desired, fact.Generation
 	s.at, s.reason = fact.At.UnixNano(), fact.Reason
 	if s.hash == u.hash {
