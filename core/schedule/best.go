@@ -140,7 +140,7 @@ func (b best) why(m *machine) string {
 	case b.sparse == unitfile.SpreadMachine:
 		where += fmt.Sprintf(" holding the fewest instances of its template (%d)", b.siblings)
 	case b.sparse != "":
-		where += fmt.Sprintf(" in %s=%s, which has the fewest instances of its template (%d)", b.sparse, m.metadata[b.sparse], b.siblings)
+		where += fmt.Sprintf(" whose %s has the fewest instances of its template (%d)", b.sparse, b.siblings)
 	}
 	if where == "" {
 		return ""

@@ -109,7 +109,7 @@ func (p *Picture) whyElsewhere(u *unit, m *machine) string {
 	}
 	home := u.slots[at].machine
 	if here, there := len(m.slots), len(home.slots)-1; here > there {
-		return fmt.Sprintf("would fit, but is more loaded (%d placements; %s has %d others)", here, home.title(), there)
+		return fmt.Sprintf("would fit, but is more loaded (%d placements; %s has %d beside it)", here, home.title(), there)
 	}
 	return "would fit, but nothing moves without need"
 }
