@@ -29,8 +29,12 @@ const maxByBytes = 256
 type peerKey struct{}
 
 // withPeer notes the user at the other end of a unix socket, once a connection.
-// The kernel vouches for it, see SO_PEERCRED in unix(7).
+// The kernel vouches for it, see SO_PEERCRED in unix(7). Of who is at the other
+// end of an open connection no more is known than that it is on this machine.
 func withPeer(ctx context.Context, conn net.Conn) context.Context {
+	if _, is := conn.(openConn); is {
+		return context.WithValue(ctx, peerKey{}, "unknown")
+	}
 	unix, is := conn.(*net.UnixConn)
 	if !is {
 		return ctx
@@ -70,7 +74,7 @@ func (a *API) caller(r *http.Request) (caller, error) {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return caller{}, &api.Error{
 			Code: http.StatusUnauthorized, Message: "who asks is not known",
-			Hint: "use the socket on the machine, or HTTPS with a certificate of the cluster",
+			Hint: "use the socket on the machine, HTTPS with a certificate of the cluster, or a loopback address that fleet.socket listens on",
 		}
 	}
 	certificate := r.TLS.PeerCertificates[0]

@@ -164,7 +164,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Serve answers on all listeners until ctx ends, and returns when all is closed.
-// A TCP listener must be one of crypto/tls that verifies its clients.
+// A TCP listener must be one of crypto/tls that verifies its clients, or Open.
 func (a *API) Serve(ctx context.Context, listeners ...net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -17,6 +17,7 @@ import (
 	"argosy/edge/authority"
 	"argosy/edge/fleetconf"
 	"argosy/edge/host"
+	"argosy/edge/httpapi"
 	"argosy/edge/systemd"
 	"argosy/role/agent"
 )
@@ -64,13 +65,17 @@ func thisMachine(ctx context.Context, config fleetconf.Config, log *slog.Logger)
 const fleetSocket = "/run/fleet.sock"
 
 // listenLocal opens the API for fleetctl: systemd's sockets where it gave us
-// some (fleet.socket may name TCP ports too), and else the unix socket.
+// some, and else the unix socket. A loopback port that fleet.socket names is open,
+// as it was in fleet; on any other one nobody is known, and so nobody answered.
 func listenLocal() ([]net.Listener, error) {
 	listeners, err := activation.Listeners()
 	if err != nil {
 		return nil, fmt.Errorf("take over systemd's sockets: %w", err)
 	}
 	if len(listeners) > 0 {
+		for i, l := range listeners {
+			listeners[i] = httpapi.Open(l)
+		}
 		return listeners, nil
 	}
 	_ = os.Remove(fleetSocket) // of an earlier life

@@ -97,7 +97,7 @@ func (c local) write(t *testing.T, machine, path, text string) {
 	if strings.HasPrefix(path, "/home/core/") {
 		owner = " && sudo chown core:core " + path
 	}
-	out := c.run(t, []byte(text), c.argosy, "ssh", "--name", c.name, machine, "--", "sudo tee "+path+" >/dev/null"+owner)
+	out := c.run(t, []byte(text), c.argosy, "ssh", "--name", c.name, machine, "--", "sudo mkdir -p $(dirname "+path+"); sudo tee "+path+" >/dev/null"+owner)
 	if out.code != 0 {
 		t.Fatalf("write %s on %s: exit %d\n%s", path, machine, out.code, out.stderr)
 	}
