@@ -64,6 +64,10 @@ func (m Metadata) Met(machine map[string]string) bool {
 	return m.Not != (has && slices.Contains(m.Values, value))
 }
 
+// maxWords bounds what one key of [X-Fleet] may list, and with it what looking at
+// one unit costs.
+const maxWords = 1000
+
 // fleetKeys maps each spelling, fleet's older ones too, to the key it means.
 var fleetKeys = map[string]string{
 	"MachineID": "MachineID", "X-ConditionMachineID": "MachineID", "X-ConditionMachineBootID": "MachineID",
@@ -88,7 +92,7 @@ func (f *File) DependsOnName() bool {
 // Requirements reads the [X-Fleet] section for a unit of this name. For a
 // template, values that hang on the instance are left to its instances to check.
 func (f *File) Requirements(unit cluster.UnitName) (Requirements, error) {
-	r := requirementsReader{file: f, unit: unit, first: map[string]int{}}
+	r := requirementsReader{file: f, unit: unit, first: map[string]int{}, words: map[string]int{}}
 	r.found.Podman = podman(unit)
 	for _, o := range f.options {
 		if key, known := fleetKeys[o.Name]; known && o.Section == FleetSection {
@@ -108,6 +112,7 @@ type requirementsReader struct {
 	unit   cluster.UnitName
 	found  Requirements
 	first  map[string]int  // where each key was first put to use
+	words  map[string]int  // how many each key has
 	said   map[string]bool // the kinds that Reserve= speaks of
 	faults faults
 }
@@ -129,6 +134,10 @@ func (r *requirementsReader) option(key string, o Option) {
 	}
 	if key == "Prefer" {
 		words = r.weights(words, o)
+	}
+	if r.words[key] += len(words); r.words[key] > maxWords {
+		r.refuse(o, fmt.Sprintf("%s= has %d words so far", o.Name, r.words[key]), fmt.Sprintf("at most %d in all; a pattern such as web@*.service means many units", maxWords))
+		return
 	}
 	for _, word := range words {
 		value, err := expand(word, r.unit)
@@ -156,6 +165,7 @@ func (r *requirementsReader) given(key string, o Option) {
 // reset is what an empty assignment does: it takes back those before it.
 func (r *requirementsReader) reset(key string) {
 	delete(r.first, key)
+	delete(r.words, key)
 	switch key {
 	case "MachineID":
 		r.found.MachineID = ""
