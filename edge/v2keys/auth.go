@@ -208,7 +208,9 @@ func notAllowed(w http.ResponseWriter, allowed string) {
 
 // replyJSON answers nothing but the status where there is nothing to tell.
 func replyJSON(w http.ResponseWriter, status int, answer any) {
-	w.Header().Set("Content-Type", "application/json")
+	if status != http.StatusNoContent {
+		w.Header().Set("Content-Type", "application/json")
+	}
 	w.WriteHeader(status)
 	if answer != nil {
 		_, _ = w.Write(append([]byte(text(answer)), '\n'))

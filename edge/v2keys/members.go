@@ -30,6 +30,9 @@ type Members struct {
 	Started   time.Time
 }
 
+// removedPrefix holds an empty key for each member that was removed here.
+const removedPrefix = Base + "removed/"
+
 // Paths are what a Handler (keys), an Auth (auth) and a Members (the rest) serve.
 var (
 	KeysPaths    = []string{Prefix, Prefix + "/"}
@@ -46,7 +49,7 @@ func (m *Members) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(r.URL.Path, "/v2/stats/"):
 		m.stats(w, r, strings.TrimPrefix(r.URL.Path, "/v2/stats/"))
 	case below && (path == "" || path[0] == '/'):
-		m.members(w, r, strings.Trim(path, "/"))
+		m.members(w, r, strings.TrimPrefix(path, "/"))
 	default:
 		http.NotFound(w, r)
 	}
@@ -149,37 +152,75 @@ func (m *Members) look(ctx context.Context, id string) (any, error) {
 // change adds, moves or removes a member.
 func (m *Members) change(w http.ResponseWriter, r *http.Request, name string) (status int, answer any, err error) {
 	id, malformed := strconv.ParseUint(name, 16, 64)
-	unknown := &v2auth.Error{Status: http.StatusNotFound, Message: "No such member: " + name}
 	if r.Method != http.MethodPost && malformed != nil {
-		return 0, nil, unknown
+		return 0, nil, noSuchMember(name)
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), patience, errTimeout)
 	defer cancel()
 	if r.Method == http.MethodDelete {
-		_, err = m.Client.MemberRemove(ctx, id)
-		return http.StatusNoContent, nil, memberError(err, unknown)
+		return http.StatusNoContent, nil, m.remove(ctx, id)
 	}
 	urls, err := peerURLs(w, r)
 	if err != nil {
 		return 0, nil, err
 	}
 	if r.Method == http.MethodPut {
-		_, err = m.Client.MemberUpdate(ctx, id, urls)
-		return http.StatusNoContent, nil, memberError(err, unknown)
+		return http.StatusNoContent, nil, m.update(ctx, id, urls)
 	}
 	added, err := m.Client.MemberAdd(ctx, urls)
 	if err != nil {
-		return 0, nil, memberError(err, unknown)
+		return 0, nil, memberError(err)
 	}
 	return http.StatusCreated, show(added.Member), nil
 }
 
+// remove also notes whom it removed: etcd 3 knows, but does not tell whether a
+// member has gone or has never been.
+func (m *Members) remove(ctx context.Context, id uint64) error {
+	_, err := m.Client.MemberRemove(ctx, id)
+	if errors.Is(err, rpctypes.ErrMemberNotFound) {
+		removed, err := m.wasRemoved(ctx, id)
+		switch {
+		case err != nil:
+			return err
+		case removed:
+			return &v2auth.Error{Status: http.StatusGone, Message: "Member permanently removed: " + hex(id)}
+		}
+		return noSuchMember(hex(id))
+	}
+	if err != nil {
+		return err
+	}
+	_, err = m.Client.Put(ctx, removedPrefix+hex(id), "")
+	return err
+}
+
+func (m *Members) update(ctx context.Context, id uint64, urls []string) error {
+	_, err := m.Client.MemberUpdate(ctx, id, urls)
+	if !errors.Is(err, rpctypes.ErrMemberNotFound) {
+		return memberError(err)
+	}
+	if removed, fault := m.wasRemoved(ctx, id); removed || fault != nil {
+		return errors.Join(err, fault) // which etcd 2 has no words for
+	}
+	return noSuchMember(hex(id))
+}
+
+func (m *Members) wasRemoved(ctx context.Context, id uint64) (bool, error) {
+	noted, err := m.Client.Get(ctx, removedPrefix+hex(id), clientv3.WithCountOnly())
+	if err != nil {
+		return false, fmt.Errorf("look whether member %x was removed: %w", id, err)
+	}
+	return noted.Count > 0, nil
+}
+
+func noSuchMember(id string) error {
+	return &v2auth.Error{Status: http.StatusNotFound, Message: "No such member: " + id}
+}
+
 // memberError says what etcd refuses in etcd 2's words.
-func memberError(err error, unknown error) error {
-	switch {
-	case errors.Is(err, rpctypes.ErrMemberNotFound):
-		return unknown
-	case errors.Is(err, rpctypes.ErrPeerURLExist):
+func memberError(err error) error {
+	if errors.Is(err, rpctypes.ErrPeerURLExist) {
 		return &v2auth.Error{Status: http.StatusConflict, Message: "membership: peerURL exists"}
 	}
 	return err

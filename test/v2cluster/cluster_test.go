@@ -53,6 +53,7 @@ const patience = 30 * time.Second
 // not meet.
 type member struct {
 	name, host, dir, log string
+	build                build
 	environment          []string
 	process              *exec.Cmd // nil while it is down
 	stdin                io.Closer
@@ -61,14 +62,41 @@ type member struct {
 func (m *member) client() string { return "http://" + m.host + ":2379" }
 func (m *member) peer() string   { return "http://" + m.host + ":2380" }
 
+// build is what a cluster's members run.
+type build struct {
+	program     string
+	environment []string
+	faults      io.Writer // what it says beside its log; nil for nowhere
+	after       int       // the number that its members' addresses come after
+}
+
 func start(t testing.TB, size int) []*member {
+	t.Helper()
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return build{program: binary, environment: []string{asMember + "=1"}, faults: os.Stderr, after: 100}.start(t, size)
+}
+
+// startReference starts Debian's etcd with its v2 API.
+func startReference(t testing.TB, size int) []*member {
+	t.Helper()
+	program, err := exec.LookPath("etcd")
+	if err != nil {
+		t.Fatalf("the reference is Debian's etcd-server (make store unpacks it): %v", err)
+	}
+	return build{program: program, environment: []string{"ETCD_ENABLE_V2=true", "ETCD_LOGGER=zap"}, after: 200}.start(t, size)
+}
+
+func (b build) start(t testing.TB, size int) []*member {
 	t.Helper()
 	pid := os.Getpid()
 	members := make([]*member, size)
 	var initial []string
 	for i := range members {
-		m := &member{name: fmt.Sprintf("core-%02d", i+1), dir: t.TempDir(),
-			host: fmt.Sprintf("127.%d.%d.%d", 1+pid>>8&0x7f, pid&0xff, i+101)}
+		m := &member{name: fmt.Sprintf("core-%02d", i+1), dir: t.TempDir(), build: b,
+			host: fmt.Sprintf("127.%d.%d.%d", 1+pid>>8&0x7f, pid&0xff, b.after+i+1)}
 		m.log = filepath.Join(m.dir, "log")
 		members[i] = m
 		initial = append(initial, m.name+"="+m.peer())
@@ -83,14 +111,14 @@ func start(t testing.TB, size int) []*member {
 		}
 	})
 	for _, m := range members {
-		m.environment = []string{
-			asMember + "=1", "PATH=/usr/bin:/bin",
+		m.environment = append([]string{
+			"PATH=/usr/bin:/bin",
 			"ETCD_NAME=" + m.name, "ETCD_DATA_DIR=" + m.dir, "ETCD_LOG_OUTPUTS=" + m.log,
 			"ETCD_LISTEN_CLIENT_URLS=" + m.client(), "ETCD_ADVERTISE_CLIENT_URLS=" + m.client(),
 			"ETCD_LISTEN_PEER_URLS=" + m.peer(), "ETCD_INITIAL_ADVERTISE_PEER_URLS=" + m.peer(),
 			"ETCD_INITIAL_CLUSTER=" + strings.Join(initial, ","),
 			"ETCD_HEARTBEAT_INTERVAL=50", "ETCD_ELECTION_TIMEOUT=500",
-		}
+		}, b.environment...)
 		m.start(t)
 	}
 	for _, m := range members {
@@ -101,13 +129,9 @@ func start(t testing.TB, size int) []*member {
 
 func (m *member) start(t testing.TB) {
 	t.Helper()
-	binary, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	process := exec.Command(binary)
+	process := exec.Command(m.build.program)
 	process.Env = m.environment
-	process.Stderr = os.Stderr // its log is elsewhere: this is a fault
+	process.Stderr = m.build.faults
 	stdin, err := process.StdinPipe()
 	if err == nil {
 		err = process.Start()
