@@ -19,6 +19,10 @@ const (
 	// lingerTime is how long a client may go on after its member ended the
 	// connection: enough to read what came, and nobody hears what it says.
 	lingerTime = 5 * time.Second
+	// unreadTime is how long a client may leave what its member says unread once
+	// the kernel's buffers are full. Nothing else would end it: that its member
+	// has given up is only seen by who reads on.
+	unreadTime = time.Minute
 )
 
 // The protocols by their names in TLS (ALPN).
@@ -99,7 +103,7 @@ func exchange(client net.Conn, fromClient io.Reader, member upstream) (refusal e
 		}
 		_ = member.CloseWrite()
 	})
-	received, err := io.Copy(client, member)
+	received, err := io.Copy(reader{client}, member)
 	if err != nil {
 		_ = client.Close()
 	} else {
@@ -112,6 +116,14 @@ func exchange(client net.Conn, fromClient io.Reader, member upstream) (refusal e
 		return nil
 	}
 	return alert(err)
+}
+
+// reader is a client that must take what it is told.
+type reader struct{ net.Conn }
+
+func (r reader) Write(text []byte) (int, error) {
+	_ = r.SetWriteDeadline(time.Now().Add(unreadTime))
+	return r.Conn.Write(text)
 }
 
 // alert finds in err what the other side of TLS said went wrong.
