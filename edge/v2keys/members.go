@@ -30,7 +30,7 @@ type Members struct {
 	Started   time.Time
 }
 
-// removedPrefix holds an empty key for each member that was removed here.
+// removedPrefix holds an empty key for each member that was removed by this API.
 const removedPrefix = Base + "removed/"
 
 // Paths are what a Handler (keys), an Auth (auth) and a Members (the rest) serve.
