@@ -70,6 +70,7 @@ $(REFERENCE):
 	  { $(SUDO) apt-get update -qq && apt-get download -qq etcd-server; }; } && dpkg -x etcd-server_*.deb .
 
 .PHONY: store
+store: PACKAGES += python3-etcd
 store: deps $(REFERENCE) ## three real members: killed, stopped, restored; the v2 API and discovery against etcd's own
 	PATH="$(abspath $(dir $(REFERENCE))):$$PATH" go test -tags store -count=1 ./$(STORE_TESTS)/... ./test/v2cluster/... ./test/v2diff/... ./test/discovery/...
 
