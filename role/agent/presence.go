@@ -25,8 +25,10 @@ const (
 type presence struct {
 	lease int64 // 0 for none
 	lost  bool  // a lease of this boot ended before it was renewed
-	known bool  // the record was this machine's before, in this life of the agent
-	ended chan struct{}
+	// renewed is when a lease was last granted or renewed, in this life of the agent.
+	renewed time.Time
+	known   bool // the record was this machine's before, in this life of the agent
+	ended   chan struct{}
 }
 
 // registration tells the desk under which lease states are published, and
@@ -35,8 +37,9 @@ type registration struct {
 	lease   int64
 	states  []cluster.UnitState
 	refused bool // another machine holds the record: touch nothing
-	// returned says that the machine had counted as lost.
+	// returned says that the machine had counted as lost, away since when.
 	returned bool
+	away     time.Time
 }
 
 // stayPresent keeps the machine's lease and record until ctx ends. A store that
@@ -115,8 +118,8 @@ func (a *Agent) register(ctx context.Context) (registration, error) {
 		}
 	}
 	p.known = true
-	r := registration{lease: p.lease, returned: p.lost}
-	p.lost = false
+	r := registration{lease: p.lease, returned: p.lost, away: p.renewed}
+	p.lost, p.renewed = false, time.Now()
 	if adopted && !exchanged {
 		r.states, err = a.store.States(ctx, a.config.Machine.ID)
 	}
@@ -217,7 +220,11 @@ func (a *Agent) keepLease(ctx context.Context) {
 		case <-time.After(next):
 		}
 		next = ttl / 3
+		asked := time.Now()
 		err := a.bounded(ctx, func(ctx context.Context) error { return a.store.KeepAlive(ctx, p.lease) })
+		if err == nil {
+			p.renewed = asked
+		}
 		if errors.Is(err, cluster.ErrLeaseGone) {
 			a.log.Warn("the machine's lease has ended", "lease", p.lease)
 			p.lease, p.lost = 0, true

@@ -222,7 +222,7 @@ func (d *desk) learnLease(r registration) {
 		d.admitted = !r.refused
 	}
 	if r.returned {
-		d.reunited.returned = time.Now()
+		d.reunited.begin(r.away, time.Now())
 		d.schedule(d.reunited.returned.Add(reunion))
 	}
 	d.board.renew(r.lease, r.states)

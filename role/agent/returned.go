@@ -12,9 +12,11 @@ import (
 
 // What a machine says of itself after it was counted as lost and came back.
 const (
-	// reunion is the time around its return in which a unit that it ends is one
-	// that was given to another machine meanwhile.
+	// reunion is the time after its return in which most of what it ends has ended.
 	reunion = 10 * time.Second
+	// straggling is how much later the rest may: what is placed here is heard of by
+	// another way than that the lease stands, and each takes its time to mend.
+	straggling = time.Minute
 	// noteKept is how long its record tells of it.
 	noteKept = 10 * time.Minute
 	// namedUnits is how many units the record names.
@@ -24,9 +26,14 @@ const (
 // reunited notes what the machine ends when it comes back: of each unit that runs
 // on two machines then, the copy where the leader has placed it stays.
 type reunited struct {
-	returned time.Time                      // when the machine was registered again; zero before
+	away     time.Time                      // when its lease, that ended, was last renewed
+	returned time.Time                      // when the machine was registered again; zero while there is nothing to say
 	ended    map[cluster.UnitName]time.Time // that had no business here any more
+	told     string
 }
+
+// begin notes that the machine is registered again.
+func (r *reunited) begin(away, now time.Time) { r.away, r.returned, r.told = away, now, "" }
 
 // end notes that a unit is ended because it is not placed here.
 func (r *reunited) end(name cluster.UnitName, now time.Time) {
@@ -35,25 +42,27 @@ func (r *reunited) end(name cluster.UnitName, now time.Time) {
 	}
 	r.ended[name] = now
 	for name, at := range r.ended {
-		if now.Sub(at) > reunion {
+		if now.Sub(at) > straggling {
 			delete(r.ended, name)
 		}
 	}
 }
 
-// note is what there is to say, once all has been looked at; empty for nothing.
+// note is what there is to say that was not said yet; empty for nothing.
 func (r *reunited) note(now time.Time) string {
 	if r.returned.IsZero() || now.Sub(r.returned) < reunion {
 		return ""
 	}
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(r.ended)) {
-		if r.returned.Sub(r.ended[name]) < reunion {
+		if at := r.ended[name]; at.After(r.away) && at.Sub(r.returned) < straggling {
 			names = append(names, string(name))
 		}
 	}
 	at := r.returned
-	r.returned = time.Time{}
+	if now.Sub(at) >= straggling {
+		r.returned = time.Time{}
+	}
 	if len(names) == 0 {
 		return ""
 	}
@@ -61,8 +70,13 @@ func (r *reunited) note(now time.Time) string {
 	if left := len(names) - namedUnits; left > 0 {
 		names, more = names[:namedUnits], fmt.Sprintf(" and %d more", left)
 	}
-	return fmt.Sprintf("was lost and came back at %s: its copies of units that had been placed elsewhere meanwhile were ended: %s%s",
+	note := fmt.Sprintf("was lost and came back at %s: its copies of units that had been placed elsewhere meanwhile were ended: %s%s",
 		at.UTC().Format(time.DateTime+" MST"), strings.Join(names, ", "), more)
+	if note == r.told {
+		return ""
+	}
+	r.told = note
+	return note
 }
 
 // tellReunion has the machine's record say what was ended, for a while.
