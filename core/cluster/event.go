@@ -50,6 +50,36 @@ func (UnplacedGone) event()     {}
 func (LeaderChanged) event()    {}
 func (LeaderGone) event()       {}
 
+// Stamped returns the event with its fact at another revision. What carries none
+// stays as it is.
+func Stamped(event Event, revision int64) Event {
+	switch e := event.(type) {
+	case UnitChanged:
+		e.Unit.Revision = revision
+		return e
+	case MachineChanged:
+		e.Machine.Revision = revision
+		return e
+	case LabelsChanged:
+		e.Labels.Revision = revision
+		return e
+	case PlacementChanged:
+		e.Placement.Revision = revision
+		return e
+	case StateChanged:
+		e.State.Revision = revision
+		return e
+	case UnplacedChanged:
+		e.Unplaced.Revision = revision
+		return e
+	case LeaderChanged:
+		e.Leader.Revision = revision
+		return e
+	default: // a text, or the end of a fact
+		return event
+	}
+}
+
 // Batch is what a follower of the store receives at a time.
 type Batch struct {
 	// Reset says that Events is the whole picture at Revision: forget what was

@@ -70,3 +70,33 @@ func (Place) change()   {}
 func (Evict) change()   {}
 func (Refuse) change()  {}
 func (Absolve) change() {}
+
+// Moves says that the placement takes the place of one on another machine.
+func (c Place) Moves() bool { return c.From != "" && c.From != c.Placement.Machine }
+
+// MadeKnown adds to events what a change makes known that is written at a revision.
+func MadeKnown(events []cluster.Event, change Change, revision int64) []cluster.Event {
+	switch c := change.(type) {
+	case Place:
+		if c.Moves() {
+			events = append(events, cluster.PlacementGone{Machine: c.From, Unit: c.Placement.Unit})
+		}
+		if c.WasUnplaced {
+			events = append(events, cluster.UnplacedGone{Unit: c.Placement.Unit})
+		}
+		c.Placement.Revision = revision
+		return append(events, cluster.PlacementChanged{Placement: c.Placement})
+	case Evict:
+		return append(events, cluster.PlacementGone{Machine: c.From, Unit: c.Unit})
+	case Refuse:
+		if c.From != "" {
+			events = append(events, cluster.PlacementGone{Machine: c.From, Unit: c.Unplaced.Unit})
+		}
+		c.Unplaced.Revision = revision
+		return append(events, cluster.UnplacedChanged{Unplaced: c.Unplaced})
+	case Absolve:
+		return append(events, cluster.UnplacedGone{Unit: c.Unit})
+	default:
+		return events
+	}
+}

@@ -21,7 +21,7 @@ func (p *Picture) WhatIf(now time.Time, events ...cluster.Event) []Change {
 	r.play()
 	for _, event := range events {
 		r.revision++
-		r.picture.Learn(stamped(event, r.revision))
+		r.picture.Learn(cluster.Stamped(event, r.revision))
 	}
 	return r.play()
 }
@@ -43,7 +43,7 @@ func (r *rehearsal) play() (done []Change) {
 		done = append(done, changes...)
 		for _, change := range changes {
 			r.revision++
-			r.picture.Learn(written(change, r.revision)...)
+			r.picture.Learn(MadeKnown(nil, change, r.revision)...)
 		}
 	}
 	return done
@@ -134,54 +134,4 @@ func (p *Picture) latest() (revision int64) {
 		}
 	}
 	return revision
-}
-
-// stamped gives the fact of an event another revision.
-func stamped(event cluster.Event, revision int64) cluster.Event {
-	switch e := event.(type) {
-	case cluster.UnitChanged:
-		e.Unit.Revision = revision
-		return e
-	case cluster.MachineChanged:
-		e.Machine.Revision = revision
-		return e
-	case cluster.LabelsChanged:
-		e.Labels.Revision = revision
-		return e
-	case cluster.PlacementChanged:
-		e.Placement.Revision = revision
-		return e
-	case cluster.UnplacedChanged:
-		e.Unplaced.Revision = revision
-		return e
-	default: // the others carry none, or one that Learn does not look at
-		return event
-	}
-}
-
-// written is what the store tells of a change that is written at a revision.
-func written(change Change, revision int64) (events []cluster.Event) {
-	ended := func(machine cluster.MachineID, unit cluster.UnitName) {
-		if machine != "" {
-			events = append(events, cluster.PlacementGone{Machine: machine, Unit: unit})
-		}
-	}
-	switch c := change.(type) {
-	case Place:
-		ended(c.From, c.Placement.Unit)
-		if c.WasUnplaced {
-			events = append(events, cluster.UnplacedGone{Unit: c.Placement.Unit})
-		}
-		c.Placement.Revision = revision
-		events = append(events, cluster.PlacementChanged{Placement: c.Placement})
-	case Evict:
-		ended(c.From, c.Unit)
-	case Refuse:
-		ended(c.From, c.Unplaced.Unit)
-		c.Unplaced.Revision = revision
-		events = append(events, cluster.UnplacedChanged{Unplaced: c.Unplaced})
-	case Absolve:
-		events = append(events, cluster.UnplacedGone{Unit: c.Unit})
-	}
-	return events
 }

@@ -149,32 +149,15 @@ func (s *Store) write(changes ...change) int64 {
 
 // stamp gives the fact of an event its revision and cuts its ties to the caller.
 func stamp(event cluster.Event, revision int64) cluster.Event {
-	switch e := event.(type) {
-	case cluster.UnitChanged:
-		e.Unit.Revision = revision
-		return e
+	switch e := cluster.Stamped(event, revision).(type) {
 	case cluster.MachineChanged:
-		e.Machine.Revision = revision
 		e.Machine.Metadata = maps.Clone(e.Machine.Metadata)
 		e.Machine.Versions = maps.Clone(e.Machine.Versions)
 		return e
 	case cluster.LabelsChanged:
-		e.Labels.Revision = revision
 		e.Labels.Set = maps.Clone(e.Labels.Set)
 		return e
-	case cluster.PlacementChanged:
-		e.Placement.Revision = revision
+	default:
 		return e
-	case cluster.StateChanged:
-		e.State.Revision = revision
-		return e
-	case cluster.UnplacedChanged:
-		e.Unplaced.Revision = revision
-		return e
-	case cluster.LeaderChanged:
-		e.Leader.Revision = revision
-		return e
-	default: // a ContentChanged has no revision
-		return event
 	}
 }

@@ -60,7 +60,7 @@ func touched(change schedule.Change) []spot {
 	spots := []spot{{machine, unit}}
 	switch c := change.(type) {
 	case schedule.Place:
-		if moves(c) {
+		if c.Moves() {
 			spots = append(spots, spot{c.From, unit})
 		}
 		if c.WasUnplaced {
@@ -74,9 +74,6 @@ func touched(change schedule.Change) []spot {
 	}
 	return spots
 }
-
-// moves says that a placement takes the place of one on another machine.
-func moves(c schedule.Place) bool { return c.From != "" && c.From != c.Placement.Machine }
 
 // asWrite says a decision in etcd's words.
 func asWrite(change schedule.Change) (write, error) {
@@ -94,7 +91,7 @@ func asWrite(change schedule.Change) (write, error) {
 		w.ground = ground{machine, c.MachineRevision, c.LabelsRevision}
 		w.guards = []*pb.Compare{hasRevision(unitKey(unit), c.UnitRevision)}
 		err = w.put(placementKey(machine, unit), c.Placement)
-		if moves(c) {
+		if c.Moves() {
 			w.delete(placementKey(c.From, unit))
 		}
 		if c.WasUnplaced {
@@ -116,33 +113,6 @@ func asWrite(change schedule.Change) (write, error) {
 		err = fmt.Errorf("the store knows no change of type %T", change)
 	}
 	return w, err
-}
-
-// madeKnown adds to events what a written change makes known.
-func madeKnown(events []cluster.Event, change schedule.Change, revision int64) []cluster.Event {
-	switch c := change.(type) {
-	case schedule.Place:
-		if moves(c) {
-			events = append(events, cluster.PlacementGone{Machine: c.From, Unit: c.Placement.Unit})
-		}
-		if c.WasUnplaced {
-			events = append(events, cluster.UnplacedGone{Unit: c.Placement.Unit})
-		}
-		c.Placement.Revision = revision
-		return append(events, cluster.PlacementChanged{Placement: c.Placement})
-	case schedule.Evict:
-		return append(events, cluster.PlacementGone{Machine: c.From, Unit: c.Unit})
-	case schedule.Refuse:
-		if c.From != "" {
-			events = append(events, cluster.PlacementGone{Machine: c.From, Unit: c.Unplaced.Unit})
-		}
-		c.Unplaced.Revision = revision
-		return append(events, cluster.UnplacedChanged{Unplaced: c.Unplaced})
-	case schedule.Absolve:
-		return append(events, cluster.UnplacedGone{Unit: c.Unit})
-	default:
-		return events
-	}
 }
 
 // hasRevision holds while the key was last written at revision; 0 stands for

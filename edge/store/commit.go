@@ -166,7 +166,7 @@ func (s *Store) commitGroups(ctx context.Context, term cluster.Leader, groups []
 				continue
 			}
 			for _, w := range g.writes {
-				done.events = madeKnown(done.events, w.change, response.Header.Revision)
+				done.events = schedule.MadeKnown(done.events, w.change, response.Header.Revision)
 			}
 		}
 	}
