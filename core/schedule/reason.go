@@ -162,10 +162,13 @@ func (p *Picture) peerTrouble(name cluster.UnitName) string {
 	case !peer.wanted():
 		return "is not wanted on a machine"
 	}
-	if !peer.placed() {
-		return "is on no machine"
+	if peer.placed() {
+		return ""
 	}
-	return ""
+	if m := p.awayWith(peer); m != nil {
+		return "is on " + m.title() + ", which " + outOfTouchWords
+	}
+	return "is on no machine"
 }
 
 func list(names []cluster.UnitName) string {
