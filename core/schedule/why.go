@@ -54,7 +54,7 @@ func (p *Picture) summary(u *unit) string {
 	case len(up) > 0:
 		slices.SortFunc(up, seniority)
 		return whereabouts(up[0])
-	case len(up) == 0 && p.awayWith(u) != nil:
+	case !u.needs.Global && p.awayWith(u) != nil:
 		return "is on " + p.awayWith(u).title() + ", which " + outOfTouchWords
 	case u.note != nil && u.note.revision > 0:
 		return "is on no machine: " + strings.TrimPrefix(u.note.reason, nowhere)
