@@ -142,6 +142,11 @@ func (j judge) on(unit cluster.UnitName, live bool) []cluster.MachineID {
 	return on
 }
 
+// placed counts the unit's placements.
+func (j judge) placed(unit cluster.UnitName) int {
+	return len(j.on(unit, true)) + len(j.on(unit, false))
+}
+
 // outOfTouch says that the unit is on a machine that is gone and answers.
 func (j judge) outOfTouch(unit cluster.UnitName) bool {
 	return slices.ContainsFunc(j.on(unit, false), func(id cluster.MachineID) bool { return j.answering[id] })
@@ -279,7 +284,7 @@ func (j judge) needless(change schedule.Change) string {
 	if from == "" || !j.wanted(unit) || len(j.on(unit, true)) > 1 {
 		return ""
 	}
-	if _, up := j.machines[from]; !up && len(j.on(unit, true)) > 0 {
+	if _, up := j.machines[from]; !up && j.placed(unit) > 1 {
 		return "" // a copy ends
 	}
 	if _, moved := change.(schedule.Place); moved && j.makesWay(unit, from) {

@@ -165,8 +165,8 @@ func (p *Picture) peerTrouble(name cluster.UnitName) string {
 	if peer.placed() {
 		return ""
 	}
-	if m := p.awayWith(peer); m != nil {
-		return "is on " + m.title() + ", which " + outOfTouchWords
+	if p.awayWith(peer) != nil { // a new leader does not know its name
+		return "is on a machine that " + outOfTouchWords
 	}
 	return "is on no machine"
 }
