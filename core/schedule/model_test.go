@@ -147,9 +147,22 @@ func (j judge) placed(unit cluster.UnitName) int {
 	return len(j.on(unit, true)) + len(j.on(unit, false))
 }
 
-// outOfTouch says that the unit is on a machine that is gone and answers.
+// outOfTouch says that the unit is on a machine that is gone and answers, and stays
+// there.
 func (j judge) outOfTouch(unit cluster.UnitName) bool {
-	return slices.ContainsFunc(j.on(unit, false), func(id cluster.MachineID) bool { return j.answering[id] })
+	return slices.ContainsFunc(j.on(unit, false), func(id cluster.MachineID) bool {
+		return j.answering[id] && j.awayFromPeers(unit, id) == ""
+	})
+}
+
+// awayFromPeers names a unit that another must be with and that is not there.
+func (j judge) awayFromPeers(unit cluster.UnitName, on cluster.MachineID) string {
+	for _, peer := range j.wish(unit).peers {
+		if _, there := j.placements[place{on, cluster.UnitName(peer)}]; !there {
+			return peer + " is not there"
+		}
+	}
+	return ""
 }
 
 // atRest lists what is wrong with facts for which the scheduler has no plan.

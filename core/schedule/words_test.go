@@ -183,7 +183,7 @@ func (j judge) mustGo(unit cluster.UnitName, on cluster.MachineID) string {
 	at := place{on, unit}
 	if _, live := j.machines[on]; !live {
 		if j.answering[on] {
-			return ""
+			return j.awayFromPeers(unit, on)
 		}
 		return "the machine is lost"
 	}
