@@ -167,10 +167,13 @@ func (p *Picture) peerTrouble(name cluster.UnitName) string {
 	case !peer.wanted():
 		return "is not wanted on a machine"
 	}
-	if !peer.placed() {
-		return "is on no machine"
+	if peer.placed() {
+		return ""
 	}
-	return ""
+	if p.awayWith(peer) != nil { // a new leader does not know its name
+		return "is on a machine that " + outOfTouchWords
+	}
+	return "is on no machine"
 }
 
 func list(names []cluster.UnitName) string {

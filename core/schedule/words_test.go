@@ -182,6 +182,9 @@ func (j judge) wordsObjection(unit cluster.UnitName, on cluster.MachineID) strin
 func (j judge) mustGo(unit cluster.UnitName, on cluster.MachineID) string {
 	at := place{on, unit}
 	if _, live := j.machines[on]; !live {
+		if j.answering[on] {
+			return ""
+		}
 		return "the machine is lost"
 	}
 	if why := cmp.Or(j.elsewhere(unit, on), j.conflict(unit, on), j.tooMany(unit, on, func(other place) bool {
