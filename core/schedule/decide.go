@@ -100,7 +100,7 @@ func (p *Picture) decideSingle(u *unit, was *hold) {
 	}
 	m, best := p.pick(u)
 	if m == nil {
-		if from != nil && p.displace(u) {
+		if from != nil && p.displace(u) || len(u.slots) == 0 && p.revise(u) {
 			return
 		}
 		if from != nil && !from.machine.live() {

@@ -6,8 +6,8 @@ import (
 )
 
 // queue holds the units that Plan must look at, those of the highest priority
-// first, and of one priority in the order of their names. A unit is in one queue
-// at most, and there in one lane.
+// first, and of one priority the choosiest. A unit is in one queue at most, and there
+// in one lane.
 type queue struct {
 	late  bool    // those over the allowance wait in it
 	lanes []*lane // of falling priority
@@ -70,7 +70,7 @@ func (l *lane) order() {
 	}
 	run := l.fresh
 	l.fresh = nil
-	slices.SortFunc(run, byName)
+	slices.SortFunc(run, byTurn)
 	for len(l.runs) > 0 && len(l.runs[len(l.runs)-1]) <= 2*len(run) {
 		run = merge(l.runs[len(l.runs)-1], run)
 		l.runs = l.runs[:len(l.runs)-1]
@@ -81,7 +81,7 @@ func (l *lane) order() {
 func merge(a, b []*unit) []*unit {
 	merged := make([]*unit, 0, len(a)+len(b))
 	for len(a) > 0 && len(b) > 0 {
-		if byName(b[0], a[0]) < 0 {
+		if byTurn(b[0], a[0]) < 0 {
 			merged, b = append(merged, b[0]), b[1:]
 		} else {
 			merged, a = append(merged, a[0]), a[1:]
@@ -99,7 +99,7 @@ func (l *lane) take() *unit {
 		}
 		first := 0
 		for i := range l.runs {
-			if byName(l.runs[i][0], l.runs[first][0]) < 0 {
+			if byTurn(l.runs[i][0], l.runs[first][0]) < 0 {
 				first = i
 			}
 		}
@@ -123,4 +123,30 @@ func (u *unit) priority() int {
 		return 0
 	}
 	return u.needs.Priority
+}
+
+// byTurn puts those first that fewest machines may suit, and else goes by name.
+func byTurn(a, b *unit) int { return cmp.Or(cmp.Compare(b.choosy(), a.choosy()), byName(a, b)) }
+
+func (u *unit) choosy() int {
+	if u.needs == nil || !u.wanted() {
+		return 0
+	}
+	return u.needs.choosy
+}
+
+// choosiness guesses how few machines may suit a unit, by what it asks for: who
+// comes last finds what the others have left. The weights were found by trying
+// (TestQuality). A unit that follows another has no choice, and its room was
+// thought of when the other chose.
+func choosiness(n *needs) int {
+	words := 2*len(n.Metadata) + 4*len(n.Reserve.Other) - len(n.MachineOf)
+	if n.MachineID != "" {
+		words += 8
+	}
+	if n.MaxPerMachine > 0 {
+		words++
+	}
+	const word = 64 // GiB of memory
+	return word*words + int(n.Reserve.MemoryBytes>>30)
 }
