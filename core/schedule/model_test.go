@@ -19,6 +19,9 @@ type wish struct {
 	conflicts []string
 	replaces  []string
 	global    bool
+	fenced    bool
+	priority  int
+	restarts  bool
 	words
 }
 
@@ -43,7 +46,17 @@ func (w wish) text() string {
 	if w.global {
 		lines = append(lines, "Global=true")
 	}
-	return fleetText(append(lines, w.words.lines()...)...)
+	if w.fenced {
+		lines = append(lines, "OnPartition=stop")
+	}
+	if w.priority != 0 {
+		lines = append(lines, fmt.Sprint("Priority=", w.priority))
+	}
+	text := fleetText(append(lines, w.words.lines()...)...)
+	if w.restarts {
+		text = strings.Replace(text, "[Service]", "[Service]\nRestart=on-failure", 1)
+	}
+	return text
 }
 
 // judge checks the store's facts by brute force: it walks everything, keeps no
@@ -151,7 +164,7 @@ func (j judge) placed(unit cluster.UnitName) int {
 // there.
 func (j judge) outOfTouch(unit cluster.UnitName) bool {
 	return slices.ContainsFunc(j.on(unit, false), func(id cluster.MachineID) bool {
-		return j.answering[id] && j.awayFromPeers(unit, id) == ""
+		return j.answering[id] && !j.wish(unit).fenced && j.awayFromPeers(unit, id) == ""
 	})
 }
 
@@ -303,7 +316,7 @@ func (j judge) needless(change schedule.Change) string {
 	if _, moved := change.(schedule.Place); moved && j.makesWay(unit, from) {
 		return ""
 	}
-	if j.mustGo(unit, from) == "" {
+	if j.mustGo(unit, from) == "" && !j.givenUp(unit, from) {
 		return "moved, though it may stay"
 	}
 	return ""

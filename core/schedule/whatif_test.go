@@ -114,7 +114,7 @@ func unstamped(events []cluster.Event) []cluster.Event {
 // clone is a world of its own with the same facts.
 func (w *world) clone() *world {
 	return &world{
-		now: w.now, revision: w.revision, told: w.told,
+		now: w.now, past: newPast(), revision: w.revision, told: w.told,
 		units: maps.Clone(w.units), contents: maps.Clone(w.contents), machines: maps.Clone(w.machines),
 		names: maps.Clone(w.names), labels: maps.Clone(w.labels),
 		placements: maps.Clone(w.placements), unplaced: maps.Clone(w.unplaced), answering: maps.Clone(w.answering), states: maps.Clone(w.states),

@@ -30,7 +30,8 @@ type world struct {
 	unplaced   map[cluster.UnitName]cluster.Unplaced
 	states     map[place]cluster.UnitState // of units that have failed
 	answering  map[cluster.MachineID]bool  // machines whose kernels answer, whether they are there or not
-	news       [][]cluster.Event           // transactions that the follower has not heard of yet
+	past       past
+	news       [][]cluster.Event // transactions that the follower has not heard of yet
 }
 
 type place struct {
@@ -49,6 +50,7 @@ func newWorld() *world {
 		labels:     map[cluster.MachineID]cluster.Labels{},
 		placements: map[place]cluster.Placement{},
 		unplaced:   map[cluster.UnitName]cluster.Unplaced{},
+		past:       newPast(),
 		states:     map[place]cluster.UnitState{},
 		answering:  map[cluster.MachineID]bool{},
 	}
@@ -69,6 +71,7 @@ func (w *world) machine(name string, metadata map[string]string) {
 	w.revision++
 	m := cluster.Machine{ID: machineID(name), Revision: w.revision, Name: name}
 	m.Metadata, m.Capacity, m.Versions = account(metadata)
+	w.cameBack(m.ID)
 	w.machines[m.ID], w.names[m.ID] = m, name
 	w.tell(cluster.MachineChanged{Machine: m})
 }
@@ -78,6 +81,7 @@ func (w *world) lose(name string) {
 	if _, there := w.machines[id]; there {
 		w.revision++
 		delete(w.machines, id)
+		w.went(id)
 		w.tell(cluster.MachineGone{ID: id})
 		for at := range w.states {
 			if at.machine == id {
@@ -103,6 +107,7 @@ func (w *world) fail(name cluster.UnitName, on cluster.MachineID, result string)
 		state.Active, state.Sub = "active", "running"
 	} else {
 		w.states[at] = state
+		w.past.failed[at] = w.now
 	}
 	w.tell(cluster.StateChanged{State: state})
 }
