@@ -42,6 +42,7 @@ var layers = map[string]string{
 	"edge/etcdnode/clustertest": "edge",
 	"edge/etcdnode/etcdtest":    "edge",
 	"edge/fakesystemd":          "edge",
+	"edge/fence":                "edge",
 	"edge/fleetconf":            "edge",
 	"edge/fleetv1":              "edge",
 	"edge/host":                 "edge",
