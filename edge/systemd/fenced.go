@@ -9,11 +9,9 @@ import (
 	"time"
 
 	"argosy/core/cluster"
+	"argosy/core/converge"
 	"argosy/core/unitfile"
 )
-
-// FenceUnit is the unit that fenced units are bound to, see os/units.
-const FenceUnit cluster.UnitName = "fleet-fence.service"
 
 // fenceDropIn is read behind the unit's own drop-ins.
 const fenceDropIn = "zz-fleet-fence.conf"
@@ -33,7 +31,7 @@ After=%[1]s fleet-fence-fallen.target
 TimeoutStopSec=%d
 TimeoutStopFailureMode=kill
 EnvironmentFile=%s/%%n
-`, FenceUnit, cluster.FenceUnitStopTime/time.Second, f.Tokens)
+`, converge.FenceUnit, cluster.FenceUnitStopTime/time.Second, f.Tokens)
 }
 
 // fence is the drop-in of a fenced unit. It belongs to the service that systemd
