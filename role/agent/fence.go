@@ -27,9 +27,12 @@ type Fence interface {
 
 const (
 	// fenceBeat is how often the cluster is asked whether this machine's record is
-	// there, and how long it may take to answer: four such questions in a row may
-	// remain without an answer before the fence falls.
+	// there, and how long it may take to answer: a silence of six seconds, which is
+	// FenceTime without the beat before it and a question that hangs in it, ends no
+	// unit.
 	fenceBeat = cluster.FenceTime / 5
+	// fenceRetry is the pause behind a question that was not answered.
+	fenceRetry = fenceBeat / 4
 	// fenceSettles is how much later systemd may tell of the fence's fall than of
 	// the ends that followed from it.
 	fenceSettles = time.Second
@@ -87,6 +90,9 @@ func (a *Agent) keepFence(ctx context.Context) {
 		}
 		next := a.on.Now().Add(fenceBeat)
 		err := a.renewFence(ctx)
+		if err != nil {
+			next = a.on.Now().Add(fenceRetry)
+		}
 		if now := (inTouch{err == nil}); now != said && ctx.Err() == nil {
 			said = now
 			if err != nil {
