@@ -60,6 +60,8 @@ var layers = map[string]string{
 	"role/daemon":               "daemon",
 	"role/engine":               "role",
 	"role/registry":             "role",
+	"role/runtime":              "runtime",
+	"role/runtime/runtimetest":  "runtime",
 	"test/bench":                "test",
 	"test/discovery":            "test",
 	"test/e2e":                  "test",
@@ -70,14 +72,15 @@ var layers = map[string]string{
 
 // below says which layers a layer may import.
 var below = map[string]string{
-	"cmd":    "cli daemon role edge core files",
-	"cli":    "cli edge core files daemon",
-	"daemon": "role edge core",
-	"role":   "role core",
-	"edge":   "core files",
-	"core":   "core",
-	"test":   "cli daemon role edge core files test",
-	"files":  "",
+	"cmd":     "cli daemon role edge core files",
+	"cli":     "cli edge core files daemon",
+	"daemon":  "role runtime edge core",
+	"role":    "role runtime core",
+	"runtime": "runtime",
+	"edge":    "runtime core files",
+	"core":    "core",
+	"test":    "cli daemon role runtime edge core files test",
+	"files":   "",
 }
 
 // forbidden in core: it decides from values alone.
