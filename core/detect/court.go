@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -20,19 +21,22 @@ type Court struct {
 	lost     map[cluster.MachineID]bool                                    // with a record still
 	ended    map[cluster.MachineID]int64                                   // the revision of a record that was ended
 	open     map[cluster.MachineID]bool                                    // to be judged
-	absences map[cluster.MachineID]bool                                    // whether it answers, of which Absences has not told
+	answers  map[cluster.MachineID]bool                                    // absent, and out of touch only
+	told     map[cluster.MachineID]bool                                    // what of answers Absences has told; it outlasts a Reset
 	rota     *Rota
 }
 
-// Absence is the verdict on a machine that has no record and did not depart.
+// Absence says of a machine without a record that its kernel answers, so that its
+// agent alone is out of touch; or that this is so no more: the machine is lost, it has
+// left, or it is back.
 type Absence struct {
 	Machine cluster.MachineID
-	Answers bool // it is out of touch; else it is lost
+	Answers bool
 }
 
 // NewCourt returns one that knows nothing.
 func NewCourt() *Court {
-	c := &Court{}
+	c := &Court{told: map[cluster.MachineID]bool{}}
 	c.forget()
 	return c
 }
@@ -42,8 +46,8 @@ func (c *Court) forget() {
 		machines: map[cluster.MachineID]cluster.Machine{}, departed: map[cluster.MachineID]bool{},
 		duties: map[cluster.MachineID]cluster.Probes{}, probed: map[cluster.MachineID]map[cluster.MachineID]bool{},
 		words:  map[cluster.MachineID]map[cluster.MachineID]cluster.Suspicion{},
-		absent: map[cluster.MachineID]string{}, lost: map[cluster.MachineID]bool{}, ended: map[cluster.MachineID]int64{},
-		open: map[cluster.MachineID]bool{}, absences: map[cluster.MachineID]bool{}, rota: NewRota(),
+		absent: map[cluster.MachineID]string{}, answers: map[cluster.MachineID]bool{}, told: c.told, lost: map[cluster.MachineID]bool{}, ended: map[cluster.MachineID]int64{},
+		open: map[cluster.MachineID]bool{}, rota: NewRota(),
 	}
 }
 
@@ -102,7 +106,7 @@ func (c *Court) appear(m cluster.Machine) {
 	before, known := c.machines[m.ID]
 	c.machines[m.ID] = m
 	delete(c.absent, m.ID)
-	delete(c.absences, m.ID)
+	delete(c.answers, m.ID)
 	c.open[m.ID] = true
 	if !known || before.Probes != m.Probes {
 		c.reopen(m.ID)
@@ -138,6 +142,7 @@ func (c *Court) await(id cluster.MachineID, address string) {
 // dismiss has a machine probed no more.
 func (c *Court) dismiss(id cluster.MachineID) {
 	delete(c.absent, id)
+	delete(c.answers, id)
 	c.rota.Leave(id)
 }
 
@@ -199,9 +204,9 @@ func (c *Court) judge(id cluster.MachineID) {
 		return
 	}
 	any := func(cluster.Suspicion) bool { return true }
-	answers := !c.agreed(id, any) && c.mayAnswer(id)
-	c.absences[id] = answers
-	if !answers {
+	if !c.agreed(id, any) && c.mayAnswer(id) {
+		c.answers[id] = true
+	} else {
 		c.dismiss(id)
 	}
 }
@@ -264,14 +269,23 @@ func (c *Court) Ended(m cluster.Machine) {
 	delete(c.lost, m.ID)
 }
 
-// Absences is the verdicts on machines without a record that have come since the
-// last call, in the order of their ids.
+// Absences is what has changed of machines without a record since the last call, in
+// the order of their ids.
 func (c *Court) Absences() []Absence {
 	var all []Absence
-	for _, id := range slices.Sorted(maps.Keys(c.absences)) {
-		all = append(all, Absence{Machine: id, Answers: c.absences[id]})
+	for id := range c.told {
+		if !c.answers[id] {
+			delete(c.told, id)
+			all = append(all, Absence{Machine: id})
+		}
 	}
-	clear(c.absences)
+	for id := range c.answers {
+		if !c.told[id] {
+			c.told[id] = true
+			all = append(all, Absence{Machine: id, Answers: true})
+		}
+	}
+	slices.SortFunc(all, func(a, b Absence) int { return cmp.Compare(a.Machine, b.Machine) })
 	return all
 }
 
