@@ -38,7 +38,7 @@ type Planner interface {
 	Explainer
 	Learn(events ...cluster.Event)
 	Forget()
-	Judge(machine cluster.MachineID, answers bool)
+	Judge(id cluster.MachineID, answers bool)
 	Plan(now time.Time, limit int) []schedule.Change
 	Retry(changes ...schedule.Change)
 	Unused() []cluster.Hash
