@@ -220,7 +220,7 @@ func (c *Court) agreed(id cluster.MachineID, counts func(cluster.Suspicion) bool
 		}
 		for _, other := range word.Reaches {
 			same, said := c.words[id][other]
-			if said && c.witness(id, other) && counts(same) && slices.Contains(same.Reaches, prober) {
+			if said && other != prober && c.witness(id, other) && counts(same) && slices.Contains(same.Reaches, prober) {
 				return true
 			}
 		}
