@@ -40,7 +40,7 @@ func (h *health) bind(lease int64) {
 // kernel that still answers for a machine whose agent is out of touch. Where the
 // record is not this machine's any more there is nothing to leave.
 func (a *Agent) depart(ctx context.Context) error {
-	err := a.store.Depart(ctx, a.config.Machine.ID, a.presence.lease, time.Now().UTC().Truncate(time.Millisecond))
+	err := a.store.Depart(ctx, a.config.Machine.ID, a.presence.lease, a.on.Now().UTC().Truncate(time.Millisecond))
 	if errors.Is(err, cluster.ErrConflict) {
 		return nil
 	}
