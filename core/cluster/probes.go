@@ -14,7 +14,8 @@ type Probes struct {
 // Target is a machine whose kernel is asked whether it runs.
 type Target struct {
 	Machine MachineID `json:"machine"`
-	Address string    `json:"address"` // IP, no port
+	Name    string    `json:"name,omitempty"` // for people
+	Address string    `json:"address"`        // IP, no port
 	// Others are those that probe it too. A prober says which of them it reaches:
 	// the word of two that do not even reach each other is worth nothing.
 	Others []Peer `json:"others,omitempty"`

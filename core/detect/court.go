@@ -17,7 +17,7 @@ type Court struct {
 	duties   map[cluster.MachineID]cluster.Probes                          // as stored, by prober
 	probed   map[cluster.MachineID]map[cluster.MachineID]bool              // by target: who probes it, as stored
 	words    map[cluster.MachineID]map[cluster.MachineID]cluster.Suspicion // by target, by prober
-	absent   map[cluster.MachineID]string                                  // its address: no record, and not known to be lost
+	absent   map[cluster.MachineID]bool                                    // no record, and not known to be lost
 	lost     map[cluster.MachineID]bool                                    // with a record still
 	ended    map[cluster.MachineID]int64                                   // the revision of a record that was ended
 	open     map[cluster.MachineID]bool                                    // to be judged
@@ -46,7 +46,7 @@ func (c *Court) forget() {
 		machines: map[cluster.MachineID]cluster.Machine{}, departed: map[cluster.MachineID]bool{},
 		duties: map[cluster.MachineID]cluster.Probes{}, probed: map[cluster.MachineID]map[cluster.MachineID]bool{},
 		words:  map[cluster.MachineID]map[cluster.MachineID]cluster.Suspicion{},
-		absent: map[cluster.MachineID]string{}, answers: map[cluster.MachineID]bool{}, told: c.told, lost: map[cluster.MachineID]bool{}, ended: map[cluster.MachineID]int64{},
+		absent: map[cluster.MachineID]bool{}, answers: map[cluster.MachineID]bool{}, told: c.told, lost: map[cluster.MachineID]bool{}, ended: map[cluster.MachineID]int64{},
 		open: map[cluster.MachineID]bool{}, rota: NewRota(),
 	}
 }
@@ -111,7 +111,7 @@ func (c *Court) appear(m cluster.Machine) {
 	if !known || before.Probes != m.Probes {
 		c.reopen(m.ID)
 	}
-	c.rota.Sit(Seat{Machine: m.ID, Address: m.Address, Member: m.Member, Probes: m.Probes})
+	c.rota.Sit(Seat{Machine: m.ID, Name: m.Name, Address: m.Address, Member: m.Member, Probes: m.Probes})
 }
 
 // vanish takes a record's end in. Until it is known to be lost the machine is probed
@@ -129,14 +129,14 @@ func (c *Court) vanish(id cluster.MachineID) {
 		c.dismiss(id)
 		return
 	}
-	c.await(id, m.Address)
+	c.await(Seat{Machine: id, Name: m.Name, Address: m.Address})
 }
 
 // await has a machine without a record probed on, and judged.
-func (c *Court) await(id cluster.MachineID, address string) {
-	c.absent[id] = address
-	c.rota.Sit(Seat{Machine: id, Address: address})
-	c.open[id] = true
+func (c *Court) await(seat Seat) {
+	c.absent[seat.Machine] = true
+	c.rota.Sit(seat)
+	c.open[seat.Machine] = true
 }
 
 // dismiss has a machine probed no more.
@@ -183,7 +183,7 @@ func (c *Court) findAbsent() {
 	for _, p := range c.duties {
 		for _, target := range p.Targets {
 			if id := target.Machine; c.machines[id].ID == "" && !c.departed[id] {
-				c.await(id, target.Address)
+				c.await(Seat{Machine: id, Name: target.Name, Address: target.Address})
 			}
 		}
 	}
@@ -200,7 +200,7 @@ func (c *Court) judge(id cluster.MachineID) {
 		}
 		return
 	}
-	if _, is := c.absent[id]; !is {
+	if !c.absent[id] {
 		return
 	}
 	any := func(cluster.Suspicion) bool { return true }
@@ -315,6 +315,6 @@ func (c *Court) Retry(all []cluster.Probes) {
 
 func same(a, b cluster.Probes) bool {
 	return slices.EqualFunc(a.Targets, b.Targets, func(a, b cluster.Target) bool {
-		return a.Machine == b.Machine && a.Address == b.Address && slices.Equal(a.Others, b.Others)
+		return a.Machine == b.Machine && a.Name == b.Name && a.Address == b.Address && slices.Equal(a.Others, b.Others)
 	})
 }

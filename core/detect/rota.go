@@ -12,6 +12,7 @@ import (
 // Seat is a machine in a Rota.
 type Seat struct {
 	Machine cluster.MachineID
+	Name    string
 	Address string
 	Member  bool
 	Probes  bool // else it is only probed
@@ -191,7 +192,7 @@ func (r *Rota) Probes(id cluster.MachineID) cluster.Probes {
 		if !slices.Contains(with, c) {
 			continue
 		}
-		target := cluster.Target{Machine: candidate.Machine, Address: candidate.Address}
+		target := cluster.Target{Machine: candidate.Machine, Name: candidate.Name, Address: candidate.Address}
 		for _, other := range with {
 			if other != c {
 				target.Others = append(target.Others, cluster.Peer{Machine: other.Machine, Address: other.Address})
