@@ -220,7 +220,7 @@ func (p *Picture) objection(s *slot) string {
 		if p.staysAway(s) {
 			return ""
 		}
-		return m.title() + " was lost"
+		return p.whyGone(m)
 	}
 	why := p.lacking(u, m)
 	if why == "" {

@@ -29,7 +29,17 @@ func (p *Picture) Judge(id cluster.MachineID, answers bool) {
 }
 
 // outOfTouch says that a machine's record is gone and its kernel answers.
-func (p *Picture) outOfTouch(m *machine) bool { return !m.live() && p.answering[m.id] }
+func (p *Picture) outOfTouch(m *machine) bool {
+	return !m.live() && p.answering[m.id] && !p.departed[m.id]
+}
+
+// whyGone says what has become of a machine without a record.
+func (p *Picture) whyGone(m *machine) string {
+	if p.departed[m.id] {
+		return m.title() + " has left"
+	}
+	return m.title() + " was lost"
+}
 
 // awayWith is the machine out of touch that a unit is on and stays on, or nil.
 func (p *Picture) awayWith(u *unit) *machine {
@@ -70,10 +80,12 @@ func (p *Picture) meetLosses() {
 			continue
 		}
 		m.gone = p.now
-		if m.seen && !p.answering[m.id] {
+		if m.seen && !p.answering[m.id] && !p.departed[m.id] {
 			p.noteLoss(m)
 		}
-		p.storm.lose(m, p.now)
+		if !p.departed[m.id] { // else it has stopped its units, and nobody need wonder
+			p.storm.lose(m, p.now)
+		}
 		for _, s := range m.slots {
 			p.touch(s.unit)
 		}
@@ -102,8 +114,8 @@ func (p *Picture) delayed(u *unit) *delay {
 	}
 	for _, s := range u.slots {
 		if until := p.fencedUntil(s); !until.IsZero() {
-			return &delay{fmt.Sprintf("%s was lost; its fence stops the unit there until %s, and then it may run elsewhere",
-				s.machine.title(), clock(until)), until, true}
+			return &delay{fmt.Sprintf("%s; its fence stops the unit there until %s, and then it may run elsewhere",
+				p.whyGone(s.machine), clock(until)), until, true}
 		}
 	}
 	return nil

@@ -43,7 +43,12 @@ func (p *Picture) Learn(events ...cluster.Event) {
 		case cluster.StateGone:
 			p.stateGone(spot{e.Machine, e.Unit})
 			continue
-		case cluster.LeaderChanged, cluster.LeaderGone:
+		case cluster.DepartedChanged:
+			p.departed[e.Departed.Machine] = true
+		case cluster.DepartedGone:
+			delete(p.departed, e.Machine)
+		case cluster.LeaderChanged, cluster.LeaderGone,
+			cluster.ProbesChanged, cluster.ProbesGone, cluster.SuspicionChanged, cluster.SuspicionGone:
 			continue
 		}
 		p.news = true

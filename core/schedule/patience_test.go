@@ -114,6 +114,12 @@ func (j judge) unsteady(id cluster.MachineID) bool {
 
 // TestPatience draws histories in which time passes: what must wait does, and in the
 // end all is as it would be had nothing waited.
+//
+// Planted once, and caught here: a fence passed over; a mass failure believed; a
+// lower priority first; a failed unit tried elsewhere at once, or where it has failed,
+// as if another leader did not know; an alarm not set, so that what waits waits for
+// ever. Caught by the scenarios alone: a fence forgotten when its unit is destroyed
+// and made anew; the budget of restarts not kept.
 func TestPatience(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := newHistory(t, unitNames, drawPatient)
@@ -232,6 +238,9 @@ func (h *history) inverted(changes []schedule.Change) string {
 // TestFailoverAtARate loses a quarter of a cluster: when it is clear that no more is
 // lost the first move at once, those of high priority before others, and the rest as
 // fast as the machines that are left can start them.
+//
+// Planted once, and caught here: no limit; a lower priority first; those over the
+// limit forgotten.
 func TestFailoverAtARate(t *testing.T) {
 	const machines, units = 20, 8000
 	w, p := newWorld(), schedule.New()

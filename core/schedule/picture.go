@@ -42,6 +42,7 @@ type Picture struct {
 
 	now       time.Time                  // that Observe was told last
 	answering map[cluster.MachineID]bool // machines whose kernels answer, see Judge
+	departed  map[cluster.MachineID]bool // machines that have left on purpose
 	losses    []*machine                 // found gone since the last Observe
 	returns   []*machine                 // come since then
 	failed    []spot                     // failed since then
@@ -77,7 +78,7 @@ func New() *Picture {
 func (p *Picture) Forget() {
 	*p = Picture{
 		answering: p.answering, conducts: p.conducts, allowance: p.allowance, now: p.now, rehearsing: p.rehearsing,
-		failures: map[spot]*failure{}, shunned: map[*machine]*conduct{}, late: queue{late: true},
+		departed: map[cluster.MachineID]bool{}, failures: map[spot]*failure{}, shunned: map[*machine]*conduct{}, late: queue{late: true},
 		units:     map[cluster.UnitName]*unit{},
 		machines:  newMachines(),
 		patterns:  newPatterns(),

@@ -23,6 +23,7 @@ var update = flag.Bool("update", false, "rewrite the expected plans in testdata"
 //	lose core-01
 //	fail NAME on core-01 RESULT      systemd gives it up; with "success" it runs again
 //	wait 30s                         time passes before the plan
+//	depart core-01                   leaves on purpose
 //	judge core-01 answers|silent     what probes say of its kernel
 //	label core-01 [KEY=VALUE...]     what an operator says of it; nothing takes all back
 //	unit NAME DESIRED [KEY=VALUE...] with that [X-Fleet] section; a "|" stands for a space
@@ -164,6 +165,10 @@ func (s *scenario) command(line string, words []string) error {
 		w.machine(words[1], pairs(words[2:]))
 	case "lose":
 		w.lose(words[1])
+	case "depart":
+		id := machineID(words[1])
+		w.lose(words[1])
+		w.tell(cluster.DepartedChanged{Departed: cluster.Departed{Machine: id, Revision: w.revision}})
 	case "fail":
 		w.fail(cluster.UnitName(words[1]), machineID(words[3]), words[4])
 	case "wait":

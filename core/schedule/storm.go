@@ -133,8 +133,8 @@ func (p *Picture) weigh() {
 	}
 }
 
-// recount looks which of the missing machines still are: one that is back, left on
-// purpose or answers is not lost.
+// recount looks which of the missing machines still are: one that is back or
+// answers is not lost.
 func (p *Picture) recount() {
 	st := &p.storm
 	before := len(st.missing)

@@ -90,6 +90,7 @@ func (p *Picture) copy() *Picture {
 func (p *Picture) remember(other *Picture) {
 	p.now, p.rehearsing = other.now, true
 	p.losses, p.returns = nil, nil
+	maps.Copy(p.departed, other.departed)
 	for _, m := range other.machines.ordered {
 		known := p.machines.byID[m.id]
 		known.gone, known.seen, known.missed, known.missing = m.gone, m.seen, m.missed, m.missing

@@ -103,11 +103,13 @@ func (w *world) fail(name cluster.UnitName, on cluster.MachineID, result string)
 	w.revision++
 	state := cluster.UnitState{Machine: on, Unit: name, Revision: w.revision, Hash: pl.Hash, Generation: pl.Generation,
 		Load: "loaded", Active: "failed", Sub: "failed", Result: result, Phase: cluster.Settled}
+	if was := w.states[at]; was.Generation != state.Generation { // else it has failed for so long
+		w.past.failed[at] = w.now
+	}
 	if delete(w.states, at); result == "success" {
 		state.Active, state.Sub = "active", "running"
 	} else {
 		w.states[at] = state
-		w.past.failed[at] = w.now
 	}
 	w.tell(cluster.StateChanged{State: state})
 }

@@ -54,6 +54,7 @@ func TestStandbyCountsOn(t *testing.T) {
 		}
 		w.want("db.service", "3:1")
 		time.Sleep(cluster.FenceHold / 2)
+		synctest.Wait()
 		if got := w.placements()["db.service"]; len(got) != 1 || !strings.HasSuffix(got[0], ":2") {
 			t.Errorf("placed on %v, want another machine than the lost one", got)
 		}
