@@ -117,7 +117,7 @@ func (j judge) unsteady(id cluster.MachineID) bool {
 //
 // Planted once, and caught here: a fence passed over; a mass failure believed; a
 // lower priority first; a failed unit tried elsewhere at once, or where it has failed,
-// as if another leader did not know; an alarm not set, so that what waits waits for
+// as if another leader did not know; a machine lost often given new units; an alarm not set, so that what waits waits for
 // ever. Caught by the scenarios alone: a fence forgotten when its unit is destroyed
 // and made anew; the budget of restarts not kept.
 func TestPatience(t *testing.T) {
