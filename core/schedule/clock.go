@@ -10,9 +10,13 @@ import (
 // machines are gone.
 func (p *Picture) Observe(now time.Time) {
 	p.now = now
+	if p.since.IsZero() {
+		p.since = now
+	}
 	p.meetLosses()
 	p.meetReturns()
 	p.meetFailures()
+	p.meetStrays()
 	p.weigh()
 	for len(p.alarms) > 0 && !p.alarms[0].at.After(now) {
 		a := heap.Pop(&p.alarms).(alarm)

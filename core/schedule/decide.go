@@ -85,6 +85,10 @@ func (p *Picture) decideSingle(u *unit, was *hold) {
 		p.putOff(u, d, slots, objections)
 		return
 	}
+	if u.fenced() && u.placed() {
+		p.endFirst(u, slots, objections)
+		return
+	}
 	// The most senior placement gives way to the new one, the others just end.
 	var from *slot
 	why := ""
@@ -113,6 +117,15 @@ func (p *Picture) decideSingle(u *unit, was *hold) {
 		return
 	}
 	p.place(u, m, from, why+p.whyHere(u, m, best))
+}
+
+// endFirst ends the placements of a unit that is to run once at most. It is placed
+// anew once the machines have said that it runs there no more.
+func (p *Picture) endFirst(u *unit, slots []*slot, objections []string) {
+	for i, s := range slots {
+		p.evict(s, objections[i])
+	}
+	u.again = true
 }
 
 // putOff leaves a unit for now on a machine that is gone; what is on one that is

@@ -118,7 +118,7 @@ func (p *Picture) delayed(u *unit) *delay {
 				p.whyGone(s.machine), clock(until)), until, true}
 		}
 	}
-	return nil
+	return p.mayRun(u)
 }
 
 // fencedUntil is when a placement on a machine that is gone has surely ended, if

@@ -9,7 +9,7 @@ import (
 )
 
 // Learn takes in what has changed, in the store's order. What it does not need
-// to decide (states of what has not failed, the leader) it passes over.
+// to decide (the leader, who probes whom) it passes over.
 func (p *Picture) Learn(events ...cluster.Event) {
 	for _, event := range events {
 		switch e := event.(type) {
@@ -255,6 +255,7 @@ func (p *Picture) machineGone(id cluster.MachineID) {
 	p.machines.leave(m)
 	m.revision = 0
 	p.missed(m, true)
+	p.loseStrays(m)
 	p.machineTouched(m)
 }
 
@@ -301,6 +302,9 @@ func (p *Picture) placementChanged(fact cluster.Placement) {
 	if u.hash == "" { // it is destroyed, or told of later: until then this is what it takes there
 		p.setHash(u, fact.Hash)
 	}
+	if s.revision == 0 {
+		p.found(s)
+	}
 	s.revision, s.hash, s.desired, s.generation = fact.Revision, fact.Hash, fact.Desired, fact.Generation
 	s.at, s.reason = fact.At.UnixNano(), fact.Reason
 	s.tries = nil
@@ -330,6 +334,7 @@ func (p *Picture) placementGone(id cluster.MachineID, name cluster.UnitName) {
 	if s.pending != ending || !u.wanted() {
 		p.touch(u)
 	}
+	p.straying(s)
 	if s.pending == placing {
 		s.revision = 0 // what is on its way there still is
 	} else {

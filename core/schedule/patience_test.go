@@ -71,6 +71,9 @@ func (j judge) hasty(change schedule.Change) string {
 				return "fenced on " + j.names[id] + " for some time to come"
 			}
 		}
+		if others := j.runsBeside(unit, to); len(others) > 0 {
+			return "it may still run on " + strings.Join(others, ", ")
+		}
 	}
 	if why := j.unbelieved(c.From); why != "" {
 		return why
@@ -147,7 +150,7 @@ func drawPatient(t *rapid.T, name cluster.UnitName) wish {
 
 func (h *history) patientStep() {
 	machine := rapid.SampledFrom(machineNames).Draw(h.t, "machine")
-	switch rapid.SampledFrom([]string{"join", "lose", "lose", "lose all", "judge", "put", "put", "destroy", "pass", "pass", "plan", "plan", "fail", "fail", "leader", "rest"}).Draw(h.t, "do") {
+	switch rapid.SampledFrom([]string{"join", "lose", "lose", "lose all", "judge", "put", "put", "destroy", "pass", "pass", "plan", "plan", "fail", "fail", "quiet", "leader", "rest"}).Draw(h.t, "do") {
 	case "join":
 		h.machine(machine, map[string]string{"memory": "4G", "podman": "10.0"})
 	case "lose":
@@ -171,12 +174,10 @@ func (h *history) patientStep() {
 			h.world.fail(at.unit, at.machine, rapid.SampledFrom([]string{"exit-code", "exit-code", "success"}).Draw(h.t, "result"))
 		}
 	case "leader":
-		h.news, h.told = [][]cluster.Event{h.facts()}, 0
-		h.picture.Forget()
-		for id := range h.past.gone { // of what is gone it hears only where something is placed
-			if !slices.ContainsFunc(h.places(), func(at place) bool { return at.machine == id }) {
-				delete(h.past.gone, id)
-			}
+		h.beginAnew()
+	case "quiet":
+		if strays := h.strays(); len(strays) > 0 {
+			h.quiet(rapid.SampledFrom(strays).Draw(h.t, "stray"))
 		}
 	case "plan":
 		h.inform(h.picture)
@@ -186,6 +187,17 @@ func (h *history) patientStep() {
 	}
 	h.inform(h.picture) // news takes no time
 	h.picture.Observe(h.now)
+}
+
+// beginAnew has another leader read everything.
+func (h *history) beginAnew() {
+	h.news, h.told = [][]cluster.Event{h.facts()}, 0
+	h.picture.Forget()
+	for id := range h.past.gone { // of what is gone it hears only where something is placed
+		if !slices.ContainsFunc(h.places(), func(at place) bool { return at.machine == id }) {
+			delete(h.past.gone, id)
+		}
+	}
 }
 
 // planPatiently plans from the newest facts, at the present time, and has the judge

@@ -40,20 +40,24 @@ type Picture struct {
 	families  map[cluster.UnitName]*family
 	cramped   map[*unit]bool // units whose new text will fit where they are once others have left
 
-	now       time.Time                  // that Observe was told last
-	answering map[cluster.MachineID]bool // machines whose kernels answer, see Judge
-	departed  map[cluster.MachineID]bool // machines that have left on purpose
-	losses    []*machine                 // found gone since the last Observe
-	returns   []*machine                 // come since then
-	failed    []spot                     // failed since then
-	failures  map[spot]*failure
-	conducts  conducts
-	shunned   map[*machine]*conduct // machines that are given nothing new
-	storm     storm
-	alarms    alarms
-	placed    int // placements in all
-	allowance allowance
-	late      queue // units that may fail over when the allowance is filled again
+	now         time.Time                  // that Observe was told last
+	answering   map[cluster.MachineID]bool // machines whose kernels answer, see Judge
+	departed    map[cluster.MachineID]bool // machines that have left on purpose
+	losses      []*machine                 // found gone since the last Observe
+	returns     []*machine                 // come since then
+	failed      []spot                     // failed since then
+	failures    map[spot]*failure
+	strays      map[cluster.UnitName]map[cluster.MachineID]*stray
+	silenced    []spot    // strays that something has become of since the last Observe
+	straysUntil []spot    // those that the fence ends
+	since       time.Time // when something was observed first after Forget
+	conducts    conducts
+	shunned     map[*machine]*conduct // machines that are given nothing new
+	storm       storm
+	alarms      alarms
+	placed      int // placements in all
+	allowance   allowance
+	late        queue // units that may fail over when the allowance is filled again
 	// rehearsing says that what is planned only foretells: no limit is kept.
 	rehearsing bool
 
@@ -78,7 +82,7 @@ func New() *Picture {
 func (p *Picture) Forget() {
 	*p = Picture{
 		answering: p.answering, conducts: p.conducts, allowance: p.allowance, now: p.now, rehearsing: p.rehearsing,
-		departed: map[cluster.MachineID]bool{}, failures: map[spot]*failure{}, shunned: map[*machine]*conduct{}, late: queue{late: true},
+		departed: map[cluster.MachineID]bool{}, failures: map[spot]*failure{}, strays: map[cluster.UnitName]map[cluster.MachineID]*stray{}, shunned: map[*machine]*conduct{}, late: queue{late: true},
 		units:     map[cluster.UnitName]*unit{},
 		machines:  newMachines(),
 		patterns:  newPatterns(),

@@ -64,6 +64,7 @@ var kinds = map[string][]string{
 // nil one of kinds, has them ask for.
 func newHistory(t *rapid.T, units []cluster.UnitName, draw func(*rapid.T, cluster.UnitName) wish) *history {
 	h := &history{t: t, judge: judge{world: newWorld(), wishes: map[cluster.Hash]wish{}}, picture: schedule.New(), pool: units, draw: draw}
+	h.picture.Observe(at.Add(-cluster.FenceHold)) // the leader of an empty cluster
 	if draw == nil {
 		asked := kinds[rapid.SampledFrom([]string{"all", "replaces"}).Draw(t, "kinds")]
 		h.draw = func(t *rapid.T, name cluster.UnitName) wish { return drawWish(t, name, asked) }

@@ -17,8 +17,8 @@ import (
 //     failover moves no more than it must.
 //   - What it replaces is moved, never ended, and only to where it passes every
 //     check as things are: it displaces nobody in turn. A unit that shares its
-//     machine with others (MachineOf=, from either side), is global or under way
-//     stays, and the machine is no choice.
+//     machine with others (MachineOf=, from either side), is global or under way, or
+//     is to run once at most, stays, and the machine is no choice.
 //   - First the others are moved, and the machine is held: nothing else comes
 //     there that would be in the way. When the store says that they have left, the
 //     unit is placed. Should one of them stay after all, the unit looks anew.
@@ -167,7 +167,7 @@ func (p *Picture) movable(u *unit, s *slot) bool {
 	v := s.unit
 	return s.pending == settled && v.pending == 0 && len(v.slots) == 1 && v.wanted() &&
 		v.needs != nil && v.needs.fault == nil && !v.needs.Global && len(v.needs.MachineOf) == 0 &&
-		!p.followed(v) && means(u, v)
+		!v.fenced() && !p.followed(v) && means(u, v)
 }
 
 // followed says whether a unit that is wanted must share v's machine.

@@ -12,7 +12,8 @@ import (
 // tries. Then the machine may be what is wrong, so that the unit is tried elsewhere,
 // and after a few machines the unit: it stays where it failed last until an operator
 // acts. A unit that asks for no restarts is never moved for its failures, nor is one
-// that shares its machine with others, who would have to move along.
+// that shares its machine with others, who would have to move along, nor one that is
+// to run once at most: whoever works on that machine may start it again.
 const (
 	// restartPatience is for how long a failed unit is left alone: a service that it
 	// needs on the same machine, or whoever works there, may bring it back.
@@ -46,8 +47,9 @@ type tries struct {
 // stateChanged keeps the states of units that have failed, and passes over others.
 func (p *Picture) stateChanged(fact cluster.UnitState) {
 	at := spot{fact.Machine, fact.Unit}
+	p.sighted(at)
 	if fact.Active != "failed" || fact.Phase != cluster.Settled {
-		p.stateGone(at)
+		p.unfailed(at)
 		return
 	}
 	if f := p.failures[at]; f != nil && f.generation == fact.Generation {
@@ -58,6 +60,11 @@ func (p *Picture) stateChanged(fact cluster.UnitState) {
 }
 
 func (p *Picture) stateGone(at spot) {
+	p.unsighted(at)
+	p.unfailed(at)
+}
+
+func (p *Picture) unfailed(at spot) {
 	if len(p.failures) > 0 {
 		delete(p.failures, at)
 	}
@@ -93,7 +100,7 @@ func (p *Picture) spent(s *slot) *failure {
 	case p.now.Before(f.since.Add(restartPatience)):
 		p.wake(u, f.since.Add(restartPatience))
 		return nil
-	case s.tried().attempts >= restartBudget || len(u.needs.MachineOf) > 0 || p.followed(u):
+	case s.tried().attempts >= restartBudget || len(u.needs.MachineOf) > 0 || p.followed(u) || u.fenced():
 		return nil
 	}
 	return f

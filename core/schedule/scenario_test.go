@@ -53,6 +53,7 @@ func playFile(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	s := scenario{world: newWorld(), picture: schedule.New()}
+	s.picture.Observe(at.Add(-cluster.FenceHold)) // the leader of an empty cluster
 	var played strings.Builder
 	for i, step := range strings.Split(strings.TrimSuffix(string(raw), "\n"), "\n====\n") {
 		commands, _, _ := strings.Cut(step, "\n----")
@@ -171,6 +172,11 @@ func (s *scenario) command(line string, words []string) error {
 		w.tell(cluster.DepartedChanged{Departed: cluster.Departed{Machine: id, Revision: w.revision}})
 	case "fail":
 		w.fail(cluster.UnitName(words[1]), machineID(words[3]), words[4])
+	case "run":
+		w.revision++
+		w.run(place{machineID(words[3]), cluster.UnitName(words[1])})
+	case "quiet":
+		w.quiet(place{machineID(words[3]), cluster.UnitName(words[1])})
 	case "wait":
 		passed, err := time.ParseDuration(words[1])
 		w.now = w.now.Add(passed)

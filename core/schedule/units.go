@@ -76,10 +76,12 @@ func (u *unit) find(m *machine) (int, bool) {
 
 // slot is a placement: one unit on one machine.
 type slot struct {
-	unit    *unit
-	machine *machine
-	index   int32 // in machine.slots
-	pending pending
+	unit     *unit
+	machine  *machine
+	index    int32 // in machine.slots
+	stated   bool  // its machine says something of the unit; while revision is not 0
+	doubtful bool  // it did when the machine was lost, and has not since
+	pending  pending
 
 	revision   int64 // 0 until the store has it
 	hash       cluster.Hash

@@ -104,6 +104,13 @@ func (p *Picture) remember(other *Picture) {
 	for m := range other.shunned {
 		p.shunned[p.machines.byID[m.id]] = p.conducts[m.id]
 	}
+	p.since = other.since
+	for name, here := range other.strays {
+		for id, st := range here {
+			*p.stray(spot{id, name}) = *st
+		}
+	}
+	p.silenced, p.straysUntil = slices.Clone(other.silenced), slices.Clone(other.straysUntil)
 	for at, f := range other.failures {
 		same := *f
 		p.failures[at] = &same
@@ -148,6 +155,7 @@ func (p *Picture) adopt(other *unit, copied copies) {
 	for _, s := range other.slots {
 		if s.revision > 0 {
 			p.Learn(cluster.PlacementChanged{Placement: s.fact()})
+			u.on(p.machine(s.machine.id)).stated = s.stated
 		}
 	}
 	if n := other.note; n != nil && n.revision > 0 {

@@ -117,7 +117,7 @@ func (w *world) clone() *world {
 		now: w.now, past: newPast(), revision: w.revision, told: w.told,
 		units: maps.Clone(w.units), contents: maps.Clone(w.contents), machines: maps.Clone(w.machines),
 		names: maps.Clone(w.names), labels: maps.Clone(w.labels),
-		placements: maps.Clone(w.placements), unplaced: maps.Clone(w.unplaced), answering: maps.Clone(w.answering), states: maps.Clone(w.states),
+		placements: maps.Clone(w.placements), unplaced: maps.Clone(w.unplaced), answering: maps.Clone(w.answering), states: maps.Clone(w.states), running: maps.Clone(w.running),
 	}
 }
 

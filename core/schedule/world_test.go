@@ -29,6 +29,7 @@ type world struct {
 	placements map[place]cluster.Placement
 	unplaced   map[cluster.UnitName]cluster.Unplaced
 	states     map[place]cluster.UnitState // of units that have failed
+	running    map[place]time.Time         // of units that are to run once at most: until when, zero for no end
 	answering  map[cluster.MachineID]bool  // machines whose kernels answer, whether they are there or not
 	past       past
 	news       [][]cluster.Event // transactions that the follower has not heard of yet
@@ -53,6 +54,7 @@ func newWorld() *world {
 		past:       newPast(),
 		states:     map[place]cluster.UnitState{},
 		answering:  map[cluster.MachineID]bool{},
+		running:    map[place]time.Time{},
 	}
 }
 
@@ -83,6 +85,7 @@ func (w *world) lose(name string) {
 		delete(w.machines, id)
 		w.went(id)
 		w.tell(cluster.MachineGone{ID: id})
+		w.cutOff(id)
 		for at := range w.states {
 			if at.machine == id {
 				delete(w.states, at)
@@ -107,8 +110,10 @@ func (w *world) fail(name cluster.UnitName, on cluster.MachineID, result string)
 		w.past.failed[at] = w.now
 	}
 	if delete(w.states, at); result == "success" {
-		state.Active, state.Sub = "active", "running"
+		w.run(at)
+		return
 	} else {
+		delete(w.running, at)
 		w.states[at] = state
 	}
 	w.tell(cluster.StateChanged{State: state})
@@ -171,6 +176,7 @@ func (w *world) write(change schedule.Change) bool {
 		to.Revision = w.revision
 		w.placements[place{to.Machine, to.Unit}] = to
 		w.tell(cluster.PlacementChanged{Placement: to})
+		w.start(place{to.Machine, to.Unit})
 		w.displace(c.From, to.Unit)
 		if c.WasUnplaced {
 			delete(w.unplaced, to.Unit)
@@ -250,6 +256,11 @@ func (w *world) facts() []cluster.Event {
 	for _, at := range w.places() {
 		events = append(events, cluster.PlacementChanged{Placement: w.placements[at]})
 	}
+	for at, until := range w.running {
+		if until.IsZero() {
+			events = append(events, cluster.StateChanged{State: cluster.UnitState{Machine: at.machine, Unit: at.unit, Active: "active", Phase: cluster.Settled}})
+		}
+	}
 	for _, state := range w.states {
 		events = append(events, cluster.StateChanged{State: state})
 	}
@@ -283,6 +294,12 @@ func (w *world) settleUntil(p *schedule.Picture, end time.Time) (done []schedule
 	for range 200 {
 		w.inform(p)
 		changes := p.Plan(w.now, 0)
+		if strays := w.strays(); len(changes) == 0 && len(strays) > 0 {
+			for _, at := range strays {
+				w.quiet(at)
+			}
+			continue
+		}
 		if len(changes) == 0 {
 			next := p.Next()
 			if next.IsZero() || next.After(end) {
