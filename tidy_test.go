@@ -155,6 +155,56 @@ func checkCore(t *testing.T, fset *token.FileSet, file *ast.File) {
 	})
 }
 
+// native is what no package uses that stands on role/runtime: the simulator knows
+// nothing of it.
+var native = map[string]string{
+	"time":    " Now Since Until Sleep After Tick NewTimer NewTicker AfterFunc ",
+	"context": " WithCancel WithCancelCause WithTimeout WithTimeoutCause WithDeadline WithDeadlineCause AfterFunc ",
+	"sync":    " WaitGroup Cond ",
+}
+
+// TestLoopsWaitOnTheRuntime holds packages that import role/runtime to it alone.
+func TestLoopsWaitOnTheRuntime(t *testing.T) {
+	files, on := map[string][]func(){}, map[string]bool{}
+	eachFile(t, func(path string, fset *token.FileSet, file *ast.File) {
+		pkg := filepath.ToSlash(filepath.Dir(path))
+		if strings.HasSuffix(path, "_test.go") || layers[pkg] != "role" && layers[pkg] != "edge" {
+			return
+		}
+		for _, imp := range file.Imports {
+			on[pkg] = on[pkg] || imp.Path.Value == `"argosy/role/runtime"`
+		}
+		files[pkg] = append(files[pkg], func() { checkLoop(t, fset, file) })
+	})
+	for pkg, checks := range files {
+		for _, check := range checks {
+			if on[pkg] {
+				check()
+			}
+		}
+	}
+}
+
+// checkLoop refuses goroutines, channels, clocks and contexts of Go's own.
+func checkLoop(t *testing.T, fset *token.FileSet, file *ast.File) {
+	refuse := func(n ast.Node, what string) {
+		t.Errorf("%s: what stands on role/runtime uses no %s", fset.Position(n.Pos()), what)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			refuse(n, "go statement: see runtime.Group")
+		case *ast.ChanType, *ast.SelectStmt:
+			refuse(n, "channel: see runtime.Mailbox")
+		case *ast.SelectorExpr:
+			if x, is := n.X.(*ast.Ident); is && strings.Contains(native[x.Name], " "+n.Sel.Name+" ") {
+				refuse(n, x.Name+"."+n.Sel.Name)
+			}
+		}
+		return true
+	})
+}
+
 // TestNames refuses the package names that say nothing.
 func TestNames(t *testing.T) {
 	vague := regexp.MustCompile(`(^|/)(util|utils|common|helper|helpers|types|misc|pkg)$`)
