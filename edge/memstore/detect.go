@@ -102,6 +102,6 @@ func (s *Store) Depart(ctx context.Context, id cluster.MachineID, bound int64, a
 	}
 	s.write(
 		change{key: machineKey(id), gone: cluster.MachineGone{ID: id}},
-		change{key: departedKey(id), changed: cluster.DepartedChanged{Departed: cluster.Departed{Machine: id, At: at}}})
+		change{key: departedKey(id), changed: cluster.DepartedChanged{Departed: cluster.Departed{Machine: id, At: at}}, lease: s.grant(cluster.DepartedFor)})
 	return nil
 }

@@ -129,13 +129,20 @@ func (s *Store) depart(ctx context.Context, id cluster.MachineID, lease int64, a
 	if err != nil {
 		return err
 	}
+	kept, err := s.GrantLease(ctx, cluster.DepartedFor)
+	if err != nil {
+		return err
+	}
 	key := machineKey(id)
 	response, err := s.transact(ctx,
 		[]clientv3.Cmp{
 			clientv3.Compare(clientv3.LeaseValue(key), "=", lease),
 			clientv3.Compare(clientv3.CreateRevision(key), ">", 0),
 		},
-		[]clientv3.Op{clientv3.OpDelete(key), clientv3.OpPut(departedKey(id), string(value))}, nil)
+		[]clientv3.Op{
+			clientv3.OpDelete(key),
+			clientv3.OpPut(departedKey(id), string(value), clientv3.WithLease(clientv3.LeaseID(kept))),
+		}, nil)
 	if err == nil && !response.Succeeded {
 		err = cluster.ErrConflict
 	}
