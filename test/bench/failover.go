@@ -91,6 +91,11 @@ func (l *lab) failOnce(ctx context.Context, units []cluster.UnitName) (time.Dura
 	return took, l.allThere(ctx)
 }
 
+// storeLeader prints the name of the store's leader. Its id is too large for awk's
+// numbers, and compared as a string.
+const storeLeader = `id=$(etcdctl endpoint status -w fields | awk '/^"Leader"/ {print $3}')
+etcdctl member list -w fields | awk -v id="$id" '/^"ID"/ {it = ($3 "" == id "")} /^"Name"/ && it {gsub("\"", ""); print $3; exit}'`
+
 // haveLead has the victim lead the store and the engines, or neither.
 func (l *lab) haveLead(ctx context.Context, both bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
@@ -111,7 +116,7 @@ func (l *lab) haveLead(ctx context.Context, both bool) error {
 // lead says whether the victim leads both or neither, as wanted. Who leads and should
 // not is made to hand it on, to whom it likes.
 func (l *lab) lead(ctx context.Context, both bool) (done bool, err error) {
-	store, err := l.shell(ctx, "core-01", `id=$(etcdctl endpoint status -w fields | awk '/"Leader"/ {printf "%x", $3}'); etcdctl member list | grep "^$id" | cut -d, -f3`)
+	store, err := l.shell(ctx, "core-01", storeLeader)
 	if err != nil {
 		return false, err
 	}
