@@ -18,6 +18,10 @@ const (
 	// The pause before following again after an error grows from the first to
 	// the second.
 	firstPause, longestPause = 20 * time.Millisecond, time.Second
+	// assignedSlower is how many times seldomer than others the followers of one
+	// machine's placements ask: there is one on each machine. At once a second
+	// ten thousand of them keep a core of the members' busy.
+	assignedSlower = 10
 	// silentAfter confirmations missed, a watch counts as lost. It also catches
 	// a member that is stopped while its kernel answers for it.
 	silentAfter = 3
@@ -29,9 +33,9 @@ var errBehind = errors.New("the store is behind what it has told before")
 
 // Follow hands over the scope as it is, in one Reset batch, and then every
 // change in the store's order, the changes of one revision in one batch. While
-// nothing changes it confirms about once a second, by an empty batch, that all
-// up to its Revision is known; a batch without one in some seconds means that
-// the store is away. A member cut off from the others confirms for as long as
+// nothing changes it confirms about once a second (once in ten for one machine's
+// placements), by an empty batch, that all up to its Revision is known; none for
+// three times that long means that the store is away. A member cut off from the others confirms for as long as
 // it takes to notice, four election timeouts at most.
 //
 // After a fault it goes on where it was, and only when the store no longer has
@@ -39,9 +43,10 @@ var errBehind = errors.New("the store is behind what it has told before")
 // ends, or with deliver's error. deliver is called by one goroutine; a slow one
 // holds nobody up but itself.
 func (s *Store) Follow(ctx context.Context, scope cluster.Scope, deliver func(cluster.Batch) error) error {
-	f := &follower{store: s, prefix: root, deliver: deliver}
+	f := &follower{store: s, prefix: root, confirmEvery: s.confirmEvery, deliver: deliver}
 	if machine, one := scope.Machine(); one {
 		f.prefix = placementsPrefix(machine)
+		f.confirmEvery *= assignedSlower
 	}
 	pause := firstPause
 	for reported := ""; ; {
@@ -74,9 +79,10 @@ func (s *Store) Follow(ctx context.Context, scope cluster.Scope, deliver func(cl
 
 // follower is one Follow under way.
 type follower struct {
-	store   *Store
-	prefix  string
-	deliver func(cluster.Batch) error
+	store        *Store
+	prefix       string
+	deliver      func(cluster.Batch) error
+	confirmEvery time.Duration
 
 	known   int64 // up to which everything was delivered; 0 before the first batch
 	heard   int   // how many batches were delivered
@@ -133,13 +139,13 @@ func (f *follower) watch(ctx context.Context) error {
 	watcher := clientv3.NewWatcher(f.store.client)
 	defer func() { _ = watcher.Close() }() // it was lost or is no longer wanted
 
-	patience := silentAfter * f.store.confirmEvery
+	patience := silentAfter * f.confirmEvery
 	watchdog := time.AfterFunc(patience, cancel)
 	defer watchdog.Stop()
 	responses := watcher.Watch(ctx, f.prefix,
 		clientv3.WithPrefix(), clientv3.WithRev(f.known), clientv3.WithProgressNotify())
 
-	ask := time.NewTicker(f.store.confirmEvery)
+	ask := time.NewTicker(f.confirmEvery)
 	defer ask.Stop()
 	quiet := true // since the last tick
 	behind := false
