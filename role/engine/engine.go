@@ -19,6 +19,7 @@ import (
 // Store is what an engine needs of the store.
 type Store interface {
 	Follow(ctx context.Context, scope cluster.Scope, deliver func(cluster.Batch) error) error
+	Leader(ctx context.Context) (cluster.Leader, error)
 	TakeLead(ctx context.Context, l cluster.Leader) (cluster.Leader, error)
 	Resign(ctx context.Context, l cluster.Leader) error
 	Commit(ctx context.Context, term cluster.Leader, changes []schedule.Change) ([]cluster.Event, error)
@@ -56,6 +57,9 @@ type Config struct {
 	// MayLead says whether this machine may decide; nil where it always may. It is
 	// asked whenever the store says something.
 	MayLead func() bool
+	// Near brings the store's own leadership to this machine, so that decisions
+	// take one way less; nil where that cannot be. It is asked once in each term.
+	Near    func(ctx context.Context) error
 	Log     *slog.Logger
 	Runtime runtime.Runtime // nil for Go's own
 }
@@ -88,10 +92,12 @@ type Engine struct {
 	// decided again once everything up to a new term is known.
 	unsettled []schedule.Change
 	collector collector
-	troubled  bool // the last call to the store did not reach it
+	troubled  bool  // the last call to the store did not reach it
+	neared    int64 // the term in which Near was asked last
 	status    atomic.Pointer[Status]
 
-	bell      runtime.Bell // rings for batches and questions
+	beside    *runtime.Group // what goes on beside the loop
+	bell      runtime.Bell   // rings for batches and questions
 	batches   *runtime.Mailbox[cluster.Batch]
 	questions *runtime.Mailbox[question]
 	begun     atomic.Bool
@@ -105,7 +111,8 @@ func New(config Config) *Engine {
 	}
 	bell := on.NewBell()
 	return &Engine{
-		config: config, on: on, campaign: campaign{self: config.Machine, run: config.Run}, bell: bell,
+		config: config, on: on, campaign: campaign{self: config.Machine, run: config.Run},
+		beside: runtime.NewGroup(on), bell: bell,
 		batches:   runtime.NewMailbox[cluster.Batch](on, bell, queued),
 		questions: runtime.NewMailbox[question](on, bell, asking),
 	}
@@ -117,9 +124,9 @@ func New(config Config) *Engine {
 func (e *Engine) Run(ctx context.Context) error {
 	following, stop := e.on.WithCancel(ctx)
 	defer stop()
-	follower := runtime.NewGroup(e.on)
 	var ended error
-	follower.Go(func() {
+	e.beside.Go(func() { e.relieve(following) })
+	e.beside.Go(func() {
 		defer e.batches.Close()
 		ended = e.config.Store.Follow(following, cluster.Everything, func(batch cluster.Batch) error {
 			return e.batches.Send(following, batch)
@@ -131,7 +138,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.answerNoMore()
 	e.resign(ctx)
 	stop()
-	follower.Wait()
+	e.beside.Wait()
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -145,15 +145,17 @@ func (a *agent) keep(ctx context.Context, pause time.Duration) error {
 		return nil
 	case <-time.After(pause):
 	}
-	if err := a.store.KeepAlive(ctx, a.machine.Lease); err != nil {
+	if err := a.store.KeepAlive(ctx, a.machine.Lease); err != nil && !errors.Is(err, cluster.ErrUnavailable) {
 		return err
 	}
 	if a.check += pause; a.check < recordEvery {
 		return nil
 	}
 	a.check = 0
-	_, err := a.store.Machine(ctx, a.id)
-	return err
+	if _, err := a.store.Machine(ctx, a.id); err != nil && !errors.Is(err, cluster.ErrUnavailable) {
+		return err
+	}
+	return nil
 }
 
 // registered waits until each machine has a record.

@@ -31,6 +31,7 @@ var measurements = []struct {
 	{"commit", (*lab).commit, false},
 	{"herd", (*lab).herd, false},
 	{"idle", (*lab).idle, false},
+	{"million", (*lab).million, true},
 }
 
 // A row is one line of the table.
@@ -38,8 +39,9 @@ type row struct{ what, measured, budget string }
 
 // lab is what measurements share.
 type lab struct {
-	dir  string // for the members' data, on the disk that is measured
-	rows []row
+	dir             string // for the members' data, on the disk that is measured
+	units, machines int    // of the large cluster
+	rows            []row
 }
 
 func main() {
@@ -64,6 +66,8 @@ func run() error {
 	all := flag.Bool("all", false, "also those that take minutes")
 	profile := flag.String("cpuprofile", "", "write a profile of this process here")
 	flag.StringVar(&l.dir, "dir", "", "where the members keep their data (default: a new folder for temporary files)")
+	flag.IntVar(&l.units, "units", 1_000_000, "of the large cluster")
+	flag.IntVar(&l.machines, "machines", 10_000, "of the large cluster")
 	flag.Parse()
 	if l.dir == "" {
 		dir, err := os.MkdirTemp("", "scale-")

@@ -29,8 +29,8 @@ type process struct {
 	stdin io.Closer
 }
 
-// spawn runs this program in a role.
-func spawn(role string, environment ...string) (*process, error) {
+// prepare makes a process of this program in a role.
+func prepare(role string, environment ...string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -38,13 +38,8 @@ func spawn(role string, environment ...string) (*process, error) {
 	p := &process{Cmd: exec.Command(self)}
 	p.Env = append([]string{asRole + "=" + role, "PATH=/usr/bin:/bin"}, environment...)
 	p.Stderr = os.Stderr
-	if p.stdin, err = p.StdinPipe(); err == nil {
-		err = p.Start()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("start a process as %s: %w", role, err)
-	}
-	return p, nil
+	p.stdin, err = p.StdinPipe()
+	return p, err
 }
 
 // kill is what a loss of power does to the process.
@@ -68,6 +63,8 @@ func play(role string) error {
 			return err
 		}
 		return etcdnode.Run(ctx, etcdnode.Config{Etcd: settings.Etcd})
+	case "engine":
+		return beEngine(ctx)
 	default:
 		return fmt.Errorf("there is no role %q", role)
 	}
@@ -77,8 +74,28 @@ func play(role string) error {
 // ports, as on its own machine. The address comes from this process's number, so
 // that two runs do not meet.
 type member struct {
-	name, host string
-	process    *process
+	name, host  string
+	environment []string
+	process     *process // nil while it is down
+}
+
+func (m *member) start() error {
+	p, err := prepare("member", m.environment...)
+	if err == nil {
+		err = p.Start()
+	}
+	if err != nil {
+		return fmt.Errorf("start %s: %w", m.name, err)
+	}
+	m.process = p
+	return nil
+}
+
+func (m *member) kill() {
+	if m.process != nil {
+		m.process.kill()
+		m.process = nil
+	}
 }
 
 func (m *member) url(port int) string { return fmt.Sprintf("http://%s:%d", m.host, port) }
@@ -101,7 +118,8 @@ func start(ctx context.Context, dir string, count int) (members, error) {
 		return nil, err
 	}
 	for _, m := range all {
-		if m.process, err = spawn("member", all.environment(dir, m)...); err != nil {
+		m.environment = all.environment(dir, m)
+		if err := m.start(); err != nil {
 			all.end()
 			return nil, err
 		}
@@ -163,8 +181,6 @@ func (ms members) endpoints() (urls []string) {
 // end kills those that still run.
 func (ms members) end() {
 	for _, m := range ms {
-		if m.process != nil {
-			m.process.kill()
-		}
+		m.kill()
 	}
 }

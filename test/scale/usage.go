@@ -34,6 +34,9 @@ func (p *process) spent() (time.Duration, error) {
 // spent is the processor time that all members have used.
 func (ms members) spent() (sum time.Duration, err error) {
 	for _, m := range ms {
+		if m.process == nil {
+			continue
+		}
 		one, err := m.process.spent()
 		if err != nil {
 			return 0, err
