@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"maps"
 	"time"
 
 	"argosy/core/cluster"
@@ -16,9 +15,15 @@ const mostRounds = 1000
 // is due anyway is left out: it is taken for done before. The events' revisions
 // do not matter. The picture stays as it is.
 //
-// It works on a copy, so that it costs about what learning everything anew does.
+// It works on a copy, so that it costs about what learning everything anew does;
+// Copy does the same without holding the picture up for so long.
 func (p *Picture) WhatIf(now time.Time, events ...cluster.Event) []Change {
-	r := rehearsal{picture: p.copy(), now: now, revision: p.latest()}
+	return p.whole().WhatIf(now, events...)
+}
+
+// WhatIf is Picture's, once the copy is whole. The copy is spent by it.
+func (c *Copy) WhatIf(now time.Time, events ...cluster.Event) []Change {
+	r := rehearsal{picture: c.to, now: now, revision: c.to.latest()}
 	r.play()
 	for _, event := range events {
 		r.revision++
@@ -48,35 +53,6 @@ func (r *rehearsal) play() (done []Change) {
 		}
 	}
 	return done
-}
-
-// copy returns a picture of the same facts, without what was handed out and is
-// not confirmed.
-func (p *Picture) copy() *Picture {
-	c := New()
-	maps.Copy(c.answering, p.answering)
-	needs := copies{}
-	for hash, known := range p.contents {
-		text := *known
-		text.shared = needs.of(known.shared)
-		c.contents[hash] = &text
-	}
-	for _, m := range p.machines.ordered {
-		c.machine(m.id)
-		if m.record.ID != "" {
-			c.Learn(cluster.MachineChanged{Machine: m.record})
-		}
-		if !m.live() {
-			c.machineGone(m.id)
-		}
-		if m.labels.Revision > 0 {
-			c.Learn(cluster.LabelsChanged{Labels: m.labels})
-		}
-	}
-	for u := range p.byName.beginning("") {
-		c.adopt(u, needs)
-	}
-	return c
 }
 
 // copies are what the texts of one picture ask for, prepared for another.

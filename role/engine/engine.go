@@ -46,7 +46,7 @@ type Planner interface {
 // Explainer answers questions about decisions.
 type Explainer interface {
 	Why(unit cluster.UnitName) (schedule.Explanation, bool)
-	WhatIf(now time.Time, events ...cluster.Event) []schedule.Change
+	Copy() *schedule.Copy
 }
 
 // Config is what an engine is given.
@@ -97,8 +97,10 @@ type Engine struct {
 	neared    int64 // the term in which Near was asked last
 	status    atomic.Pointer[Status]
 
-	beside    *runtime.Group // what goes on beside the loop
-	bell      runtime.Bell   // rings for batches and questions
+	copying   *copying           // nil where nobody waits for one
+	copies    *runtime.Semaphore // one at a time: each is as large as the picture
+	beside    *runtime.Group     // what goes on beside the loop
+	bell      runtime.Bell       // rings for batches and questions
 	batches   *runtime.Mailbox[cluster.Batch]
 	questions *runtime.Mailbox[question]
 	begun     atomic.Bool
@@ -113,7 +115,7 @@ func New(config Config) *Engine {
 	bell := on.NewBell()
 	return &Engine{
 		config: config, on: on, campaign: campaign{self: config.Machine, run: config.Run},
-		beside: runtime.NewGroup(on), bell: bell,
+		copies: runtime.NewSemaphore(on, 1), beside: runtime.NewGroup(on), bell: bell,
 		batches:   runtime.NewMailbox[cluster.Batch](on, bell, queued),
 		questions: runtime.NewMailbox[question](on, bell, asking),
 	}
@@ -153,6 +155,7 @@ func (e *Engine) loop(ctx context.Context) {
 	for ctx.Err() == nil && !e.batches.Drained() {
 		news := e.takeWaiting()
 		answered := e.answerOne()
+		answered = e.copyOn() || answered
 		now := e.on.Now()
 		if more || news || !now.Before(due) {
 			var wait time.Duration
@@ -190,6 +193,7 @@ func (e *Engine) take(batch cluster.Batch) {
 		e.config.Planner.Forget()
 	}
 	e.config.Planner.Learn(batch.Events...)
+	e.copying.learn(batch)
 	e.campaign.learn(batch, now)
 	e.known = batch.Revision
 	if e.term.Revision == 0 {
