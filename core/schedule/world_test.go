@@ -29,6 +29,7 @@ type world struct {
 	unplaced   map[cluster.UnitName]cluster.Unplaced
 	answering  map[cluster.MachineID]bool // machines whose kernels answer, whether they are there or not
 	news       [][]cluster.Event          // transactions that the follower has not heard of yet
+	copied     *schedule.Copy             // of the picture, under way; told what it hears
 }
 
 type place struct {
@@ -188,6 +189,9 @@ func (w *world) judge(p *schedule.Picture) {
 func (w *world) hear(p *schedule.Picture, transactions int) {
 	for _, events := range w.news[:transactions] {
 		p.Learn(events...)
+		if w.copied != nil {
+			w.copied.Learn(events...)
+		}
 	}
 	w.news = w.news[transactions:]
 	if len(w.news) == 0 {
