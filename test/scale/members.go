@@ -139,7 +139,7 @@ func (ms members) environment(dir string, m *member) []string {
 		initial = append(initial, other.name+"="+other.url(2380))
 	}
 	return []string{
-		"ETCD_NAME=" + m.name, "ETCD_ENABLE_PPROF=true", "ETCD_DATA_DIR=" + filepath.Join(dir, m.name),
+		"ETCD_NAME=" + m.name, "ETCD_DATA_DIR=" + filepath.Join(dir, m.name),
 		"ETCD_LOG_OUTPUTS=" + filepath.Join(dir, m.name+".log"),
 		"ETCD_LISTEN_CLIENT_URLS=" + m.url(2379), "ETCD_ADVERTISE_CLIENT_URLS=" + m.url(2379),
 		"ETCD_LISTEN_PEER_URLS=" + m.url(2380), "ETCD_INITIAL_ADVERTISE_PEER_URLS=" + m.url(2380),
