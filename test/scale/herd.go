@@ -81,8 +81,9 @@ func placeAmong(ctx context.Context, dir string, count, placements int) (herdCos
 		case <-time.After(patience):
 			return cost, fmt.Errorf("agent %d was not told within %v", n, patience)
 		}
-		cost.woken += float64(as.woken()) / float64(placements)
+		cost.woken += float64(as.woken())
 	}
+	cost.woken /= float64(placements)
 	after, err := onTheWire(ctx, ms)
 	cost.bytes = float64(after-before) / float64(placements)
 	if now, err := ms.spent(); err == nil {
