@@ -49,7 +49,7 @@ func (s *Store) moveLeadership(ctx context.Context, host string) error {
 	if err != nil {
 		return err
 	}
-	defer leader.Close()
+	defer func() { _ = leader.Close() }()
 	_, err = pb.NewMaintenanceClient(leader).MoveLeader(ctx, &pb.MoveLeaderRequest{TargetID: to})
 	return err
 }

@@ -128,14 +128,6 @@ func (as *agents) woken() (count int) {
 	return count
 }
 
-// confirmed is how many batches all agents have heard so far.
-func (as *agents) confirmed() (sum int64) {
-	for _, a := range as.all {
-		sum += a.heard.Load()
-	}
-	return sum
-}
-
 // allowFiles lets this process and those that it starts have many connections, as
 // far as it may.
 func allowFiles(count int) {

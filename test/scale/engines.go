@@ -34,7 +34,7 @@ func beEngine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	log := slog.New(slog.NewTextHandler(os.Stdout, nil))
 	host := os.Getenv(engineHost)
 	e := engine.New(engine.Config{

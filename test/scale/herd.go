@@ -55,7 +55,7 @@ func placeAmong(ctx context.Context, dir string, count, placements int) (herdCos
 	if err != nil {
 		return cost, err
 	}
-	defer leader.Close()
+	defer func() { _ = leader.Close() }()
 	changes, err := wanted(ctx, leader, placements, count)
 	if err != nil {
 		return cost, err

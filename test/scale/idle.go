@@ -20,7 +20,7 @@ const (
 	// What an agent does while nothing happens, by the clock: role/agent's own
 	// numbers.
 	leaseTime, renewEvery, recordEvery = 10 * time.Second, leaseTime / 3, time.Minute
-	idleTime                           = 15 * time.Second
+	idleTime                           = 30 * time.Second
 )
 
 // idle is what a large cluster in which nothing happens costs its store: machines
@@ -63,7 +63,7 @@ func rest(ctx context.Context, dir string, memberCount, count int, long time.Dur
 	if err != nil {
 		return cost, err
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	keeping, stop := context.WithCancel(ctx)
 	var kept sync.WaitGroup
 	var fault error

@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -74,7 +75,7 @@ func run() error {
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		l.dir = dir
 	}
 	if *profile != "" {
@@ -97,7 +98,7 @@ func run() error {
 		}
 		fmt.Fprintf(os.Stderr, "measuring %s ...\n", m.name)
 		if err := m.run(l, ctx); err != nil {
-			return fmt.Errorf("measure %s: %w", m.name, err)
+			return errors.Join(fmt.Errorf("measure %s: %w", m.name, err), l.print())
 		}
 	}
 	return l.print()

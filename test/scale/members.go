@@ -153,7 +153,7 @@ func (m *member) await(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
