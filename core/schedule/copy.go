@@ -1,8 +1,6 @@
 package schedule
 
 import (
-	"maps"
-
 	"argosy/core/cluster"
 )
 
@@ -22,6 +20,7 @@ type Copy struct {
 func (p *Picture) Copy() *Copy {
 	copied := &Copy{from: p, to: New(), needs: copies{}}
 	c := copied.to
+	c.rehearsing = true
 	for hash, known := range p.contents {
 		text := *known
 		text.shared = copied.needs.of(known.shared)
@@ -60,14 +59,8 @@ func (c *Copy) Step(units int) (whole bool) {
 		c.to.adopt(u, c.needs)
 		c.last = u.name
 	}
-	c.remember()
+	c.to.remember(c.from)
 	return true
-}
-
-// remember takes over what the picture knows beside the facts.
-func (c *Copy) remember() {
-	clear(c.to.answering)
-	maps.Copy(c.to.answering, c.from.answering)
 }
 
 // Learn is told what the picture learns before the copy is whole.

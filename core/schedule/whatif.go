@@ -1,6 +1,8 @@
 package schedule
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"argosy/core/cluster"
@@ -44,7 +46,11 @@ func (r *rehearsal) play() (done []Change) {
 	for range mostRounds {
 		changes := r.picture.Plan(r.now, 0)
 		if len(changes) == 0 {
-			break
+			next := r.picture.Next()
+			if next.IsZero() {
+				break
+			}
+			r.now = next
 		}
 		done = append(done, changes...)
 		for _, change := range changes {
@@ -53,6 +59,51 @@ func (r *rehearsal) play() (done []Change) {
 		}
 	}
 	return done
+}
+
+// remember takes over what another picture knows beside the facts: what it has
+// seen of machines and of units that failed.
+func (p *Picture) remember(other *Picture) {
+	p.now, p.rehearsing = other.now, true
+	p.losses, p.returns = nil, nil
+	clear(p.answering)
+	clear(p.departed)
+	clear(p.conducts)
+	clear(p.shunned)
+	clear(p.failures)
+	maps.Copy(p.answering, other.answering)
+	maps.Copy(p.departed, other.departed)
+	for _, m := range other.machines.ordered {
+		known := p.machine(m.id)
+		known.gone, known.seen, known.missed, known.missing = m.gone, m.seen, m.missed, m.missing
+		if m.missed {
+			p.losses = append(p.losses, known)
+		}
+	}
+	for id, c := range other.conducts {
+		p.conducts[id] = &conduct{slices.Clone(c.losses), c.until}
+	}
+	for m := range other.shunned {
+		p.shunned[p.machines.byID[m.id]] = p.conducts[m.id]
+	}
+	for at, f := range other.failures {
+		same := *f
+		p.failures[at] = &same
+	}
+	p.failed, p.alarms = slices.Clone(other.failed), slices.Clone(other.alarms)
+	for i := range p.alarms { // as many and in the same order: a heap
+		a := &p.alarms[i]
+		if a.unit != nil {
+			a.unit = p.unit(a.unit.name)
+		} else {
+			a.machine = p.machine(a.machine.id)
+		}
+	}
+	p.storm = other.storm
+	p.storm.missing = nil
+	for _, m := range other.storm.missing {
+		p.storm.missing = append(p.storm.missing, p.machines.byID[m.id])
+	}
 }
 
 // copies are what the texts of one picture ask for, prepared for another.
@@ -93,7 +144,7 @@ func (s *slot) fact() cluster.Placement {
 	return cluster.Placement{
 		Machine: s.machine.id, Unit: s.unit.name, Revision: s.revision,
 		Hash: s.hash, Desired: s.desired, Generation: s.generation,
-		Reason: s.reason, At: time.Unix(0, s.at),
+		Reason: s.reason, At: time.Unix(0, s.at), Attempts: s.tried().attempts, Avoid: s.tried().avoid,
 	}
 }
 

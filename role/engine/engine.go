@@ -40,6 +40,7 @@ type Planner interface {
 	Learn(events ...cluster.Event)
 	Forget()
 	Judge(id cluster.MachineID, answers bool)
+	Clock
 	Plan(now time.Time, limit int) []schedule.Change
 	Retry(changes ...schedule.Change)
 	Unused() []cluster.Hash
@@ -98,6 +99,7 @@ type Engine struct {
 	collector collector
 	troubled  bool  // the last call to the store did not reach it
 	neared    int64 // the term in which Near was asked last
+	held      bool  // that failover is held has been said
 	status    atomic.Pointer[Status]
 
 	copying   *copying           // nil where nobody waits for one
@@ -197,6 +199,7 @@ func (e *Engine) take(batch cluster.Batch) {
 	}
 	e.config.Planner.Learn(batch.Events...)
 	e.copying.learn(batch)
+	e.observe(now)
 	e.campaign.learn(batch, now)
 	e.learnFates(batch)
 	e.known = batch.Revision
