@@ -132,7 +132,7 @@ func (a *agent) register(ctx context.Context) error {
 	a.check = rand.N(recordEvery) // machines started at different times
 	a.machine, err = a.store.PutMachine(ctx, cluster.Machine{
 		ID: a.id, Name: string(a.id[24:]), Address: "10.0.0.1", Lease: lease, BootID: "boot", Since: time.Now(),
-		Capacity: cluster.Capacity{CPUs: 4, MemoryBytes: 8 << 30}, TTLSeconds: int64(leaseTime / time.Second),
+		Capacity: cluster.Capacity{CPUs: 4, MemoryBytes: 8 << 30}, Probes: true, TTLSeconds: int64(leaseTime / time.Second),
 	})
 	close(a.lives)
 	return err

@@ -83,7 +83,7 @@ func (f *fleet) fill(ctx context.Context, units, machines int) error {
 	for n := range machines {
 		m := cluster.Machine{
 			ID: machineNumber(n), Name: fmt.Sprintf("core-%05d", n), Address: "10.0.0.1", Lease: lease,
-			Capacity: cluster.Capacity{CPUs: 64, MemoryBytes: 256 << 30},
+			Capacity: cluster.Capacity{CPUs: 64, MemoryBytes: 256 << 30}, Probes: true,
 		}
 		if n < len(f.members) { // a machine that decides
 			if m.Lease, err = f.store.GrantLease(ctx, time.Hour); err != nil {
