@@ -72,7 +72,7 @@ $(REFERENCE):
 .PHONY: store
 store: PACKAGES += python3-etcd
 store: deps $(REFERENCE) ## three real members: killed, stopped, restored; the v2 API and discovery against etcd's own
-	PATH="$(abspath $(dir $(REFERENCE))):$$PATH" go test -tags store -count=1 ./$(STORE_TESTS)/... ./test/v2cluster/... ./test/v2diff/... ./test/discovery/...
+	PATH="$(abspath $(dir $(REFERENCE))):$$PATH" go test -tags store -count=1 ./$(STORE_TESTS)/... ./test/v2cluster/... ./test/v2diff/... ./test/discovery/... ./test/scale/...
 
 .PHONY: machines
 machines: deps build ## real systemd, the real binary, real machines
@@ -82,6 +82,11 @@ machines: deps build ## real systemd, the real binary, real machines
 .PHONY: bench
 bench: deps build ## the budgets of the design, measured, as a table
 	$(SUDO) env "PATH=$$PATH" $$(command -v go) run ./test/bench -argosy $(ARGOSY)
+	$(SUDO) env "PATH=$$PATH" $$(command -v go) run ./test/scale
+
+.PHONY: bench-scale
+bench-scale: ## a million units placed, and their leader lost; takes minutes
+	$(SUDO) env "PATH=$$PATH" $$(command -v go) run ./test/scale -only million
 
 .PHONY: clean
 clean: down ## what was built; the base tree stays in /var/cache/argosy

@@ -70,6 +70,7 @@ var layers = map[string]string{
 	"test/discovery":            "test",
 	"test/e2e":                  "test",
 	"test/fleetclient":          "test",
+	"test/scale":                "test",
 	"test/sim/stage":            "test",
 	"test/v2cluster":            "test",
 	"test/v2diff":               "test",

@@ -51,6 +51,7 @@ func (e *Engine) act(ctx context.Context, now time.Time) (more bool, wait time.D
 	if e.term.Revision == 0 {
 		return false, wait
 	}
+	e.comeNear(ctx)
 	return false, min(wait, e.planAgain(now), e.collect(ctx, now))
 }
 
