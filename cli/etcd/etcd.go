@@ -50,6 +50,10 @@ func Command() *cobra.Command {
 				_, err := fmt.Fprintf(out, "etcd Version: %s\nGo Version: %s\nGo OS/Arch: %s/%s\n",
 					version.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 				return err
+			case settings.KeysV2:
+				if err := beginAgain(); err != nil {
+					return err
+				}
 			}
 			return serve(command.Context(), settings, command.ErrOrStderr(), func() { tell(daemon.SdNotifyReady) })
 		},

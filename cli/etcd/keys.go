@@ -64,8 +64,9 @@ func (k *keysAPI) run(faults io.Writer) func(context.Context, etcdnode.Member) {
 		k.keys.set(&v2keys.Handler{Keys: keys, ClusterID: id, Now: time.Now, Security: security})
 		k.auth.set(&v2keys.Auth{Security: security, ClusterID: id})
 		k.members.set(&v2keys.Members{
-			Client: member.Client, Keys: keys, Security: security, ClusterID: id, Started: time.Now(),
-			Self: func() (id, leader uint64) { return member.ID, member.Leader() },
+			Client: member.Client, Keys: keys, Security: security, ClusterID: id,
+			Self:    func() (id, leader uint64) { return member.ID, member.Leader() },
+			Removed: member.Removed, Stats: member.Stats,
 		})
 		var parts sync.WaitGroup
 		parts.Go(func() { _ = security.Run(ctx) }) // they end with ctx, which is no fault

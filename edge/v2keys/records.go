@@ -22,7 +22,6 @@ import (
 //	requests/ID      JSON of requests that wait for the sequencer (list of order)
 //	sequencer/LEASE  who decides: the oldest, while its lease lives
 //	security         JSON of users and roles (see securityKey)
-//	removed/ID       empty: the member of this id was removed (see removedPrefix)
 //
 // The sequencer alone writes the first five, in transactions that compare its
 // own key. Programs may read keys/ and must write through the v2 API.

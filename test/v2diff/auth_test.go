@@ -39,7 +39,8 @@ func startWhole(t *testing.T) side {
 		&v2keys.KeysPaths: &v2keys.Handler{Keys: keys, ClusterID: "cafe", Now: time.Now, Security: security},
 		&v2keys.AuthPaths: &v2keys.Auth{Security: security, ClusterID: "cafe"},
 		&v2keys.MembersPaths: &v2keys.Members{Client: client, Keys: keys, Security: security, ClusterID: "cafe",
-			Self: func() (id, leader uint64) { return 1, 1 }},
+			Self:    func() (id, leader uint64) { return 1, 1 },
+			Removed: func(uint64) bool { return false }},
 	} {
 		for _, path := range *paths {
 			mux.Handle(path, handler)
