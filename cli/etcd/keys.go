@@ -60,7 +60,7 @@ func (k *keysAPI) run(faults io.Writer) func(context.Context, etcdnode.Member) {
 			Report: report,
 		})
 		id := strconv.FormatUint(member.ClusterID, 16)
-		security := v2keys.NewSecurity(member.Client, report)
+		security := v2keys.NewSecurity(member.Client, keys, report)
 		k.keys.set(&v2keys.Handler{Keys: keys, ClusterID: id, Now: time.Now, Security: security})
 		k.auth.set(&v2keys.Auth{Security: security, ClusterID: id})
 		k.members.set(&v2keys.Members{

@@ -79,6 +79,8 @@ func newOrder(id string, write keyspace.Write) order {
 		o.PrevValue, o.PrevIndex = []byte(w.Guard.Value), w.Guard.Index
 	case keyspace.Delete:
 		o.Key, o.Kind, o.Dir, o.Recursive = []byte(w.Key), "delete", w.Dir, w.Recursive
+	case keyspace.Step:
+		o.Kind = "step"
 	}
 	return o
 }
@@ -102,6 +104,8 @@ func (o order) write() (keyspace.Write, error) {
 		return keyspace.CompareAndDelete{Key: key, Guard: guard}, nil
 	case "delete":
 		return keyspace.Delete{Key: key, Dir: o.Dir, Recursive: o.Recursive}, nil
+	case "step":
+		return keyspace.Step{}, nil
 	}
 	return nil, fmt.Errorf("the request %s is of unknown kind %q", o.ID, o.Kind)
 }
