@@ -16,6 +16,7 @@ import (
 
 	"argosy/cli"
 	"argosy/edge/etcdnode"
+	"argosy/edge/v2keys"
 )
 
 // Command is etcd, under its own name or as argosy's first word. It reads its
@@ -84,7 +85,7 @@ func serve(ctx context.Context, settings *etcdnode.Settings, faults io.Writer, r
 	if settings.KeysV2 {
 		var keys keysAPI
 		config.Handlers = keys.handlers()
-		config.Beside = keys.run(faults)
+		config.Beside = keys.run(v2keys.Limits{RequestBytes: config.Etcd.MaxRequestBytes, Operations: config.Etcd.MaxTxnOps}, faults)
 	}
 	return etcdnode.Run(ctx, config)
 }

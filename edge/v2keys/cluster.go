@@ -22,10 +22,6 @@ const (
 	patience = 7 * time.Second
 	// pause is between tries of what the store did not allow.
 	pause = 100 * time.Millisecond
-	// largestValue and deepestKey make every request fit into one transaction
-	// of etcd's default limits (1.5 MiB, 128 operations) with what it replaces.
-	largestValue = 384 << 10
-	deepestKey   = 50
 )
 
 var errTimeout = errors.New("etcdserver: request timed out")
@@ -35,6 +31,7 @@ type ClusterConfig struct {
 	Client *clientv3.Client
 	Now    func() time.Time
 	Raft   func() Raft // how far this member is
+	Limits Limits      // the same on all members
 	// Gateway serves and sends but never decides: for machines that are no members.
 	Gateway bool
 	// Report is told of what Run gets over by itself. Several goroutines may call it.
@@ -157,7 +154,7 @@ func (c *Cluster) Write(ctx context.Context, write keyspace.Write) (Answer, erro
 		return Answer{}, err
 	}
 	o := newOrder(fmt.Sprintf("%s-%020d", c.name, c.orders.Add(1)), write)
-	if err := o.fits(); err != nil {
+	if err := c.Limits.admit(o); err != nil {
 		return Answer{}, err
 	}
 	done := make(chan outcome, 1)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -289,20 +290,20 @@ func TestExpiryIsToldEverywhere(t *testing.T) {
 func TestWhatNoTransactionHoldsIsRefusedAtOnce(t *testing.T) {
 	client := connect(t, etcdtest.Start(t))
 	cluster, _ := member(t, client)
-	deep := keyspace.Key("")
-	for range deepestKey {
-		deep += "/d"
-	}
-	large := make([]byte, largestValue-200)
+	deep := func(parts int) keyspace.Key { return keyspace.Key(strings.Repeat("/d", parts)) }
+	large := make([]byte, Limits{}.largestValue())
 	for _, test := range []struct {
 		write keyspace.Write
 		fits  bool
 	}{
-		{keyspace.Set{Key: deep, Content: value("x")}, true},
-		{keyspace.Set{Key: deep + "/d", Content: value("x")}, false},
+		{keyspace.Set{Key: deep(650), Content: value("x")}, true},
+		{keyspace.Set{Key: deep(700), Content: value("x")}, false},
+		{keyspace.Set{Key: "/2" + deep(100), Content: value(string(large))}, true},
+		{keyspace.Set{Key: "/2" + deep(100), Content: value(string(large))}, true},
+		{keyspace.Set{Key: "/2" + deep(500), Content: value(string(large))}, false},
 		{keyspace.Set{Key: "/large", Content: value(string(large))}, true},
 		{keyspace.Set{Key: "/large", Content: value(string(large))}, true}, // with its like before it
-		{keyspace.Set{Key: "/large", Content: value(string(large) + string(large))}, false},
+		{keyspace.Set{Key: "/large", Content: value(string(large) + "x")}, false},
 		{keyspace.Delete{Key: "/d", Recursive: true}, true},
 	} {
 		if _, err := cluster.Write(t.Context(), test.write); (err == nil) != test.fits {

@@ -116,7 +116,7 @@ func (c *Cluster) enclose(gathered *[]order) letter {
 		}
 	}
 	held, bytes := 0, 0
-	for held < len(*gathered) && bytes < batchBytes {
+	for held < len(*gathered) && bytes < c.Limits.batchBytes() {
 		o := (*gathered)[held]
 		bytes += 2*(len(o.Key)+len(o.Value)+len(o.PrevValue)) + 100
 		held++

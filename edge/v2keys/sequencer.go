@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -21,26 +20,11 @@ const (
 	termSeconds = 5
 	// expireEvery is how often keys are looked at for their end, as in etcd 2.
 	expireEvery = 500 * time.Millisecond
-	// operations and batchBytes are what one transaction may hold, within
-	// etcd's default limits; the rest of 128 is for what each transaction has.
-	operations = 120
-	batchBytes = 700 << 10
 	// wide is how many removals are better written as one range.
 	wide = 8
 )
 
 var errDeposed = errors.New("another one is the sequencer")
-
-// fits refuses what no transaction could hold.
-func (o order) fits() error {
-	if len(o.Value)+len(o.PrevValue)+len(o.Key) > largestValue {
-		return errTooLarge
-	}
-	if depth := strings.Count(string(o.Key), "/"); depth > deepestKey {
-		return fmt.Errorf("etcdserver: the key has %d parts: %d at most", depth, deepestKey)
-	}
-	return nil
-}
 
 // term is the time of one sequencer.
 type term struct {
@@ -173,22 +157,24 @@ func (t *term) commit(ctx context.Context, queue []queued) (taken int, err error
 
 // room tells whether the order surely fits; the first always does.
 func (t *term) room(d *draft, o order) bool {
+	limits := t.cluster.Limits
 	nodes := 1
 	key := keyspace.CleanKey(string(o.Key))
 	present, _ := t.tree.Stored(key)
+	bytes := 3*len(o.Value) + 2*len(key) + 500
 	for above := key.Parent(); above != keyspace.Root; above = above.Parent() {
 		if _, there := t.tree.Stored(above); there {
 			break
 		}
 		nodes++
+		bytes += 2*len(above) + recordBytes
 	}
-	bytes := 3*len(o.Value) + 500
 	if present.Value != nil {
 		bytes += 2 * len(*present.Value)
 	}
 	used := 2*len(d.touched) + len(d.letters)
 	first := used == 0 && len(d.Refused) == 0
-	fits := used+2*nodes+2*wide+1 <= operations && d.bytes+bytes <= batchBytes && len(d.ranges) == 0
+	fits := used+2*nodes+2*wide+1 <= limits.operations() && d.bytes+bytes <= limits.batchBytes() && len(d.ranges) == 0
 	if first || fits {
 		d.bytes += bytes
 		return true
@@ -254,7 +240,7 @@ func (t *term) write(ctx context.Context, d draft) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
 	defer cancel()
-	done, err := t.cluster.Client.Txn(ctx).If(t.guard).Then(then...).Commit()
+	done, err := t.cluster.Client.Txn(ctx).If(t.guard).Then(t.cluster.Limits.parted(then)...).Commit()
 	switch {
 	case err != nil:
 		return fmt.Errorf("commit %d changes up to %d: %w", len(d.Changes), index, err)
