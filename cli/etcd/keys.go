@@ -52,6 +52,7 @@ func (k *keysAPI) run(limits v2keys.Limits, faults io.Writer) func(context.Conte
 	return func(ctx context.Context, member etcdnode.Member) {
 		keys := v2keys.NewCluster(v2keys.ClusterConfig{
 			Client: member.Client,
+			Member: strconv.FormatUint(member.ID, 16),
 			Now:    time.Now,
 			Limits: limits,
 			Raft: func() v2keys.Raft {

@@ -29,6 +29,7 @@ var errTimeout = errors.New("etcdserver: request timed out")
 // ClusterConfig is what a Cluster needs.
 type ClusterConfig struct {
 	Client *clientv3.Client
+	Member string // the member's name here; no two run with the same one
 	Now    func() time.Time
 	Raft   func() Raft // how far this member is
 	Limits Limits      // the same on all members
@@ -53,6 +54,10 @@ type Cluster struct {
 	term    atomic.Pointer[term] // while this one is the sequencer
 	replica *replica
 	loaded  chan struct{} // closed once the replica has been filled
+
+	doubting sync.Mutex // held while somebody doubts the sequencer
+	posting  sync.Mutex // held while a letter is posted
+	noted    int64      // etcd's revision of the latest note of what was posted; guarded by posting
 
 	mu      sync.Mutex
 	pending map[string]chan outcome
@@ -167,14 +172,24 @@ func (c *Cluster) Write(ctx context.Context, write keyspace.Write) (Answer, erro
 	case <-ctx.Done():
 		return Answer{}, context.Cause(ctx)
 	}
-	select {
-	case outcome := <-done:
-		if outcome.err != nil {
-			c.countFailure(write)
+	var doubting sync.WaitGroup
+	defer doubting.Wait()
+	doubtful, certain := context.WithCancel(ctx)
+	defer certain()
+	doubts := time.NewTicker(doubtAfter)
+	defer doubts.Stop()
+	for {
+		select {
+		case outcome := <-done:
+			if outcome.err != nil {
+				c.countFailure(write)
+			}
+			return c.answer(ctx, outcome)
+		case <-doubts.C:
+			doubting.Go(func() { c.doubt(doubtful) })
+		case <-ctx.Done():
+			return Answer{}, context.Cause(ctx)
 		}
-		return c.answer(ctx, outcome)
-	case <-ctx.Done():
-		return Answer{}, context.Cause(ctx)
 	}
 }
 

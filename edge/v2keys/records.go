@@ -20,6 +20,7 @@ import (
 //	                 last one in 20 digits; those of the history are kept
 //	log/refused      JSON of a batch that changed nothing: only its refusals
 //	requests/ID      JSON of requests that wait for the sequencer (list of order)
+//	posted/MEMBER    the ID of the latest request of that member
 //	sequencer/LEASE  who decides: the oldest, while its lease lives
 //	security         JSON of users and roles (see securityKey)
 //
@@ -33,6 +34,7 @@ const (
 	logPrefix      = Base + "log/"
 	refusedKey     = logPrefix + "refused"
 	requestsPrefix = Base + "requests/"
+	postedPrefix   = Base + "posted/"
 	electionPrefix = Base + "sequencer"
 )
 

@@ -24,12 +24,17 @@ const (
 	wide = 8
 )
 
-var errDeposed = errors.New("another one is the sequencer")
+var (
+	errDeposed  = errors.New("another one is the sequencer")
+	errReplaced = errors.New("another one is the sequencer meanwhile")
+)
 
 // term is the time of one sequencer.
 type term struct {
 	cluster *Cluster
-	guard   clientv3.Cmp // holds as long as nobody else was elected
+	office  string       // the key in etcd that it holds
+	guard   clientv3.Cmp // holds as long as it does
+	indexed int64        // etcd's revision of the latest write of the index
 	tree    *keyspace.Tree
 	orders  chan []order // by hand; nobody waits in it
 	over    chan struct{}
@@ -60,32 +65,35 @@ func (c *Cluster) sequence(ctx context.Context) error {
 		return err
 	}
 	t := &term{
-		cluster: c, tree: snapshot.tree, orders: make(chan []order), over: make(chan struct{}),
-		guard: clientv3.Compare(clientv3.CreateRevision(election.Key()), "=", election.Rev()),
+		cluster: c, tree: snapshot.tree, indexed: snapshot.indexed, orders: make(chan []order), over: make(chan struct{}),
+		office: election.Key(), guard: clientv3.Compare(clientv3.CreateRevision(election.Key()), "=", election.Rev()),
 	}
 	c.term.Store(t)
-	defer close(t.over)
-	return t.decide(ctx, session.Done(), snapshot)
+	left, err := t.decide(ctx, session.Done(), snapshot)
+	close(t.over)
+	c.handOn(ctx, left)
+	return err
 }
 
-func (t *term) decide(ctx context.Context, lost <-chan struct{}, snapshot snapshot) error {
+// decide returns why the term is over, and the orders that it leaves undone.
+func (t *term) decide(ctx context.Context, lost <-chan struct{}, snapshot snapshot) (queue []queued, err error) {
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
+	deposed := t.cluster.Client.Watch(watching, t.office, clientv3.WithRev(snapshot.revision+1), clientv3.WithFilterPut())
 	mail := t.cluster.Client.Watch(watching, requestsPrefix, clientv3.WithPrefix(),
 		clientv3.WithRev(snapshot.revision+1), clientv3.WithFilterDelete())
 	tick := time.NewTicker(expireEvery)
 	defer tick.Stop()
-	var queue []queued
 	for _, l := range snapshot.letters {
 		queue = append(queue, l.queued()...)
 	}
 	for {
 		for _, due := t.due(); due || len(queue) > 0; _, due = t.due() {
 			taken, err := t.commit(ctx, queue)
-			if err != nil {
-				return err
-			}
 			queue = queue[taken:]
+			if err != nil {
+				return queue, err
+			}
 		}
 		select {
 		case orders := <-t.orders:
@@ -94,7 +102,7 @@ func (t *term) decide(ctx context.Context, lost <-chan struct{}, snapshot snapsh
 			}
 		case response, open := <-mail:
 			if !open || response.Err() != nil {
-				return fmt.Errorf("watch %s: %w", requestsPrefix, errors.Join(response.Err(), ctx.Err()))
+				return queue, fmt.Errorf("watch %s: %w", requestsPrefix, errors.Join(response.Err(), ctx.Err()))
 			}
 			for _, event := range response.Events {
 				if event.IsCreate() { // else it is our own note of what is left of one
@@ -103,9 +111,11 @@ func (t *term) decide(ctx context.Context, lost <-chan struct{}, snapshot snapsh
 			}
 		case <-tick.C:
 		case <-lost:
-			return errDeposed
+			return queue, errDeposed
+		case <-deposed:
+			return queue, errDeposed
 		case <-ctx.Done():
-			return nil
+			return queue, nil
 		}
 	}
 }
@@ -127,7 +137,7 @@ type draft struct {
 
 // commit decides as many of the queue as one transaction holds, after what has
 // expired, and writes them. After an error the tree is ahead of the store and
-// the term is over.
+// the term is over; what it took may have happened, but for a deposed one's.
 func (t *term) commit(ctx context.Context, queue []queued) (taken int, err error) {
 	d := draft{touched: map[keyspace.Key]bool{}}
 	for key, due := t.due(); due && t.room(&d, order{Key: []byte(key)}); key, due = t.due() {
@@ -144,13 +154,16 @@ func (t *term) commit(ctx context.Context, queue []queued) (taken int, err error
 		t.apply(&d, q.order)
 	}
 	d.leave(queue[taken:])
-	if err := t.write(ctx, d); err != nil {
+	switch err := t.write(ctx, d); {
+	case errors.Is(err, errDeposed):
+		return 0, err
+	case err != nil:
 		for _, q := range queue[:taken] {
 			if q.letter == "" {
 				t.cluster.settle(q.ID, outcome{err: err})
 			}
 		}
-		return 0, err
+		return taken, err
 	}
 	return taken, nil
 }
@@ -238,16 +251,47 @@ func (t *term) write(ctx context.Context, d draft) error {
 	case len(d.letters) > 0:
 		then = append(then, clientv3.OpPut(refusedKey, text(d.batch)))
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
-	defer cancel()
-	done, err := t.cluster.Client.Txn(ctx).If(t.guard).Then(t.cluster.Limits.parted(then)...).Commit()
-	switch {
-	case err != nil:
-		return fmt.Errorf("commit %d changes up to %d: %w", len(d.Changes), index, err)
-	case !done.Succeeded:
-		return errDeposed
-	case len(d.Changes) == 0 && len(d.letters) == 0:
+	if err := t.persist(ctx, d, then); err != nil {
+		return err
+	}
+	if len(d.Changes) == 0 && len(d.letters) == 0 {
 		t.cluster.settleRefused(d.Refused) // nobody else waits for them
 	}
 	return nil
+}
+
+// persist tries until the transaction is in etcd, which loses some when its leader
+// is lost. Each attempt compares the office and that the index has not moved, so
+// the transaction is carried out once at most. errDeposed says that it never will be.
+func (t *term) persist(ctx context.Context, d draft, then []clientv3.Op) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
+	defer cancel()
+	guards := []clientv3.Cmp{t.guard, clientv3.Compare(clientv3.ModRevision(indexKey), "=", t.indexed)}
+	look := []clientv3.Op{clientv3.OpGet(indexKey), clientv3.OpGet(logKey(t.tree.Index()))}
+	for certain := true; ; certain = false {
+		attempt, stop := context.WithTimeout(ctx, attemptTime)
+		done, err := t.cluster.Client.Txn(attempt).If(guards...).Then(t.cluster.Limits.parted(then)...).Else(look...).Commit()
+		stop()
+		switch {
+		case err != nil && mayBeLost(err) && rest(ctx):
+			continue
+		case err != nil:
+			return fmt.Errorf("commit %d changes up to %d: %w", len(d.Changes), t.tree.Index(), err)
+		case done.Succeeded && len(d.Changes) > 0:
+			t.indexed = done.Header.Revision
+			return nil
+		case done.Succeeded:
+			return nil
+		}
+		index, log := done.Responses[0].GetResponseRange().Kvs, done.Responses[1].GetResponseRange().Kvs
+		unmoved := t.indexed == 0 && len(index) == 0 || len(index) > 0 && index[0].ModRevision == t.indexed
+		switch {
+		case certain || unmoved && len(d.Changes) > 0:
+			return errDeposed
+		case len(log) > 0 && len(d.Changes) > 0 && string(log[0].Value) == text(d.batch):
+			t.indexed = log[0].ModRevision // an attempt that was thought lost
+			return nil
+		}
+		return fmt.Errorf("commit %d changes up to %d: %w: %w", len(d.Changes), t.tree.Index(), errTimeout, errReplaced)
+	}
 }

@@ -29,7 +29,7 @@ func startWhole(t *testing.T) side {
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	report := func(err error) { t.Log(err) }
-	keys := v2keys.NewCluster(v2keys.ClusterConfig{Client: client, Now: time.Now, Raft: func() v2keys.Raft { return v2keys.Raft{} }, Report: report})
+	keys := v2keys.NewCluster(v2keys.ClusterConfig{Client: client, Member: "one", Now: time.Now, Raft: func() v2keys.Raft { return v2keys.Raft{} }, Report: report})
 	security := v2keys.NewSecurity(client, keys, report)
 	running(t, func(ctx context.Context) { _ = keys.Run(ctx) })
 	running(t, func(ctx context.Context) { _ = security.Run(ctx) })
