@@ -17,14 +17,16 @@ import (
 )
 
 // losing is an etcd of which some transactions seem lost: they have not come
-// through, or they have, or they will.
+// through, or they have, or they will after the next ones.
 type losing struct {
 	clientv3.KV
 	on   *atomic.Bool
-	late *sync.WaitGroup
+	late chan clientv3.Txn
 }
 
-func (l losing) Txn(ctx context.Context) clientv3.Txn { return &losingTxn{l.KV.Txn(ctx), l} }
+func (l losing) Txn(ctx context.Context) clientv3.Txn {
+	return &losingTxn{l.KV.Txn(context.WithoutCancel(ctx)), l}
+}
 
 type losingTxn struct {
 	clientv3.Txn
@@ -47,10 +49,14 @@ func (l *losingTxn) Commit() (*clientv3.TxnResponse, error) {
 		_, _ = l.Txn.Commit()
 		return nil, rpctypes.ErrTimeoutDueToLeaderFail
 	case 2:
-		l.late.Go(func() { _, _ = l.Txn.Commit() })
+		l.late <- l.Txn
 		return nil, context.DeadlineExceeded
 	}
-	return l.Txn.Commit()
+	done, err := l.Txn.Commit()
+	if len(l.late) > 1 {
+		_, _ = (<-l.late).Commit()
+	}
+	return done, err
 }
 
 // TestWhatSeemsLostIsDoneOnce: of the transactions of a sequencer and of another
@@ -59,12 +65,10 @@ func (l *losingTxn) Commit() (*clientv3.TxnResponse, error) {
 func TestWhatSeemsLostIsDoneOnce(t *testing.T) {
 	endpoints := etcdtest.Start(t)
 	var on atomic.Bool
-	var late sync.WaitGroup
-	defer late.Wait()
 	var members []*Cluster
 	for range 2 {
 		client := connect(t, endpoints)
-		client.KV = losing{client.KV, &on, &late}
+		client.KV = losing{client.KV, &on, make(chan clientv3.Txn, 1000)}
 		m, _ := member(t, client)
 		members = append(members, m)
 		leading(t, members[0])
