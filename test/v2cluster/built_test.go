@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// The programs of programs/ are built here, each in a module of its own with the
+// The programs of testdata/programs are built here, each in a module of its own with the
 // versions that it was written with.
 
 // built builds the packages of a program's module and returns their folder.
@@ -27,7 +27,7 @@ func built(t *testing.T, module string, packages ...string) string {
 	t.Helper()
 	folder := t.TempDir()
 	command := exec.CommandContext(t.Context(), "go", append([]string{"build", "-o", folder + "/"}, packages...)...)
-	command.Dir = filepath.Join("programs", module)
+	command.Dir = filepath.Join("testdata", "programs", module)
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off")
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", module, err, out)

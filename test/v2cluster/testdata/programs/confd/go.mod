@@ -1,5 +1,5 @@
 // confd 0.16.0, built as it is.
-module argosy/test/v2cluster/programs/confd
+module argosy/test/v2cluster/testdata/programs/confd
 
 go 1.26.8
 

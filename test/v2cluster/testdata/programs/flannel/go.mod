@@ -1,4 +1,4 @@
-module argosy/test/v2cluster/programs/flannel
+module argosy/test/v2cluster/testdata/programs/flannel
 
 go 1.26.8
 

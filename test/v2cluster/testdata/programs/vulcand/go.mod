@@ -1,5 +1,5 @@
 // vulcand 0.9.0 and its vctl, built as they are.
-module argosy/test/v2cluster/programs/vulcand
+module argosy/test/v2cluster/testdata/programs/vulcand
 
 go 1.26.8
 

@@ -1,4 +1,4 @@
-module argosy/test/v2cluster/programs/locksmith
+module argosy/test/v2cluster/testdata/programs/locksmith
 
 go 1.26.8
 

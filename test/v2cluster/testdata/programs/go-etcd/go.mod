@@ -1,4 +1,4 @@
-module argosy/test/v2cluster/programs/go-etcd
+module argosy/test/v2cluster/testdata/programs/go-etcd
 
 go 1.26.8
 
