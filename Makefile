@@ -80,8 +80,9 @@ machines: deps build ## real systemd, the real binary, real machines
 	  $$(command -v go) test -tags machines -count=1 -timeout 30m -v $(MACHINE_TESTS) | tee build/machines.log | grep --line-buffered -vE '^=== '
 
 .PHONY: bench
-bench: deps build ## the budgets of the design, measured, as a table
+bench: deps build $(REFERENCE) ## the budgets of the design, measured, as a table; the v2 API beside v3; discovery
 	$(SUDO) env "PATH=$$PATH" $$(command -v go) run ./test/bench -argosy $(ARGOSY)
+	go test -tags store -run '^$$' -bench . ./test/v2cluster ./test/discovery
 
 .PHONY: clean
 clean: down ## what was built; the base tree stays in /var/cache/argosy
