@@ -37,6 +37,9 @@ type Requirements struct {
 	MaxPerMachine int
 	// Prefer are wishes that add to a machine's score where they are met.
 	Prefer []Preference
+	// Fenced (OnPartition=stop) asks for the unit on one machine at most at any
+	// time: its machine ends it when it is out of touch with the cluster.
+	Fenced bool
 	// Podman is the least version that can run the unit; empty where it needs none.
 	Podman string
 }
@@ -77,6 +80,7 @@ var fleetKeys = map[string]string{
 	"Replaces": "Replaces",
 	"Global":   "Global",
 	"Reserve":  "Reserve", "Spread": "Spread", "MaxPerMachine": "MaxPerMachine", "Prefer": "Prefer",
+	"OnPartition": "OnPartition",
 }
 
 // DependsOnName says whether the requirements of two units with this file may
@@ -101,6 +105,7 @@ func (f *File) Requirements(unit cluster.UnitName) (Requirements, error) {
 	}
 	r.reserveLimits()
 	r.combinations()
+	r.fenceable()
 	if err := r.faults.err(); err != nil {
 		return Requirements{}, err
 	}
@@ -187,6 +192,8 @@ func (r *requirementsReader) reset(key string) {
 		r.found.MaxPerMachine = 0
 	case "Prefer":
 		r.found.Prefer = nil
+	case "OnPartition":
+		r.found.Fenced = false
 	}
 }
 
@@ -222,6 +229,12 @@ func (r *requirementsReader) word(key, value string, o Option) bool {
 			return true
 		}
 		expected = "true, yes, 1, on or t, or false, no, 0, off or f"
+	case "OnPartition":
+		if value == "stop" || value == "keep" {
+			r.found.Fenced = value == "stop" // the last one holds
+			return true
+		}
+		expected = "stop or keep"
 	case "Reserve":
 		return r.reserve(value, o)
 	case "Spread":
@@ -322,12 +335,16 @@ var together = [][2]string{
 	{"Global", "MachineOf"}, {"Global", "Replaces"}, {"Conflicts", "Replaces"},
 	{"MachineID", "Spread"}, {"MachineID", "Prefer"},
 	{"Global", "Spread"}, {"Global", "Prefer"}, {"Global", "MaxPerMachine"},
+	{"Global", "OnPartition"},
 }
 
 // combinations refuses what cannot be asked for together.
 func (r *requirementsReader) combinations() {
 	if !r.found.Global {
 		delete(r.first, "Global")
+	}
+	if !r.found.Fenced {
+		delete(r.first, "OnPartition")
 	}
 	for _, pair := range together {
 		a, b := r.first[pair[0]], r.first[pair[1]]

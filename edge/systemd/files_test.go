@@ -17,7 +17,8 @@ import (
 func testFiles(t *testing.T) (*Files, Folders) {
 	base := t.TempDir()
 	folders := Folders{Units: filepath.Join(base, "units"), Links: filepath.Join(base, "system"),
-		Quadlets: filepath.Join(base, "quadlets"), Started: filepath.Join(base, "started"), Lease: filepath.Join(base, "lease")}
+		Quadlets: filepath.Join(base, "quadlets"), Started: filepath.Join(base, "started"), Lease: filepath.Join(base, "lease"),
+		Fence: filepath.Join(base, "fence", "unit.conf"), Tokens: filepath.Join(base, "fence", "tokens")}
 	return NewFiles(folders), folders
 }
 
@@ -144,7 +145,7 @@ func TestOptions(t *testing.T) {
 
 func TestJobsWithoutConnectionSayWhy(t *testing.T) {
 	m := NewManager(filepath.Join(t.TempDir(), "none"), DefaultFolders())
-	_, err := m.Enqueue(t.Context(), converge.StartJob, "web.service")
+	err := m.Enqueue(t.Context(), converge.StartJob, "web.service", func(converge.Outcome) { t.Error("a refused job has ended") })
 	if err == nil || !strings.Contains(err.Error(), "start web.service: systemd cannot be reached") {
 		t.Errorf("error %v", err)
 	}

@@ -37,6 +37,7 @@ type world struct {
 	link    *link // of the machine to the store
 	term    cluster.Leader
 	boot    int
+	fence   agent.Fence // nil where there is none
 }
 
 // inWorld runs a test in a world of its own.
@@ -66,6 +67,7 @@ func (w *world) runAs(name, address string, peers agent.Peers) *running {
 		Machine: cluster.Machine{ID: self, Name: name, Address: address, API: address + ":49153", BootID: fmt.Sprintf("boot-%d", w.boot)},
 		TTL:     ttl,
 		Peers:   peers,
+		Fence:   w.fence,
 		Log:     slog.New(slog.DiscardHandler),
 	}, w.link, w.machine, w.machine)
 	ctx, cancel := context.WithCancel(w.t.Context())
@@ -188,6 +190,9 @@ type link struct {
 	changed chan struct{}
 	missing cluster.Hash // a text that is not found
 	stuck   bool         // writes of the machine's record are not answered
+	astray  bool         // the next write of states is not answered, and done by strayed
+	strayed func() error
+	late    time.Duration // by which a follower begins later
 }
 
 func newLink(store *memstore.Store) *link { return &link{Store: store, changed: make(chan struct{})} }
@@ -204,6 +209,13 @@ func (l *link) stick(stuck bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stuck = stuck
+}
+
+// goAstray has the next write of states be done only when the test calls strayed.
+func (l *link) goAstray() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.astray = true
 }
 
 func (l *link) lose(text cluster.Hash) {
@@ -233,7 +245,7 @@ func (l *link) Follow(ctx context.Context, scope cluster.Scope, deliver func(clu
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			if !cut {
+			if !cut && l.waitLate(inner) {
 				_ = l.Store.Follow(inner, scope, deliver)
 			}
 		}()
@@ -245,6 +257,30 @@ func (l *link) Follow(ctx context.Context, scope cluster.Scope, deliver func(clu
 		<-done
 	}
 	return ctx.Err()
+}
+
+// followLate has followers begin later from now on.
+func (l *link) followLate(late time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.late = late
+}
+
+// waitLate returns when a follower begins, or false if ctx ends first.
+func (l *link) waitLate(ctx context.Context) bool {
+	l.mu.Lock()
+	late := l.late
+	l.mu.Unlock()
+	select {
+	case <-time.After(late):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (l *link) Placement(ctx context.Context, machine cluster.MachineID, unit cluster.UnitName) (cluster.Placement, error) {
+	return guarded(l, func() (cluster.Placement, error) { return l.Store.Placement(ctx, machine, unit) })
 }
 
 func (l *link) Content(ctx context.Context, hash cluster.Hash) (string, error) {
@@ -289,6 +325,16 @@ func (l *link) States(ctx context.Context, id cluster.MachineID) ([]cluster.Unit
 }
 
 func (l *link) PutStates(ctx context.Context, lease int64, id cluster.MachineID, changed []cluster.UnitState, gone []cluster.UnitName) error {
+	l.mu.Lock()
+	astray := l.astray
+	l.astray = false
+	if astray {
+		l.strayed = func() error { return l.Store.PutStates(context.Background(), lease, id, changed, gone) }
+	}
+	l.mu.Unlock()
+	if astray {
+		return cluster.ErrUnavailable
+	}
 	return l.pass(func() error { return l.Store.PutStates(ctx, lease, id, changed, gone) })
 }
 
