@@ -153,12 +153,12 @@ func (c *Cluster) catchUp(ctx context.Context) error {
 // Write sends the request to the sequencer and waits until this member has
 // learnt the outcome. After an error that is no refusal it may have happened.
 func (c *Cluster) Write(ctx context.Context, write keyspace.Write) (Answer, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
+	o := newOrder(fmt.Sprintf("%s-%020d", c.name, c.orders.Add(1)), write)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience+taking(o.bytes()), errTimeout)
 	defer cancel()
 	if err := c.ready(ctx); err != nil {
 		return Answer{}, err
 	}
-	o := newOrder(fmt.Sprintf("%s-%020d", c.name, c.orders.Add(1)), write)
 	if err := c.Limits.admit(o); err != nil {
 		return Answer{}, err
 	}

@@ -36,7 +36,7 @@ func (c *Cluster) doubt(ctx context.Context) {
 		return
 	}
 	select {
-	case <-time.After(doubtFor):
+	case <-time.After(doubtFor + taking(3*len(oldest[0].Value))):
 	case <-ctx.Done():
 		return
 	}

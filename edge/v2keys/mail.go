@@ -32,6 +32,14 @@ func readLetter(key, record []byte) letter {
 	return l
 }
 
+func (l letter) bytes() int {
+	bytes := 0
+	for _, o := range l.orders {
+		bytes += o.bytes()
+	}
+	return bytes
+}
+
 func (l letter) queued() []queued {
 	orders := make([]queued, len(l.orders))
 	for i, o := range l.orders {
@@ -145,7 +153,7 @@ func (c *Cluster) handOn(ctx context.Context, left []queued) {
 
 // mail leaves a letter in etcd.
 func (c *Cluster) mail(ctx context.Context, l letter) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience+taking(l.bytes()), errTimeout)
 	defer cancel()
 	if err := c.post(ctx, l); err != nil {
 		for _, o := range l.orders {
@@ -162,7 +170,7 @@ func (c *Cluster) post(ctx context.Context, l letter) error {
 	defer c.posting.Unlock()
 	note := postedPrefix + c.Member
 	for {
-		attempt, stop := context.WithTimeout(ctx, attemptTime)
+		attempt, stop := context.WithTimeout(ctx, attemptTime+taking(l.bytes()))
 		done, err := c.Client.Txn(attempt).If(clientv3.Compare(clientv3.ModRevision(note), "=", c.noted)).
 			Then(l.left(), clientv3.OpPut(note, l.id)).Else(clientv3.OpGet(note)).Commit()
 		stop()

@@ -264,12 +264,12 @@ func (t *term) write(ctx context.Context, d draft) error {
 // is lost. Each attempt compares the office and that the index has not moved, so
 // the transaction is carried out once at most. errDeposed says that it never will be.
 func (t *term) persist(ctx context.Context, d draft, then []clientv3.Op) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience+taking(d.bytes), errTimeout)
 	defer cancel()
 	guards := []clientv3.Cmp{t.guard, clientv3.Compare(clientv3.ModRevision(indexKey), "=", t.indexed)}
 	look := []clientv3.Op{clientv3.OpGet(indexKey), clientv3.OpGet(logKey(t.tree.Index()))}
 	for certain := true; ; certain = false {
-		attempt, stop := context.WithTimeout(ctx, attemptTime)
+		attempt, stop := context.WithTimeout(ctx, attemptTime+taking(d.bytes))
 		done, err := t.cluster.Client.Txn(attempt).If(guards...).Then(t.cluster.Limits.parted(then)...).Else(look...).Commit()
 		stop()
 		switch {

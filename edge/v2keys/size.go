@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -61,6 +62,12 @@ func (l Limits) nested() int { return l.operations() / 2 }
 
 // deepest is how many parts a key may have, each two operations.
 func (l Limits) deepest() int { return (l.nested()*l.nested() - ownOperations) / 2 }
+
+// taking is how much longer what has so many bytes may take: a slow disk's time.
+func taking(bytes int) time.Duration { return time.Duration(bytes) * time.Second / (1 << 20) }
+
+// bytes are what the order and its change take, at most.
+func (o order) bytes() int { return 4*(len(o.Value)+len(o.PrevValue)) + pathBytes(string(o.Key)) }
 
 // parted makes one transaction hold the operations, however many.
 func (l Limits) parted(operations []clientv3.Op) []clientv3.Op {
