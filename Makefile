@@ -80,9 +80,10 @@ machines: deps build ## real systemd, the real binary, real machines
 	  $$(command -v go) test -tags machines -count=1 -timeout 30m -v $(MACHINE_TESTS) | tee build/machines.log | grep --line-buffered -vE '^=== '
 
 .PHONY: bench
-bench: deps build ## the budgets of the design, measured, as a table
+bench: deps build $(REFERENCE) ## the budgets of the design, measured, as a table; the v2 API beside v3; discovery
 	$(SUDO) env "PATH=$$PATH" $$(command -v go) run ./test/bench -argosy $(ARGOSY)
 	$(SUDO) env "PATH=$$PATH" $$(command -v go) run ./test/scale
+	go test -tags store -run '^$$' -bench . ./test/v2cluster ./test/discovery
 
 .PHONY: bench-scale
 bench-scale: ## a million units placed, and their leader lost; takes minutes

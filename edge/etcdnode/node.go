@@ -53,6 +53,10 @@ type Member struct {
 	ID        uint64
 	Leader    func() uint64               // the id of who leads; 0 while nobody does
 	Raft      func() (index, term uint64) // how far it has applied
+	Removed   func(id uint64) bool        // whether there was such a member, which was removed
+	// Stats are etcd 2's statistics of this member since it began, as JSON: of itself,
+	// and of its followers, which means something while it leads.
+	Stats func() (self, leader []byte, err error)
 }
 
 // Run starts etcd and serves until ctx ends, or until etcd stops by itself, which
@@ -119,6 +123,8 @@ func memberOf(server *etcdserver.EtcdServer) Member {
 		ID:        uint64(server.MemberID()),
 		Leader:    func() uint64 { return uint64(server.Leader()) },
 		Raft:      func() (index, term uint64) { return server.AppliedIndex(), server.Term() },
+		Removed:   server.IsIDRemoved,
+		Stats:     func() (self, leader []byte, err error) { return statsOf(server) },
 	}
 }
 
