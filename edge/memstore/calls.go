@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,7 +91,7 @@ func (s *Store) GrantLease(ctx context.Context, ttl time.Duration) (int64, error
 	defer s.mu.Unlock()
 	s.lastID++
 	id := s.lastID
-	s.leases[id] = &lease{ttl: ttl, ends: time.AfterFunc(ttl, func() { s.EndLease(id) })}
+	s.leases[id] = &lease{ttl: ttl, ends: s.on.AfterFunc(ttl, func() { s.EndLease(id) })}
 	return id, nil
 }
 
@@ -135,6 +136,7 @@ func (s *Store) end(id int64) {
 			changes = append(changes, change{key: k, gone: ending(fact.changed)})
 		}
 	}
+	slices.SortFunc(changes, func(a, b change) int { return a.key.compare(b.key) })
 	s.write(changes...)
 }
 
@@ -142,6 +144,9 @@ func (s *Store) end(id int64) {
 func ending(event cluster.Event) cluster.Event {
 	if state, is := event.(cluster.StateChanged); is {
 		return cluster.StateGone{Machine: state.State.Machine, Unit: state.State.Unit}
+	}
+	if word, is := event.(cluster.SuspicionChanged); is {
+		return cluster.SuspicionGone{Target: word.Suspicion.Target, Prober: word.Suspicion.Prober}
 	}
 	return cluster.MachineGone{ID: event.(cluster.MachineChanged).Machine.ID}
 }
@@ -161,7 +166,9 @@ func (s *Store) PutMachine(ctx context.Context, m cluster.Machine) (cluster.Mach
 	if s.facts[machineKey(m.ID)].revision != m.Revision {
 		return cluster.Machine{}, fmt.Errorf("machine %q: %w", m.ID, cluster.ErrConflict)
 	}
-	m.Revision = s.write(change{key: machineKey(m.ID), changed: cluster.MachineChanged{Machine: m}, lease: m.Lease})
+	m.Revision = s.write(
+		change{key: machineKey(m.ID), changed: cluster.MachineChanged{Machine: m}, lease: m.Lease},
+		change{key: departedKey(m.ID), gone: cluster.DepartedGone{Machine: m.ID}})
 	return m, nil
 }
 

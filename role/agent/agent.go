@@ -26,6 +26,7 @@ type Leases interface {
 type Machines interface {
 	Machine(ctx context.Context, id cluster.MachineID) (cluster.Machine, error)
 	PutMachine(ctx context.Context, m cluster.Machine) (cluster.Machine, error)
+	Depart(ctx context.Context, id cluster.MachineID, lease int64, at time.Time) error
 }
 
 // Placements tells what the machine must run.
@@ -90,10 +91,13 @@ type Config struct {
 	// Revision and Since.
 	Machine cluster.Machine
 	// TTL is how long the machine counts as there after its last sign of life.
-	TTL     time.Duration
-	Peers   Peers // nil where other machines cannot be asked
-	Log     *slog.Logger
-	Runtime runtime.Runtime // nil for Go's own
+	TTL   time.Duration
+	Peers Peers // nil where other machines cannot be asked
+	// Assigned, if set, is told of all that is assigned to the machine, before the
+	// agent acts on it: one watch serves both. It must not wait.
+	Assigned func(cluster.Batch)
+	Log      *slog.Logger
+	Runtime  runtime.Runtime // nil for Go's own
 }
 
 // Bounds of what goes on at a time, and how often.
@@ -168,6 +172,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	parts.Go(func() {
 		_ = a.store.Follow(ctx, cluster.Assigned(a.config.Machine.ID), func(b cluster.Batch) error { // ends with ctx
 			a.health.contact(a.on.Now())
+			a.heedAssigned(b)
 			return a.mail.Send(ctx, placed{b})
 		})
 	})

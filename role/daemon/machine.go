@@ -18,8 +18,10 @@ import (
 	"argosy/edge/fleetconf"
 	"argosy/edge/host"
 	"argosy/edge/httpapi"
+	"argosy/edge/probe"
 	"argosy/edge/systemd"
 	"argosy/role/agent"
+	"argosy/role/detector"
 )
 
 // Systemd is this machine's systemd, for the agent, the API and the end of fleetd.
@@ -37,8 +39,25 @@ type machine struct {
 	podman  string // its version; empty where there is none
 	systemd Systemd
 	disk    agent.Disk
+	echoes  echoes                         // nil where this machine cannot probe others
 	listen  func() ([]net.Listener, error) // for fleetctl
 	notify  func(state string)             // says something to systemd, see sd_notify(3)
+}
+
+// echoes asks other machines' kernels whether they run.
+type echoes interface {
+	detector.Echoes
+	Close() error
+}
+
+// openEchoes is nil where the kernel does not let us: then others probe alone.
+func openEchoes(log *slog.Logger) echoes {
+	socket, err := probe.Open()
+	if err != nil {
+		log.Warn("this machine probes no others", "error", err)
+		return nil
+	}
+	return socket
 }
 
 // thisMachine looks around once: a Podman that is installed later counts when
@@ -55,7 +74,7 @@ func thisMachine(ctx context.Context, config fleetconf.Config, log *slog.Logger)
 	folders := systemd.DefaultFolders()
 	folders.Units = config.UnitsDirectory
 	return machine{
-		facts: facts, podman: podman, systemd: systemd.NewManager(systemd.PrivateSocket, folders), disk: systemd.NewFiles(folders), listen: listenLocal,
+		facts: facts, podman: podman, echoes: openEchoes(log), systemd: systemd.NewManager(systemd.PrivateSocket, folders), disk: systemd.NewFiles(folders), listen: listenLocal,
 		// A lost word costs at most a restart, and systemd says so.
 		notify: func(state string) { _, _ = daemon.SdNotify(false, state) },
 	}, nil
