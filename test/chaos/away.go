@@ -7,7 +7,7 @@ import (
 
 // settle is how long after a machine is back what its absence has brought about
 // may still be put right: copies ended, units placed.
-const settle = 40 * time.Second
+const settle = 15 * time.Second
 
 // lost lists when a machine could be taken for lost, and when what follows from
 // that may still come: from the beginning of a fault until settle after its end,

@@ -17,15 +17,15 @@ import (
 )
 
 const (
-	roundLength = 100 * time.Second // of faults; then they stop
-	converging  = 90 * time.Second  // what the cluster may then take
-	silence     = 8 * time.Second   // of the store, when all is done
-	listening   = 45 * time.Second  // for that silence
+	roundLength = 60 * time.Second // of faults; then they stop
+	converging  = 90 * time.Second // what the cluster may then take
+	silence     = 8 * time.Second  // of the store, when all is done
+	listening   = 45 * time.Second // for that silence
 )
 
-// TestChaos breaks real machines at random for rounds until MINUTES are over (one
-// round unless said), under a load of units; in each the faults then stop, all
-// must converge and fall silent, and what really ran must have kept the laws.
+// TestChaos breaks real machines at random, round after round, until MINUTES are
+// over (two unless said), under a load of units; in each the faults then stop,
+// all must converge and fall silent, and what really ran must have kept the laws.
 // SEED repeats a round's draws.
 func TestChaos(t *testing.T) {
 	seed, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64)
@@ -34,7 +34,7 @@ func TestChaos(t *testing.T) {
 	}
 	minutes, err := strconv.Atoi(os.Getenv("MINUTES"))
 	if err != nil {
-		minutes = 1
+		minutes = 2
 	}
 	m := up(t)
 	deadline := time.Now().Add(time.Duration(minutes) * time.Minute)
