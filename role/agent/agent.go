@@ -32,6 +32,7 @@ type Machines interface {
 // Placements tells what the machine must run.
 type Placements interface {
 	Follow(ctx context.Context, scope cluster.Scope, deliver func(cluster.Batch) error) error
+	Placement(ctx context.Context, machine cluster.MachineID, unit cluster.UnitName) (cluster.Placement, error)
 	Content(ctx context.Context, hash cluster.Hash) (string, error)
 }
 
@@ -93,6 +94,7 @@ type Config struct {
 	// TTL is how long the machine counts as there after its last sign of life.
 	TTL   time.Duration
 	Peers Peers // nil where other machines cannot be asked
+	Fence Fence // nil where units cannot be bound to one
 	// Assigned, if set, is told of all that is assigned to the machine, before the
 	// agent acts on it: one watch serves both. It must not wait.
 	Assigned func(cluster.Batch)
@@ -133,6 +135,7 @@ type Agent struct {
 	gates *runtime.Semaphore // for fetches
 	tasks *runtime.Group
 
+	fenced      fenced
 	self        *self
 	presence    presence
 	endPresence context.CancelFunc // set when Run has begun
@@ -151,7 +154,8 @@ func New(config Config, store Store, systemd Systemd, disk Disk) *Agent {
 		config: config, on: on, store: store, systemd: systemd, disk: disk, log: config.Log,
 		begun: runtime.NewGate(on), bell: bell, mail: runtime.NewMailbox[message](on, bell, mailRoom),
 		slots: runtime.NewSemaphore(on, parallel), gates: runtime.NewSemaphore(on, fetches), tasks: runtime.NewGroup(on),
-		self: newSelf(config, on, present.bell), presence: present,
+		fenced: fenced{bell: on.NewBell(), units: map[cluster.UnitName]bool{}},
+		self:   newSelf(config, on, present.bell), presence: present,
 	}
 }
 
@@ -169,6 +173,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	parts := runtime.NewGroup(a.on)
 	parts.Go(func() { a.stayPresent(present) })
+	parts.Go(func() { a.keepFence(ctx) })
 	parts.Go(func() {
 		_ = a.store.Follow(ctx, cluster.Assigned(a.config.Machine.ID), func(b cluster.Batch) error { // ends with ctx
 			a.health.contact(a.on.Now())

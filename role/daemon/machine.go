@@ -15,6 +15,7 @@ import (
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/edge/authority"
+	"argosy/edge/fence"
 	"argosy/edge/fleetconf"
 	"argosy/edge/host"
 	"argosy/edge/httpapi"
@@ -39,6 +40,7 @@ type machine struct {
 	podman  string // its version; empty where there is none
 	systemd Systemd
 	disk    agent.Disk
+	fence   agent.Fence                    // nil where there is none
 	echoes  echoes                         // nil where this machine cannot probe others
 	listen  func() ([]net.Listener, error) // for fleetctl
 	notify  func(state string)             // says something to systemd, see sd_notify(3)
@@ -73,11 +75,19 @@ func thisMachine(ctx context.Context, config fleetconf.Config, log *slog.Logger)
 	}
 	folders := systemd.DefaultFolders()
 	folders.Units = config.UnitsDirectory
+	files := systemd.NewFiles(folders)
 	return machine{
-		facts: facts, podman: podman, echoes: openEchoes(log), systemd: systemd.NewManager(systemd.PrivateSocket, folders), disk: systemd.NewFiles(folders), listen: listenLocal,
+		facts: facts, podman: podman, echoes: openEchoes(log), systemd: systemd.NewManager(systemd.PrivateSocket, folders), disk: files, listen: listenLocal,
+		fence: fenceHere{fence.Term(fence.DefaultTerm), files},
 		// A lost word costs at most a restart, and systemd says so.
 		notify: func(state string) { _, _ = daemon.SdNotify(false, state) },
 	}, nil
+}
+
+// fenceHere is this machine's fence: until when it stands, and who is behind it.
+type fenceHere struct {
+	fence.Term
+	*systemd.Files
 }
 
 // fleetSocket is where fleetctl looks, also when systemd does not listen there for us.

@@ -74,7 +74,7 @@ func assemble(config Config, on machine) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	given := agent.Config{Machine: p.machine(), TTL: settings.AgentTTL, Log: p.log}
+	given := agent.Config{Machine: p.machine(), TTL: settings.AgentTTL, Fence: on.fence, Log: p.log}
 	if settings.HasTLS() {
 		given.Peers = peers{secrets}
 	}

@@ -29,6 +29,7 @@ type Backend interface {
 	Machine(ctx context.Context, id cluster.MachineID) (cluster.Machine, error)
 	PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels, error)
 	Labels(ctx context.Context, id cluster.MachineID) (cluster.Labels, error)
+	Placement(ctx context.Context, machine cluster.MachineID, unit cluster.UnitName) (cluster.Placement, error)
 	States(ctx context.Context, machine cluster.MachineID) ([]cluster.UnitState, error)
 	PutStates(ctx context.Context, lease int64, machine cluster.MachineID, changed []cluster.UnitState, gone []cluster.UnitName) error
 
@@ -63,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"deposed leader's writes fail":                   testDeposed,
 		"each decision stands on its own guards":         testGuards,
 		"a placement is guarded by its labels too":       testLabelled,
+		"a placement is read as it stands":               testPlacement,
 		"every kind of decision":                         testDecisions,
 		"a thousand decisions in one Commit":             testThousand,
 		"a placement is decided once in a Commit":        testTwice,
