@@ -193,10 +193,12 @@ func (m *machines) shown(ctx context.Context, machine string, units []Unit) (map
 	}
 	names := map[cluster.MachineID]string{}
 	for _, machine := range there.Machines {
-		names[machine.ID] = machine.Name
+		if !machine.OutOfTouch {
+			names[machine.ID] = machine.Name
+		}
 	}
 	if len(names) != len(m.all) {
-		return nil, fmt.Errorf("%d machines are there: %v", len(names), names)
+		return nil, fmt.Errorf("%d machines are there and in touch: %v", len(names), names)
 	}
 	shown := map[string]Shown{}
 	for _, u := range units {
@@ -234,7 +236,7 @@ func (m *machines) runs(ctx context.Context, h *History) ([]Run, error) {
 				return err
 			}
 			out, err := m.try(ctx, machine.Name, "journalctl", "-t", "witness", "-o", "json", "-q",
-				"--output-fields=MESSAGE,_BOOT_ID,_SYSTEMD_INVOCATION_ID", fmt.Sprintf("--since=@%d", booted.Add(h.From).Unix()))
+				"--output-fields=MESSAGE,_BOOT_ID,_PID", fmt.Sprintf("--since=@%d", booted.Add(h.From).Unix()))
 			if err != nil {
 				return err
 			}

@@ -109,29 +109,30 @@ func TestTextHasItsVersion(t *testing.T) {
 }
 
 func TestReadJournal(t *testing.T) {
-	output := `{"MESSAGE":"start x.service 1 100.25","_BOOT_ID":"a","_SYSTEMD_INVOCATION_ID":"i"}
-{"MESSAGE":"start y.service 3 101.00","_BOOT_ID":"a","_SYSTEMD_INVOCATION_ID":"j"}
-{"MESSAGE":"stop x.service 1 102.5","_BOOT_ID":"a","_SYSTEMD_INVOCATION_ID":"i"}
-{"MESSAGE":"stop z.service 1 102.6","_BOOT_ID":"a","_SYSTEMD_INVOCATION_ID":"before"}
-{"MESSAGE":"start y.service 3 130.5","_BOOT_ID":"b","_SYSTEMD_INVOCATION_ID":"j"}
+	output := `{"MESSAGE":"start x.service 1 0 100.25","_BOOT_ID":"a","_PID":"i"}
+{"MESSAGE":"start y.service 3 7 101.00","_BOOT_ID":"a","_PID":"j"}
+{"MESSAGE":"stop x.service 1 0 102.5","_BOOT_ID":"a","_PID":"i"}
+{"MESSAGE":"stop z.service 1 0 102.6","_BOOT_ID":"a","_PID":"before"}
+{"MESSAGE":"start y.service 3 9 130.5","_BOOT_ID":"b","_PID":"j"}
 `
 	runs, err := ReadJournal("core-01", []byte(output), map[string]Span{"a": {110 * second, 130 * second}}, []Fault{fault(Kill, "core-02", 112*second, 0), fault(Kill, "core-01", 115*second, 0)})
 	want := []Run{
-		{"x.service", "core-01", 1, Span{100250 * time.Millisecond, 102500 * time.Millisecond}},
-		{"y.service", "core-01", 3, Span{101 * second, 115 * second}},
-		{"y.service", "core-01", 3, Span{130500 * time.Millisecond, 0}},
+		{"x.service", "core-01", 1, 0, Span{100250 * time.Millisecond, 102500 * time.Millisecond}},
+		{"y.service", "core-01", 3, 7, Span{101 * second, 115 * second}},
+		{"y.service", "core-01", 3, 9, Span{130500 * time.Millisecond, 0}},
 	}
 	if err != nil || !slices.Equal(runs, want) {
 		t.Errorf("%+v, %v", runs, err)
 	}
 	for line, says := range map[string]string{
-		`{"MESSAGE":"start x 1`:         "read the journal of core-01: unexpected end",
-		`{"MESSAGE":[1,2]}`:             "read the journal of core-01: a message that is no text: {\"MESSAGE\":[1,2]}",
-		`{}`:                            "read the journal of core-01: a message that is no text: {}",
-		`{"MESSAGE":"hello"}`:           `read the journal of core-01: "hello" is nothing that a witness says`,
-		`{"MESSAGE":"start x one 1.0"}`: `read the journal of core-01: "start x one 1.0": the version is no number`,
-		`{"MESSAGE":"start x 1 NaN"}`:   `read the journal of core-01: "start x 1 NaN": the time is no number of seconds`,
-		`{"MESSAGE":"start x 1 -1"}`:    `read the journal of core-01: "start x 1 -1": the time is no number of seconds`,
+		`{"MESSAGE":"start x 1`:           "read the journal of core-01: unexpected end",
+		`{"MESSAGE":[1,2]}`:               "read the journal of core-01: a message that is no text: {\"MESSAGE\":[1,2]}",
+		`{}`:                              "read the journal of core-01: a message that is no text: {}",
+		`{"MESSAGE":"hello"}`:             `read the journal of core-01: "hello" is nothing that a witness says`,
+		`{"MESSAGE":"start x one 0 1.0"}`: `read the journal of core-01: "start x one 0 1.0": the version is no number`,
+		`{"MESSAGE":"start x 1 a 1.0"}`:   `read the journal of core-01: "start x 1 a 1.0": the token is no number`,
+		`{"MESSAGE":"start x 1 0 NaN"}`:   `read the journal of core-01: "start x 1 0 NaN": the time is no number of seconds`,
+		`{"MESSAGE":"start x 1 0 -1"}`:    `read the journal of core-01: "start x 1 0 -1": the time is no number of seconds`,
 	} {
 		if _, err := ReadJournal("core-01", []byte(line), nil, nil); err == nil || !strings.HasPrefix(err.Error(), says) {
 			t.Errorf("%s: %v, expected %s", line, err, says)

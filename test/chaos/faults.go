@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"argosy/core/cluster"
 )
 
 // Fault is something broken for a while, as drawn and as done.
@@ -70,7 +72,7 @@ var kinds = []Kind{
 
 const (
 	firstFault  = 2 * time.Second // after the units have begun to run
-	longest     = 22 * time.Second
+	longest     = 40 * time.Second
 	mostAtOnce  = 3
 	overQuorum  = 10              // one in so many may take the store's majority
 	daemonSlack = 8 * time.Second // around a machine's own faults: it must be up to have a daemon's
@@ -105,10 +107,14 @@ func Draw(seed uint64, machines []Machine, length time.Duration) []Fault {
 
 func draw(random *rand.Rand, kinds []Kind, machines []Machine, at, length time.Duration) Fault {
 	f := Fault{Kind: kinds[random.IntN(len(kinds))], Machine: machines[random.IntN(len(machines))].Name, After: at}
-	// Short ones are as interesting as those that outlast every patience.
-	f.For = between(random, 200*time.Millisecond, 4*time.Second)
-	if random.IntN(2) == 0 {
-		f.For = between(random, 4*time.Second, longest)
+	// Short ones are as interesting as those that outlast a lease, or a fence.
+	switch random.IntN(6) {
+	case 0:
+		f.For = between(random, cluster.FenceHold, longest)
+	case 1, 2:
+		f.For = between(random, cluster.FenceTime/2, 2*cluster.FenceTime)
+	default:
+		f.For = between(random, 200*time.Millisecond, 4*time.Second)
 	}
 	f.For = min(f.For, length-at)
 	switch f.Kind {

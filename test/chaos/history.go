@@ -52,8 +52,9 @@ type Unit struct {
 type Run struct {
 	Unit    string
 	Machine string
-	Version int // of the unit's text
-	Span        // To is when it said that it stops, or when its machine ended
+	Version int   // of the unit's text
+	Token   int64 // its fencing token; 0 where it has none
+	Span          // To is when it said that it stops, or when its machine ended
 }
 
 // Open says whether the process still runs.

@@ -19,7 +19,7 @@ import (
 //
 //	witness UNIT VERSION [SECONDS]
 const Witness = `#!/bin/sh
-say() { read -r up idle </proc/uptime; echo "$1 $unit $version $up"; }
+say() { read -r up idle </proc/uptime; echo "$1 $unit $version ${FLEET_FENCING_TOKEN:-0} $up"; }
 unit=$1 version=$2
 trap 'say stop; exit 0' TERM
 say start
@@ -28,18 +28,19 @@ while :; do sleep infinity & wait $!; done
 `
 
 // entry is what a line of journalctl -o json holds for us. A message that is no
-// text comes as numbers.
+// text comes as numbers. A process is known by its number: systemd's invocation id
+// is that of the unit when journald reads the line, which may be the next one's.
 type entry struct {
-	Message    any    `json:"MESSAGE"`
-	Boot       string `json:"_BOOT_ID"`
-	Invocation string `json:"_SYSTEMD_INVOCATION_ID"`
+	Message any    `json:"MESSAGE"`
+	Boot    string `json:"_BOOT_ID"`
+	PID     string `json:"_PID"`
 }
 
 // ReadJournal makes runs of what the witnesses said on one machine: the output
 // of journalctl -o json, and when each of its boots but the running one ended.
 func ReadJournal(machine string, output []byte, ended map[string]Span, faults []Fault) ([]Run, error) {
 	var runs []Run
-	open := map[string]int{} // by boot and invocation
+	open := map[string]int{} // by boot and process
 	boots := map[int]string{}
 	lines := bufio.NewScanner(bytes.NewReader(output))
 	lines.Buffer(nil, 1<<20)
@@ -56,7 +57,7 @@ func ReadJournal(machine string, output []byte, ended map[string]Span, faults []
 		if err != nil {
 			return nil, fmt.Errorf("read the journal of %s: %w", machine, err)
 		}
-		key := e.Boot + "/" + e.Invocation
+		key := e.Boot + "/" + e.PID
 		at, begun := open[key]
 		switch {
 		case word == "start":
@@ -90,18 +91,22 @@ func powerCut(machine string, between Span, faults []Fault) Time {
 // parseWords reads a line of the witness.
 func parseWords(said string) (word string, r Run, err error) {
 	words := strings.Fields(said)
-	if len(words) != 4 || words[0] != "start" && words[0] != "stop" {
+	if len(words) != 5 || words[0] != "start" && words[0] != "stop" {
 		return "", Run{}, fmt.Errorf("%q is nothing that a witness says", said)
 	}
 	version, err := strconv.Atoi(words[2])
 	if err != nil {
 		return "", Run{}, fmt.Errorf("%q: the version is no number", said)
 	}
-	up, err := strconv.ParseFloat(words[3], 64)
+	token, err := strconv.ParseInt(words[3], 10, 64)
+	if err != nil {
+		return "", Run{}, fmt.Errorf("%q: the token is no number", said)
+	}
+	up, err := strconv.ParseFloat(words[4], 64)
 	if err != nil || !(up >= 0 && up <= math.MaxInt32) {
 		return "", Run{}, fmt.Errorf("%q: the time is no number of seconds", said)
 	}
-	return words[0], Run{Unit: words[1], Version: version, Span: Span{From: Time(up * float64(time.Second)).Round(10 * time.Millisecond)}}, nil
+	return words[0], Run{Unit: words[1], Version: version, Token: token, Span: Span{From: Time(up * float64(time.Second)).Round(10 * time.Millisecond)}}, nil
 }
 
 // ReadBoots reads journalctl --list-boots -o json: when each boot but the last

@@ -157,10 +157,13 @@ func (h *History) crowded(u Unit, r Run, t, end Time) bool {
 }
 
 // checkAtMostOnce is law 2: no two copies while both kernels ran, and for a
-// bounded time after one that stalled goes on.
+// bounded time after one that stalled goes on; and a token that grows.
 func (h *History) checkAtMostOnce(u Unit, runs []Run, end Time) (found []Violation) {
 	for i, a := range runs {
 		for _, b := range runs[i+1:] {
+			if a.Machine != b.Machine && b.Token <= a.Token {
+				found = append(found, Violation{2, u.Name, b.Machine, b.From, fmt.Sprintf("has the fencing token %d, and %d was given to %s before", b.Token, a.Token, a.Machine)})
+			}
 			both, yes := overlap(a.Span, b.Span, end)
 			if !yes || a.Machine == b.Machine {
 				continue

@@ -13,7 +13,7 @@ const second = time.Second
 var five = []Machine{{"core-01", true}, {"core-02", true}, {"core-03", true}, {"core-04", false}, {"core-05", false}}
 
 func run(unit, machine string, from, to Time) Run {
-	return Run{Unit: unit, Machine: machine, Version: 1, Span: Span{from, to}}
+	return Run{Unit: unit, Machine: machine, Version: 1, Token: int64(from), Span: Span{from, to}}
 }
 
 func fault(kind Kind, machine string, from, to Time) Fault {
@@ -67,6 +67,7 @@ func TestLaws(t *testing.T) {
 		"twice long after the kernel goes on":  {History{Runs: []Run{run("alone.service", "core-04", 30*second, 112*second), run("alone.service", "core-05", 80*second, 0)}, Faults: []Fault{fault(Pause, "core-04", 40*second, 90*second)}}, "2 alone.service core-05,6 alone.service core-04"},
 		"twice, asked for or not":              {History{Runs: []Run{run("alone.service", "core-04", 30*second, 52*second), run("alone.service", "core-05", 51*second, 0)}, Requests: []Request{launch("alone.service", 50*second)}}, "2 alone.service core-05"},
 		"one after the other, fenced":          {History{Runs: []Run{run("alone.service", "core-04", 30*second, 50*second), run("alone.service", "core-05", 81*second, 0)}, Faults: []Fault{fault(Partition, "core-04", 40*second, 100*second)}}, ""},
+		"a token that does not grow":           {History{Runs: []Run{run("alone.service", "core-04", 30*second, 50*second), {"alone.service", "core-05", 1, 7, Span{81 * second, 0}}}, Faults: []Fault{fault(Partition, "core-04", 40*second, 100*second)}}, "2 alone.service core-05"},
 		"rivals together":                      {History{Runs: []Run{run("rival@1.service", "core-04", 1*second, 0), run("rival@2.service", "core-04", 9*second, 0)}}, "5 rival@2.service core-04"},
 		"rivals apart":                         {History{Runs: []Run{run("rival@1.service", "core-04", 1*second, 0), run("rival@2.service", "core-05", 9*second, 0)}}, ""},
 		"rivals one after the other":           {History{Runs: []Run{run("rival@1.service", "core-04", 1*second, 9*second), run("rival@2.service", "core-04", 9*second, 0)}, Requests: []Request{launch("rival@1.service", 8*second)}}, ""},

@@ -28,7 +28,8 @@ func Units(prefix string) []Unit {
 			Unit{Name: instance("rival", i), Conflicts: prefix + "-rival@*.service", Calm: i == 1},
 			Unit{Name: instance("mate", i), MachineOf: instance("calm", i), Calm: i == 1},
 			Unit{Name: instance("few", i), MaxPerMachine: 2, Calm: i == 1},
-			Unit{Name: instance("once", i), Once: true, Calm: i == 1})
+			Unit{Name: instance("once", i), Once: true, Calm: i == 1},
+			Unit{Name: instance("alone", i), Fenced: true, Calm: i < 3})
 	}
 	return append(units, Unit{Name: prefix + "-each.service", Global: true, Calm: true})
 }
