@@ -50,7 +50,7 @@ func (e *Engine) act(ctx context.Context, now time.Time) (more bool, wait time.D
 	if e.term.Revision == 0 {
 		return false, wait
 	}
-	return false, min(wait, e.collect(ctx, now))
+	return false, min(wait, e.planAgain(now), e.collect(ctx, now))
 }
 
 // takeLead begins a term. The store's news of it, or of the rival that came

@@ -39,6 +39,7 @@ type Planner interface {
 	Learn(events ...cluster.Event)
 	Forget()
 	Judge(id cluster.MachineID, answers bool)
+	Clock
 	Plan(now time.Time, limit int) []schedule.Change
 	Retry(changes ...schedule.Change)
 	Unused() []cluster.Hash
@@ -93,6 +94,7 @@ type Engine struct {
 	unsettled []schedule.Change
 	collector collector
 	troubled  bool // the last call to the store did not reach it
+	held      bool // that failover is held has been said
 	status    atomic.Pointer[Status]
 
 	bell      runtime.Bell // rings for batches and questions
@@ -186,6 +188,7 @@ func (e *Engine) take(batch cluster.Batch) {
 		e.config.Planner.Forget()
 	}
 	e.config.Planner.Learn(batch.Events...)
+	e.observe(now)
 	e.campaign.learn(batch, now)
 	e.learnFates(batch)
 	e.known = batch.Revision
