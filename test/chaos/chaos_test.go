@@ -95,7 +95,7 @@ func (m *machines) play(ctx context.Context, h *History, seed uint64) error {
 		pace := rand.New(rand.NewPCG(seed, 0xace))
 		for now()-began < roundLength {
 			h.Requests = append(h.Requests, m.ask(ctx, load.Next(), h, down, pace))
-			if err := at(ctx, now()+between(pace, 200*time.Millisecond, 900*time.Millisecond)); err != nil {
+			if err := await(ctx, now()+between(pace, 200*time.Millisecond, 900*time.Millisecond)); err != nil {
 				return err
 			}
 		}
@@ -157,7 +157,7 @@ func (m *machines) breakAndMend(ctx context.Context, faults []Fault, began Time,
 	}
 	slices.SortStableFunc(acts, func(a, b act) int { return int(a.after - b.after) })
 	for _, a := range acts {
-		if err := at(ctx, began+a.after); err != nil {
+		if err := await(ctx, began+a.after); err != nil {
 			return err
 		}
 		f := a.fault
@@ -180,8 +180,8 @@ func (m *machines) breakAndMend(ctx context.Context, faults []Fault, began Time,
 	return nil
 }
 
-// at waits until a time has come.
-func at(ctx context.Context, t Time) error {
+// await waits until a time has come.
+func await(ctx context.Context, t Time) error {
 	select {
 	case <-time.After(t - now()):
 		return nil
@@ -205,7 +205,7 @@ func (m *machines) converge(ctx context.Context, h *History) (shown map[string]S
 		if now() > deadline {
 			return nil, not, err
 		}
-		if err := at(ctx, now()+2*time.Second); err != nil {
+		if err := await(ctx, now()+2*time.Second); err != nil {
 			return nil, nil, err
 		}
 	}
