@@ -229,12 +229,21 @@ func (m *machines) silent(ctx context.Context) error {
 	}
 }
 
-// clear destroys a round's units, so that the next begins with none.
+// clear destroys a round's units, so that the next begins with none. A request
+// that a busy host leaves without an answer is told and asked again.
 func (m *machines) clear(t *testing.T, h *History) {
 	t.Helper()
+	deadline := now() + converging
 	for _, u := range h.Units {
-		if outcome, err := m.send(t.Context(), m.all[0].Name, u, Wanted{}); outcome != Acknowledged {
-			t.Fatalf("destroy %s: %v", u.Name, err)
+		for {
+			outcome, err := m.send(t.Context(), m.all[0].Name, u, Wanted{})
+			if outcome == Acknowledged {
+				break
+			}
+			at := Violation{Unit: u.Name, Machine: m.all[0].Name, At: now(), Says: fmt.Sprintf("is not destroyed: %v", err)}
+			if t.Log(at); now() > deadline {
+				t.Fatal(m.story(t.Context(), h, []Violation{at}))
+			}
 		}
 	}
 	if _, not, err := m.converge(t.Context(), h); err != nil || len(not) > 0 {
