@@ -91,6 +91,9 @@ func asWrite(change schedule.Change) (write, error) {
 		w.ground = ground{machine, c.MachineRevision, c.LabelsRevision}
 		w.guards = []*pb.Compare{hasRevision(unitKey(unit), c.UnitRevision)}
 		err = w.put(placementKey(machine, unit), c.Placement)
+		if c.FromGone {
+			w.guards = append(w.guards, hasRevision(machineKey(c.From), 0))
+		}
 		if c.Moves() {
 			w.delete(placementKey(c.From, unit))
 		}

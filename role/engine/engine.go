@@ -85,6 +85,7 @@ type Engine struct {
 	on       runtime.Runtime
 	campaign campaign
 	court    *detect.Court
+	leases   []int64        // of lost machines, to be revoked
 	known    int64          // the revision up to which everything is known; 0 before the first batch
 	heard    time.Time      // when the store last said anything
 	silent   bool           // that it is away has been said

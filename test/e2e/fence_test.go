@@ -14,26 +14,27 @@ import (
 
 // once is a unit that runs once at most, and that writes into its machine's journal
 // all the time when it runs: seconds since the host booted, one clock for all its
-// machines. It is placed on core-03 first.
+// machines. It is never placed on core-01.
 func once(service string) string {
 	return "[Service]\nExecStart=/bin/sh -c 'echo token $FLEET_FENCING_TOKEN; " + service +
 		"while :; do read at idle </proc/uptime; echo at $at; sleep 0.2; done'\n" +
-		"[X-Fleet]\nPrefer=fence=first 100\nOnPartition=stop\n"
+		"[X-Fleet]\nMachineMetadata=fence=yes\nOnPartition=stop\n"
 }
 
-// onThree has units that prefer it placed on core-03.
-func onThree(t *testing.T, unit, text string) {
+// fenced places a unit on a machine other than core-01, which stays whole, and says
+// on which.
+func fenced(t *testing.T, unit, text string) string {
 	t.Helper()
-	cluster.must(t, "core-01", "fleetctl label core-03 fence=first")
-	t.Cleanup(func() {
-		cluster.do(t, "chaos", "heal", "core-03")
-		cluster.must(t, "core-03", "sudo systemctl unmask --runtime fleet; sudo systemctl start fleet")
-		cluster.whole(t, "hello@", 3)
-		cluster.must(t, "core-01", "fleetctl label core-03 fence-")
-	})
-	if on := cluster.placed(t, unit, text); on != "core-03" {
-		t.Fatalf("%s is on %s", unit, on)
+	for _, machine := range []string{"core-02", "core-03"} {
+		cluster.must(t, "core-01", "fleetctl label "+machine+" fence=yes")
+		t.Cleanup(func() {
+			cluster.do(t, "chaos", "heal", machine)
+			cluster.must(t, machine, "sudo systemctl unmask --runtime fleet; sudo systemctl start fleet")
+			cluster.whole(t, "hello@", 3)
+			cluster.must(t, "core-01", "fleetctl label "+machine+" fence-")
+		})
 	}
+	return cluster.placed(t, unit, text)
 }
 
 // uptime is the time by the clock that units write down.
@@ -100,16 +101,16 @@ func never(t *testing.T, unit string) {
 	}
 }
 
-// down waits until a unit writes nothing any more on core-03, and returns since when.
-func down(t *testing.T, unit string) float64 {
+// down waits until a unit has ended on a machine, and returns when it wrote last.
+func down(t *testing.T, machine, unit string) float64 {
 	t.Helper()
 	eventually(t, time.Minute, func() error {
-		if state := cluster.shell(t, "core-03", "systemctl is-active "+unit).stdout; state != "inactive\n" && state != "failed\n" {
+		if state := cluster.shell(t, machine, "systemctl is-active "+unit).stdout; state != "inactive\n" && state != "failed\n" {
 			return fmt.Errorf("%s is %s", unit, state)
 		}
 		return nil
 	})
-	all := lives(t, "core-03", unit)
+	all := lives(t, machine, unit)
 	return all[len(all)-1].last
 }
 
@@ -130,21 +131,22 @@ const slack = 3 * time.Second
 // Law 2. A machine that is cut off ends what runs once at most before the cluster
 // starts it elsewhere; what keeps running keeps running.
 func TestFenceUnderPartition(t *testing.T) {
-	onThree(t, "kept.service", strings.Replace(once(""), "OnPartition=stop", "OnPartition=keep", 1))
-	onThree(t, "db.service", once(""))
+	machine := fenced(t, "db.service", once(""))
+	kept := strings.Replace(once(""), "OnPartition=stop", "OnPartition=keep\nMachineOf=db.service", 1)
+	cluster.placed(t, "kept.service", kept)
 	cut := uptime(t)
-	cluster.do(t, "chaos", "partition", "core-03")
-	last := down(t, "db.service")
+	cluster.do(t, "chaos", "partition", machine)
+	last := down(t, machine, "db.service")
 	if ended := last - cut; ended > (facts.FenceTime + slack).Seconds() {
 		t.Errorf("it ran for %.1f s after the cut", ended)
 	}
-	eventually(t, 90*time.Second, func() error { return runsElsewhere(t, "db.service", "core-03", "core-01", 1) })
+	eventually(t, 90*time.Second, func() error { return runsElsewhere(t, "db.service", machine, "core-01", 1) })
 	elsewhere := lives(t, cluster.machineOf(t, "db.service"), "db.service")
 	t.Logf("cut at 0 s, down at %.1f s, up elsewhere at %.1f s", last-cut, elsewhere[0].first-cut)
-	if state := cluster.must(t, "core-03", "systemctl is-active kept.service"); state != "active\n" {
+	if state := cluster.must(t, machine, "systemctl is-active kept.service"); state != "active\n" {
 		t.Errorf("the unit that keeps running is %s", state)
 	}
-	cluster.do(t, "chaos", "heal", "core-03")
+	cluster.do(t, "chaos", "heal", machine)
 	cluster.whole(t, "db.service", 1)
 	cluster.whole(t, "kept.service", 1)
 	never(t, "db.service")
@@ -152,13 +154,13 @@ func TestFenceUnderPartition(t *testing.T) {
 
 // A unit that does not end when asked is killed.
 func TestFenceKills(t *testing.T) {
-	onThree(t, "deaf.service", once(`trap "" TERM; `))
+	machine := fenced(t, "deaf.service", once(`trap "" TERM; `))
 	cut := uptime(t)
-	cluster.do(t, "chaos", "partition", "core-03")
-	if ended := down(t, "deaf.service") - cut; ended > (facts.FenceTime + facts.FenceUnitStopTime + slack).Seconds() {
+	cluster.do(t, "chaos", "partition", machine)
+	if ended := down(t, machine, "deaf.service") - cut; ended > (facts.FenceTime + facts.FenceUnitStopTime + slack).Seconds() {
 		t.Errorf("it ran for %.1f s after the cut", ended)
 	}
-	cluster.do(t, "chaos", "heal", "core-03")
+	cluster.do(t, "chaos", "heal", machine)
 	runsAgain(t, "deaf.service")
 	never(t, "deaf.service")
 }
@@ -166,7 +168,7 @@ func TestFenceKills(t *testing.T) {
 // Whatever becomes of fleetd and of the fence's own process, systemd ends the unit
 // in time; and all is well again when they are.
 func TestFenceHoldsWithoutItsProcesses(t *testing.T) {
-	onThree(t, "held.service", once(""))
+	fenced(t, "held.service", once(""))
 	for _, line := range []string{
 		"sudo systemctl kill --kill-whom=main --signal=KILL fleet-fence",
 		"sudo systemctl kill --kill-whom=main --signal=STOP fleet-fence",
@@ -174,12 +176,11 @@ func TestFenceHoldsWithoutItsProcesses(t *testing.T) {
 		"sudo systemctl mask --runtime fleet && sudo systemctl kill --kill-whom=main --signal=KILL fleet",
 		"sudo systemctl kill --kill-whom=main --signal=STOP fleet fleet-fence && sudo systemctl daemon-reexec",
 	} {
-		cluster.do(t, "chaos", "heal", "core-03")
 		runsAgain(t, "held.service")
 		machine := cluster.machineOf(t, "held.service")
 		before := len(lives(t, machine, "held.service"))
-		done := uptime(t)
 		cluster.must(t, machine, line)
+		done := uptime(t)
 		eventually(t, time.Minute, func() error {
 			if n := len(lives(t, machine, "held.service")); n > before {
 				return nil // it has ended, and is up again already
@@ -202,14 +203,14 @@ func TestFenceHoldsWithoutItsProcesses(t *testing.T) {
 func TestFenceReboots(t *testing.T) {
 	// It asks systemd for more time to end, again and again, and gets it.
 	text := strings.Replace(once("trap : TERM; systemd-notify --ready; "), "echo at", "systemd-notify EXTEND_TIMEOUT_USEC=60000000; echo at", 1)
-	onThree(t, "stuck.service", strings.Replace(text, "[Service]\n", "[Service]\nType=notify\nNotifyAccess=all\n", 1))
+	machine := fenced(t, "stuck.service", strings.Replace(text, "[Service]\n", "[Service]\nType=notify\nNotifyAccess=all\n", 1))
 	booted := func(machine string) string { return cluster.must(t, machine, "cut -d' ' -f22 /proc/1/stat") }
-	one, three := booted("core-01"), booted("core-03")
+	one, before := booted("core-01"), booted(machine)
 	fell := uptime(t)
-	cluster.must(t, "core-03", "sudo systemctl kill --kill-whom=main --signal=KILL fleet-fence")
+	cluster.must(t, machine, "sudo systemctl kill --kill-whom=main --signal=KILL fleet-fence")
 	eventually(t, time.Minute, func() error {
-		if out := cluster.shell(t, "core-03", "cut -d' ' -f22 /proc/1/stat"); out.code != 0 || out.stdout == three {
-			return fmt.Errorf("core-03 has not booted again: %s", out.stderr)
+		if out := cluster.shell(t, machine, "cut -d' ' -f22 /proc/1/stat"); out.code != 0 || out.stdout == before {
+			return fmt.Errorf("it has not booted again: %s", out.stderr)
 		}
 		return nil
 	})
@@ -228,17 +229,17 @@ func TestFenceOfContainers(t *testing.T) {
 	importBox(t)
 	text := "[Container]\nImage=localhost/box\nPodmanArgs=--env=FLEET_FENCING_TOKEN\n" +
 		"Exec=/bin/sh -c 'echo token $FLEET_FENCING_TOKEN; while :; do read at idle </proc/uptime; echo at $at; sleep 0.2; done'\n" +
-		"[X-Fleet]\nPrefer=fence=first 100\nOnPartition=stop\n"
-	onThree(t, "box.container", text)
+		"[X-Fleet]\nMachineMetadata=fence=yes\nOnPartition=stop\n"
+	machine := fenced(t, "box.container", text)
 	cut := uptime(t)
-	cluster.must(t, "core-03", "sudo systemctl kill --kill-whom=main --signal=STOP fleet-fence fleet")
-	if ended := down(t, "box.service") - cut; ended > (facts.FenceTime + facts.FenceUnitStopTime + slack).Seconds() {
+	cluster.must(t, machine, "sudo systemctl kill --kill-whom=main --signal=STOP fleet-fence fleet")
+	if ended := down(t, machine, "box.service") - cut; ended > (facts.FenceTime + facts.FenceUnitStopTime + slack).Seconds() {
 		t.Errorf("it ran for %.1f s", ended)
 	}
-	if left := cluster.must(t, "core-03", "sudo podman ps -q"); left != "" {
+	if left := cluster.must(t, machine, "sudo podman ps -q"); left != "" {
 		t.Errorf("containers are left: %s", left)
 	}
-	cluster.must(t, "core-03", "sudo systemctl kill --kill-whom=main --signal=KILL fleet")
+	cluster.must(t, machine, "sudo systemctl kill --kill-whom=main --signal=KILL fleet")
 	runsAgain(t, "box.service")
 	never(t, "box.service")
 
