@@ -42,7 +42,7 @@ deps: ## install the Debian packages that are missing
 
 .PHONY: test
 test: ## every test there is, ring by ring, with the time of each
-	@mkdir -p build; rm -f build/rings; for ring in check store machines; do \
+	@mkdir -p build; rm -f build/rings; for ring in check store machines chaos; do \
 	  start=$$SECONDS; $(MAKE) --no-print-directory $$ring || exit 1; \
 	  printf '%-10s %4d s\n' $$ring $$((SECONDS - start)) >> build/rings; done; \
 	echo; cat build/rings
@@ -78,6 +78,11 @@ store: deps $(REFERENCE) ## three real members: killed, stopped, restored; the v
 machines: deps build ## real systemd, the real binary, real machines
 	$(SUDO) env "PATH=$$PATH" ARGOSY=$(abspath $(ARGOSY)) GOFLAGS=$(GOFLAGS) \
 	  $$(command -v go) test -tags machines -count=1 -timeout 30m -v $(MACHINE_TESTS) | tee build/machines.log | grep --line-buffered -vE '^=== '
+
+.PHONY: chaos
+chaos: deps build ## real machines broken at random under load, the laws checked; MINUTES=30, SEED=n
+	$(SUDO) env "PATH=$$PATH" ARGOSY=$(abspath $(ARGOSY)) GOFLAGS=$(GOFLAGS) MINUTES=$(MINUTES) SEED=$(SEED) \
+	  $$(command -v go) test -tags machines -count=1 -timeout 60m -v ./test/chaos | tee build/chaos.log | grep --line-buffered -vE '^=== '
 
 .PHONY: bench
 bench: deps build $(REFERENCE) ## the budgets of the design, measured, as a table; the v2 API beside v3; discovery

@@ -67,6 +67,7 @@ var layers = map[string]string{
 	"role/runtime":              "runtime",
 	"role/runtime/runtimetest":  "runtime",
 	"test/bench":                "test",
+	"test/chaos":                "test",
 	"test/discovery":            "test",
 	"test/e2e":                  "test",
 	"test/fleetclient":          "test",
