@@ -66,6 +66,7 @@ var layers = map[string]string{
 	"test/discovery":            "test",
 	"test/e2e":                  "test",
 	"test/fleetclient":          "test",
+	"test/sim/laws":             "test",
 	"test/v2cluster":            "test",
 	"test/v2diff":               "test",
 }
