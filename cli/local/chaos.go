@@ -24,7 +24,7 @@ func Chaos() *cobra.Command {
 	}{
 		{"kill", "End a machine at once, as a power cut does; its disk stays", (*lab.Cluster).Kill},
 		{"start", "Boot a machine that is off, from its own disk", (*lab.Cluster).Start},
-		{"pause", "Stop all of a machine's processes where they are", (*lab.Cluster).Pause},
+		{"pause", "Freeze a machine: nothing in it runs, nothing answers for it", (*lab.Cluster).Pause},
 		{"resume", "Let a paused machine go on", (*lab.Cluster).Resume},
 		{"reboot", "Reboot a machine in good order, and wait until it is up", (*lab.Cluster).Reboot},
 		{"heal", "Mend all that is broken in a machine's network", (*lab.Cluster).Heal},

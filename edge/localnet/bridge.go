@@ -41,6 +41,22 @@ func (n Namespace) AddBridge(ctx context.Context, address netip.Prefix) error {
 	})
 }
 
+// Unplug removes the link of a machine that is off. The kernel does so itself,
+// but some time after the machine's last process has ended, and until then the
+// name is taken: a boot right after a kill would fail.
+func (n Namespace) Unplug(ctx context.Context, machine string) error {
+	return n.Do(func() error {
+		_, err := run(ctx, "", "ip", "link", "delete", "dev", Port(machine))
+		if err == nil {
+			return nil
+		}
+		if _, gone := run(ctx, "", "ip", "link", "show", "dev", Port(machine)); gone != nil && ctx.Err() == nil {
+			return nil //nolint:nilerr // it is not there any more, which is what was wanted
+		}
+		return fmt.Errorf("unplug %s: %w", machine, err)
+	})
+}
+
 // run runs one command to its end; its error carries what the command said.
 func run(ctx context.Context, stdin string, argv ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)

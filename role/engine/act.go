@@ -85,7 +85,7 @@ func (e *Engine) plan(ctx context.Context, now time.Time) (more bool) {
 	events, err := e.config.Store.Commit(ctx, e.term, changes)
 	first := !e.troubled
 	e.troubled = errors.Is(err, cluster.ErrUnavailable)
-	log := e.config.Log.With("changes", len(changes), "written", len(events), "took", time.Since(now).Round(time.Microsecond))
+	log := e.config.Log.With("changes", len(changes), "written", len(events), "took", e.on.Now().Sub(now).Round(time.Microsecond))
 	switch {
 	case err == nil:
 		log.Info("committed")
@@ -132,7 +132,7 @@ func (e *Engine) resign(ctx context.Context) {
 	if leader.Revision == 0 || leader.Run != e.config.Run || e.campaign.unsure {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resignWithin)
+	ctx, cancel := e.on.WithTimeout(context.WithoutCancel(ctx), resignWithin)
 	defer cancel()
 	if err := e.config.Store.Resign(ctx, leader); err != nil {
 		e.config.Log.Warn("cannot resign; a standby takes over when this machine's lease ends", "error", err)

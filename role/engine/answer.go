@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"argosy/core/cluster"
 	"argosy/core/schedule"
+	"argosy/role/runtime"
 )
 
 var errEnded = errors.New("the engine of this machine has ended")
@@ -34,13 +34,16 @@ func (e *Engine) Why(ctx context.Context, unit cluster.UnitName) (schedule.Expla
 // schedule.Picture's does. Its errors are Why's.
 func (e *Engine) WhatIf(ctx context.Context, events ...cluster.Event) ([]schedule.Change, error) {
 	changes, err := ask(ctx, e, func() ([]schedule.Change, error) {
-		return e.config.Planner.WhatIf(time.Now(), events...), nil
+		return e.config.Planner.WhatIf(e.on.Now(), events...), nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("foretell what would change: %w", err)
 	}
 	return changes, nil
 }
+
+// question is what the loop is asked, and what has its asker wait no more.
+type question struct{ answer, drop func() }
 
 // ask has the loop, which alone may touch the picture, answer a question: between
 // batches, one in each turn, so that questions hold up no decision for longer than
@@ -51,41 +54,47 @@ func ask[T any](ctx context.Context, e *Engine, answer func() (T, error)) (T, er
 		answer T
 		err    error
 	}
-	replies := make(chan reply, 1) // the asker may have gone
-	question := func() {
+	var none T
+	if !e.begun.Load() {
+		return none, cluster.ErrUnavailable
+	}
+	replies := runtime.NewMailbox[reply](e.on, e.on.NewBell(), 1) // which has room though the asker may have gone
+	err := e.questions.Send(ctx, question{drop: replies.Close, answer: func() {
 		if e.known == 0 {
-			replies <- reply{err: cluster.ErrUnavailable}
+			replies.Offer(reply{err: cluster.ErrUnavailable})
 			return
 		}
 		told, err := answer()
-		replies <- reply{told, err}
+		replies.Offer(reply{told, err})
+	}})
+	var r reply
+	if err == nil {
+		r, err = replies.Receive(ctx)
 	}
-	var none T
-	select {
-	case <-e.begun:
-	default:
-		return none, cluster.ErrUnavailable
-	}
-	select {
-	case e.questions <- question:
-	case <-e.ended:
+	switch {
+	case errors.Is(err, runtime.ErrClosed):
 		return none, errEnded
-	case <-ctx.Done():
-		return none, ctx.Err()
+	case err != nil:
+		return none, err
 	}
-	select {
-	case r := <-replies: // the loop answers what it took
-		return r.answer, r.err
-	case <-ctx.Done():
-		return none, ctx.Err()
-	}
+	return r.answer, r.err
 }
 
-// answerOne answers a question if one waits.
-func (e *Engine) answerOne() {
-	select {
-	case question := <-e.questions:
-		question()
-	default:
+// answerOne answers a question if one waits, and says whether one did.
+func (e *Engine) answerOne() bool {
+	question, there := e.questions.Take()
+	if there {
+		question.answer()
+	}
+	return there
+}
+
+// answerNoMore sends away who asks, now and from now on.
+func (e *Engine) answerNoMore() {
+	e.questions.Close()
+	for !e.questions.Drained() {
+		if question, there := e.questions.Take(); there {
+			question.drop()
+		}
 	}
 }

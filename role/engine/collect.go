@@ -69,7 +69,7 @@ func (e *Engine) sweep(ctx context.Context, now time.Time) {
 	})
 	mark := e.collector.mark
 	e.collector = collector{next: now.Add(collectEvery)}
-	if len(unused) > collectAtOnce {
+	if len(unused) > len(still) { // more, or others than those that the last round has ended
 		e.collector.next = now
 	}
 	if len(still) == 0 {

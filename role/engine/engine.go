@@ -8,12 +8,12 @@ package engine
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"argosy/core/cluster"
 	"argosy/core/schedule"
+	"argosy/role/runtime"
 )
 
 // Store is what an engine needs of the store.
@@ -57,6 +57,7 @@ type Config struct {
 	// asked whenever the store says something.
 	MayLead func() bool
 	Log     *slog.Logger
+	Runtime runtime.Runtime // nil for Go's own
 }
 
 const (
@@ -65,6 +66,8 @@ const (
 	// queued is how many batches may wait during a commit; the follower holds
 	// the rest.
 	queued = 64
+	// asking is how many questions may wait for the loop; who asks more waits.
+	asking = 16
 	// silentAfter outlasts an etcd election. A store that confirms about once a
 	// second and is silent for this long is away.
 	silentAfter = 5 * time.Second
@@ -75,6 +78,7 @@ const (
 // Engine is one member's engine.
 type Engine struct {
 	config   Config
+	on       runtime.Runtime
 	campaign campaign
 	known    int64          // the revision up to which everything is known; 0 before the first batch
 	heard    time.Time      // when the store last said anything
@@ -87,15 +91,23 @@ type Engine struct {
 	troubled  bool // the last call to the store did not reach it
 	status    atomic.Pointer[Status]
 
-	questions    chan func() // for the loop to answer
-	begun, ended chan struct{}
+	bell      runtime.Bell // rings for batches and questions
+	batches   *runtime.Mailbox[cluster.Batch]
+	questions *runtime.Mailbox[question]
+	begun     atomic.Bool
 }
 
 // New returns an engine that does nothing before Run.
 func New(config Config) *Engine {
+	on := config.Runtime
+	if on == nil {
+		on = runtime.Real()
+	}
+	bell := on.NewBell()
 	return &Engine{
-		config: config, campaign: campaign{self: config.Machine, run: config.Run},
-		questions: make(chan func()), begun: make(chan struct{}), ended: make(chan struct{}),
+		config: config, on: on, campaign: campaign{self: config.Machine, run: config.Run}, bell: bell,
+		batches:   runtime.NewMailbox[cluster.Batch](on, bell, queued),
+		questions: runtime.NewMailbox[question](on, bell, asking),
 	}
 }
 
@@ -103,25 +115,20 @@ func New(config Config) *Engine {
 // resigns then, so that a standby takes over at once. It returns nil when ctx
 // ends. It is called once.
 func (e *Engine) Run(ctx context.Context) error {
-	following, stop := context.WithCancel(ctx)
-	batches := make(chan cluster.Batch, queued)
+	following, stop := e.on.WithCancel(ctx)
+	defer stop()
+	follower := runtime.NewGroup(e.on)
 	var ended error
-	var follower sync.WaitGroup
 	follower.Go(func() {
-		defer close(batches)
+		defer e.batches.Close()
 		ended = e.config.Store.Follow(following, cluster.Everything, func(batch cluster.Batch) error {
-			select {
-			case batches <- batch:
-				return nil
-			case <-following.Done():
-				return following.Err()
-			}
+			return e.batches.Send(following, batch)
 		})
 	})
-	e.heard = time.Now()
-	close(e.begun)
-	e.loop(ctx, batches)
-	close(e.ended)
+	e.heard = e.on.Now()
+	e.begun.Store(true)
+	e.loop(ctx)
+	e.answerNoMore()
 	e.resign(ctx)
 	stop()
 	follower.Wait()
@@ -133,55 +140,39 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // loop takes news in, acts on them and answers questions. It acts again without
 // news while there is more to do, or when a patience ends.
-func (e *Engine) loop(ctx context.Context, batches <-chan cluster.Batch) {
-	timer := time.NewTimer(silentAfter)
-	defer timer.Stop()
-	more := false
-	for ctx.Err() == nil {
-		if !more {
-			select {
-			case <-ctx.Done():
-				return
-			case batch, open := <-batches:
-				if !open {
-					return
-				}
-				e.take(batch)
-			case question := <-e.questions:
-				question()
-				continue // nothing is new
-			case <-timer.C:
-			}
+func (e *Engine) loop(ctx context.Context) {
+	more, due := false, e.on.Now().Add(silentAfter)
+	for ctx.Err() == nil && !e.batches.Drained() {
+		news := e.takeWaiting()
+		answered := e.answerOne()
+		now := e.on.Now()
+		if more || news || !now.Before(due) {
+			var wait time.Duration
+			more, wait = e.act(ctx, now)
+			e.tell()
+			due = e.on.Now().Add(wait)
+		} else if !answered {
+			_ = e.bell.Wait(ctx, due) // an end of ctx ends the loop
 		}
-		e.takeWaiting(batches)
-		if more {
-			e.answerOne()
-		}
-		var wait time.Duration
-		more, wait = e.act(ctx, time.Now())
-		e.tell()
-		timer.Reset(wait)
 	}
 }
 
-// takeWaiting takes in what has come meanwhile, so that one plan answers it all.
-func (e *Engine) takeWaiting(batches <-chan cluster.Batch) {
+// takeWaiting takes in all that has come, so that one plan answers it all. It
+// says whether there was anything.
+func (e *Engine) takeWaiting() (news bool) {
 	for {
-		select {
-		case batch, open := <-batches:
-			if !open {
-				return
-			}
-			e.take(batch)
-		default:
-			return
+		batch, there := e.batches.Take()
+		if !there {
+			return news
 		}
+		e.take(batch)
+		news = true
 	}
 }
 
 // take learns one batch.
 func (e *Engine) take(batch cluster.Batch) {
-	now := time.Now()
+	now := e.on.Now()
 	if e.silent {
 		e.config.Log.Info("the store answers again", "silent", now.Sub(e.heard).Round(time.Millisecond), "revision", batch.Revision)
 		e.silent = false

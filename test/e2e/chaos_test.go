@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +51,63 @@ func TestPartitionOneWayAndFromOneMachine(t *testing.T) {
 	if !heard("core-03", "10.99.0.11") {
 		t.Error("core-03 did not hear core-01, though only the other way was cut")
 	}
+}
+
+// A paused machine stands for a frozen one: no kernel answers for it, and no
+// other verb gives it a voice or loses what is broken beside.
+func TestPausedMachineIsSilent(t *testing.T) {
+	t.Cleanup(func() {
+		cluster.run(t, nil, cluster.argosy, "chaos", "resume", "core-03", "--name", cluster.name)
+		cluster.do(t, "chaos", "heal", "core-03")
+		cluster.whole(t, "hello@", 3)
+	})
+	host := func() bool {
+		return cluster.shell(t, "you", "ip netns exec argosy-"+cluster.name+" timeout 2 bash -c '</dev/tcp/10.99.0.13/22' 2>/dev/null").code == 0
+	}
+	silent := func(when string) {
+		t.Helper()
+		cluster.must(t, "core-01", "sudo ip neighbour flush to 10.99.0.13")
+		if reaches(t, "core-01", "core-03") || reaches(t, "core-02", "core-03") || host() {
+			t.Errorf("%s: somebody reaches core-03", when)
+		}
+		if neighbour := cluster.must(t, "core-01", "ip neighbour show 10.99.0.13"); strings.Contains(neighbour, "lladdr") {
+			t.Errorf("%s: core-03's kernel has said where it is: %s", when, neighbour)
+		}
+	}
+	if !host() || !reaches(t, "core-01", "core-03") {
+		t.Fatal("core-03 is not reached before anything is done to it")
+	}
+	cluster.do(t, "chaos", "pause", "core-03")
+	silent("paused")
+	cluster.do(t, "chaos", "partition", "core-03", "--from", "core-01")
+	cluster.do(t, "chaos", "heal", "core-03")
+	silent("paused, cut off and healed")
+	if out := cluster.run(t, nil, cluster.argosy, "chaos", "reboot", "core-03", "--name", cluster.name); out.code != 1 || !strings.Contains(out.stderr, "is paused") {
+		t.Errorf("reboot of a paused machine: exit %d, %s", out.code, out.stderr)
+	}
+
+	cluster.do(t, "chaos", "partition", "core-03", "--from", "core-01")
+	cluster.do(t, "chaos", "resume", "core-03")
+	reached := func(when, by string) {
+		t.Helper()
+		eventually(t, 30*time.Second, func() error {
+			if !reaches(t, by, "core-03") {
+				return fmt.Errorf("%s: %s does not reach core-03", when, by)
+			}
+			return nil
+		})
+	}
+	reached("resumed, cut off from core-01 alone", "core-02")
+	if reaches(t, "core-01", "core-03") || !host() {
+		t.Error("resumed while cut off from core-01: not just that is so")
+	}
+	cluster.do(t, "chaos", "heal", "core-03")
+	reached("resumed and healed", "core-01")
+
+	cluster.do(t, "chaos", "pause", "core-03")
+	cluster.do(t, "chaos", "kill", "core-03")
+	cluster.do(t, "chaos", "start", "core-03")
+	reached("killed while it was paused, and booted", "core-01")
 }
 
 func TestSlowDoesWhatTheKernelCan(t *testing.T) {

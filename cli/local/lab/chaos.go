@@ -49,11 +49,22 @@ func (c *Cluster) Start(ctx context.Context, machine string) error {
 		if err := c.silence(ctx, machine, false); err != nil { // it may have been paused when it was killed
 			return err
 		}
-		if err := c.namespace().Do(func() error { return m.Start(ctx, c.binary()) }); err != nil {
+		if err := c.powerOn(ctx, m); err != nil {
 			return err
 		}
 		return c.started(ctx, node)
 	})
+}
+
+// powerOn boots a machine that is off, in the cluster's network.
+func (c *Cluster) powerOn(ctx context.Context, m *nspawn.Machine) error {
+	if m.State() != nspawn.Off {
+		return nil
+	}
+	if err := c.namespace().Unplug(ctx, m.Spec.Name); err != nil {
+		return err
+	}
+	return c.namespace().Do(func() error { return m.Start(ctx, c.binary()) })
 }
 
 // started waits for a machine's systemd, and gives its new link the shape that
@@ -74,7 +85,8 @@ func (c *Cluster) started(ctx context.Context, node Node) error {
 	return nil
 }
 
-// Pause stops a machine where it is: nothing in it runs, nothing is heard of it.
+// Pause stops a machine where it is, as if its kernel were frozen: nothing in it
+// runs and nothing is heard of it, not even by this host.
 func (c *Cluster) Pause(ctx context.Context, machine string) error {
 	return c.change(ctx, machine, func(_ Node, m *nspawn.Machine) error {
 		if err := m.Pause(ctx); err != nil {
@@ -105,6 +117,9 @@ func (c *Cluster) silence(ctx context.Context, machine string, silent bool) erro
 // Reboot asks a machine's systemd for a reboot and waits until it is up again.
 func (c *Cluster) Reboot(ctx context.Context, machine string) error {
 	return c.change(ctx, machine, func(node Node, m *nspawn.Machine) error {
+		if m.State() == nspawn.Paused {
+			return fmt.Errorf("%s is paused and can do nothing: `argosy chaos resume %s`", machine, machine)
+		}
 		before, err := m.Leader()
 		if err != nil {
 			return err

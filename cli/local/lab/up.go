@@ -309,7 +309,7 @@ func (c *Cluster) start(ctx context.Context, nodes []Node) error {
 			if m.State() == nspawn.Paused {
 				return m.Resume(ctx)
 			}
-			return c.namespace().Do(func() error { return m.Start(ctx, c.binary()) })
+			return c.powerOn(ctx, m)
 		})
 	}
 	return group.Wait()
