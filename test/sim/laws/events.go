@@ -44,12 +44,14 @@ type (
 		Writes   []Write
 	}
 
-	// Told is a batch of changes that has reached a machine's agent.
+	// Told is what has reached a machine's agent: all that has changed from one
+	// revision to another, or with Reset all that there is.
 	Told struct {
-		At      time.Time
-		Machine cluster.MachineID
-		Reset   bool
-		Keys    []Key
+		At          time.Time
+		Machine     cluster.MachineID
+		Reset       bool
+		Since, Upto int64
+		Keys        []Key
 	}
 
 	// Started is a process that has begun to run.

@@ -45,8 +45,8 @@ type Laws struct {
 	leaving  map[cluster.MachineID]bool
 	starts   map[start]int
 	left     map[Place]int64 // when a placement was last other than before, by revision
-	told     map[cluster.MachineID]int
-	concerns map[cluster.MachineID]int // transactions that concern a machine
+	told     map[cluster.MachineID]int64
+	concerns map[cluster.MachineID][]int64 // revisions that concern a machine and that it was not told of
 	// destroyed is when a unit was last taken away, and highest its highest
 	// generation ever.
 	destroyed map[cluster.UnitName]int64
@@ -74,7 +74,7 @@ func New() *Laws {
 		store: newPicture(), running: map[cluster.UnitName]map[cluster.MachineID]process{},
 		kernels: map[cluster.MachineID]string{}, leaving: map[cluster.MachineID]bool{},
 		starts: map[start]int{}, left: map[Place]int64{},
-		told: map[cluster.MachineID]int{}, concerns: map[cluster.MachineID]int{},
+		told: map[cluster.MachineID]int64{}, concerns: map[cluster.MachineID][]int64{},
 		destroyed: map[cluster.UnitName]int64{}, highest: map[cluster.UnitName]int64{},
 	}
 }
@@ -117,14 +117,16 @@ func (l *Laws) breaks(law Law, format string, args ...any) {
 }
 
 // wake checks law 4: an agent is told of its own placements and nothing else, and
-// no oftener than they change.
+// only when they have changed.
 func (l *Laws) wake(e Told) {
-	if e.Reset {
-		l.told[e.Machine] = l.concerns[e.Machine] // it has begun anew
-	} else if l.told[e.Machine]++; l.told[e.Machine] > l.concerns[e.Machine] {
-		l.breaks(NoHerd, "the agent of %s was woken %d times for %d changes that concern it",
-			e.Machine.Short(), l.told[e.Machine], l.concerns[e.Machine])
+	concerns := l.concerns[e.Machine]
+	after := slices.IndexFunc(concerns, func(revision int64) bool { return revision > e.Since })
+	if !e.Reset && (e.Since < l.told[e.Machine] || after < 0 || concerns[after] > e.Upto) {
+		l.breaks(NoHerd, "the agent of %s was woken at revision %d, and nothing that concerns it has changed since %d",
+			e.Machine.Short(), e.Upto, max(e.Since, l.told[e.Machine]))
 	}
+	l.told[e.Machine] = e.Upto
+	l.concerns[e.Machine] = slices.DeleteFunc(concerns, func(revision int64) bool { return revision <= e.Upto })
 	for _, key := range e.Keys {
 		if key.Kind != Placements || key.Machine != e.Machine {
 			l.breaks(NoHerd, "the agent of %s was told of %s", e.Machine.Short(), key)

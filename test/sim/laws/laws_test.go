@@ -78,7 +78,7 @@ func begin() *story {
 	s.write(engine, laws.Write{Key: laws.Key{Kind: laws.Leader}, Fact: laws.Lead{Machine: id(1), Run: "a"}})
 	s.want("a.service", laws.Wish{}, 1)
 	s.write(engine, placement(2, "a.service", of(laws.Wish{}, 1)))
-	s.See(laws.Told{Machine: id(2), Keys: []laws.Key{{Kind: laws.Placements, Machine: id(2), Name: "a.service"}}})
+	s.See(laws.Told{Machine: id(2), Upto: s.revision, Keys: []laws.Key{{Kind: laws.Placements, Machine: id(2), Name: "a.service"}}})
 	s.See(laws.Started{Place: at(2, "a.service"), Generation: 1})
 	return s
 }
@@ -129,8 +129,8 @@ func TestStories(t *testing.T) {
 			s.want("b.service", large, 2)
 			s.write(engine, placement(1, "b.service", of(laws.Wish{}, 1)))
 		}},
-		"all agents are woken": {laws.NoHerd, "woken 1 times for 0 changes", func(s *story) {
-			s.See(laws.Told{Machine: id(3)})
+		"all agents are woken": {laws.NoHerd, "was woken at revision 6, and nothing", func(s *story) {
+			s.See(laws.Told{Machine: id(3), Upto: s.revision})
 		}},
 		"an agent is told of another's": {laws.NoHerd, "was told of placements", func(s *story) {
 			s.See(laws.Told{Machine: id(3), Reset: true, Keys: []laws.Key{{Kind: laws.Placements, Machine: id(2), Name: "a.service"}}})

@@ -123,13 +123,15 @@ func (l *Laws) apply(t Transaction) (fresh []Place) {
 			l.store.foreign = t.Revision
 		}
 		l.store.apply(w, t.Revision)
+	}
+	for _, w := range t.Writes {
 		if w.Key.Kind == Units {
 			l.noteReplacer(w.Key.unit())
 		}
 	}
 	l.store.revision = t.Revision
 	for id := range concerned {
-		l.concerns[id]++
+		l.concerns[id] = append(l.concerns[id], t.Revision)
 	}
 	return fresh
 }
