@@ -53,7 +53,9 @@ const (
 
 // Outcome is how a job ended.
 type Outcome struct {
-	Result string // systemd's: "done", "failed", "dependency", "canceled", "timeout", ...
+	// Result is systemd's: "done", "failed", "dependency", "canceled", "timeout", ...
+	// It is empty where the connection to systemd was lost before the job ended.
+	Result string
 	Status Status // of the unit at that moment
 }
 

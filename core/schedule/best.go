@@ -17,6 +17,7 @@ type best struct {
 	prefer   []unitfile.Preference // of the unit
 	sparse   string                // the last key that it is spread over
 	siblings int                   // instances there
+	grouped  bool                  // those count alone that suit its followers too
 }
 
 // choose returns the number of the machine to take, or -1: of those with the

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"slices"
 	"strings"
 
 	"argosy/core/cluster"
@@ -26,11 +27,20 @@ func (p *Picture) candidates(u *unit) (set bitset, plain bool) {
 // others; nil where none may take it.
 func (p *Picture) pick(u *unit) (*machine, best) {
 	set, plain := p.candidates(u)
+	grouped := false
+	if len(p.followers[u.name]) > 0 {
+		if plain {
+			set = slices.Clone(set)
+		}
+		grouped = p.suit(u, set)
+		plain = false
+	}
 	fitting := p.machines.lives
 	if !plain {
 		fitting = set.count()
 	}
 	number, b := p.choose(u, set, fitting)
+	b.grouped = grouped
 	if number < 0 {
 		return nil, b
 	}
@@ -42,6 +52,15 @@ func (p *Picture) pick(u *unit) (*machine, best) {
 func (p *Picture) eligible(u *unit) bitset {
 	p.scratch = append(p.scratch[:0], p.machines.live...)
 	set := p.scratch
+	p.takeUnlike(set, u)
+	for _, name := range u.needs.MachineOf {
+		set.intersect(p.home(name))
+	}
+	return set
+}
+
+// takeUnlike takes out the machines that are not as u asks for.
+func (p *Picture) takeUnlike(set bitset, u *unit) {
 	for _, want := range u.needs.Metadata {
 		set.intersect(p.machines.having(want))
 	}
@@ -51,10 +70,6 @@ func (p *Picture) eligible(u *unit) bitset {
 	if id := u.needs.MachineID; id != "" {
 		set.intersect(p.called(id))
 	}
-	for _, name := range u.needs.MachineOf {
-		set.intersect(p.home(name))
-	}
-	return set
 }
 
 // called returns the machines that a MachineID= means.

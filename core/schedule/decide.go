@@ -69,17 +69,12 @@ func (p *Picture) decideSingle(u *unit, was *hold) {
 	}
 	slots := slices.Clone(u.slots)
 	slices.SortFunc(slots, seniority)
-	var stay *slot
 	objections := make([]string, len(slots))
 	for i, s := range slots {
 		if objections[i] = p.objection(s); objections[i] == "" {
-			stay = s
-			break
+			p.keep(u, s, slots)
+			return
 		}
-	}
-	if stay != nil {
-		p.keep(u, stay, slots)
-		return
 	}
 	// The most senior placement gives way to the new one, the others just end.
 	var from *slot
@@ -96,7 +91,7 @@ func (p *Picture) decideSingle(u *unit, was *hold) {
 	}
 	m, best := p.pick(u)
 	if m == nil {
-		if from != nil && p.displace(u) {
+		if from != nil && p.displace(u) || len(u.slots) == 0 && p.revise(u) {
 			return
 		}
 		if from != nil && !from.machine.live() {
@@ -115,6 +110,10 @@ func (p *Picture) keep(u *unit, stay *slot, slots []*slot) {
 		if s != stay {
 			p.evict(s, p.whyOther(s, stay))
 		}
+	}
+	if !stay.machine.live() { // nothing can be changed there
+		p.absolve(u)
+		return
 	}
 	p.touchRivals(stay)
 	p.touchCrowd(stay)
@@ -193,6 +192,9 @@ func (p *Picture) peersSettled(u *unit) bool {
 func (p *Picture) objection(s *slot) string {
 	u, m := s.unit, s.machine
 	if !m.live() {
+		if p.outOfTouch(m) {
+			return ""
+		}
 		return m.title() + " was lost"
 	}
 	why := p.lacking(u, m)

@@ -75,8 +75,7 @@ func (j judge) objection(unit cluster.UnitName, on cluster.MachineID) string {
 // lacking says what the machine does not offer, whatever keeps away from what
 // runs there.
 func (j judge) lacking(unit cluster.UnitName, on cluster.MachineID) string {
-	_, live := j.machines[on]
-	if !live {
+	if _, live := j.machines[on]; !live {
 		return "the machine is lost"
 	}
 	return j.elsewhere(unit, on)
@@ -143,6 +142,16 @@ func (j judge) on(unit cluster.UnitName, live bool) []cluster.MachineID {
 	return on
 }
 
+// placed counts the unit's placements.
+func (j judge) placed(unit cluster.UnitName) int {
+	return len(j.on(unit, true)) + len(j.on(unit, false))
+}
+
+// outOfTouch says that the unit is on a machine that is gone and answers.
+func (j judge) outOfTouch(unit cluster.UnitName) bool {
+	return slices.ContainsFunc(j.on(unit, false), func(id cluster.MachineID) bool { return j.answering[id] })
+}
+
 // atRest lists what is wrong with facts for which the scheduler has no plan.
 func (j judge) atRest() (wrong []string) {
 	fault := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
@@ -168,7 +177,7 @@ func (j judge) atRest() (wrong []string) {
 		switch {
 		case !j.wanted(unit):
 			fault("%s is refused and not wanted", unit)
-		case len(j.on(unit, true)) > 0:
+		case len(j.on(unit, true)) > 0, j.outOfTouch(unit) && !j.wish(unit).global:
 			fault("%s is refused and placed", unit)
 		case note.Generation != j.units[unit].Generation:
 			fault("%s's refusal is of another generation", unit)
@@ -182,6 +191,9 @@ func (j judge) atRest() (wrong []string) {
 func (j judge) unitAtRest(unit cluster.UnitName) (wrong []string) {
 	live := j.on(unit, true)
 	global := j.wish(unit).global
+	if !global && len(live) == 0 && j.outOfTouch(unit) {
+		return nil
+	}
 	if !global && len(live) > 1 {
 		wrong = append(wrong, fmt.Sprintf("%s is on %d machines", unit, len(live)))
 	}
@@ -248,6 +260,9 @@ func (j judge) needless(change schedule.Change) string {
 			return "placed, though it is not wanted"
 		}
 		_, renewed := j.placements[place{c.Placement.Machine, unit}]
+		if _, up := j.machines[c.Placement.Machine]; !up {
+			return "placed on a machine that is gone"
+		}
 		if why := j.objection(unit, c.Placement.Machine); why != "" && !renewed {
 			return "placed against a check: " + why
 		}
@@ -268,6 +283,9 @@ func (j judge) needless(change schedule.Change) string {
 	}
 	if from == "" || !j.wanted(unit) || len(j.on(unit, true)) > 1 {
 		return ""
+	}
+	if _, up := j.machines[from]; !up && j.placed(unit) > 1 {
+		return "" // a copy ends
 	}
 	if _, moved := change.(schedule.Place); moved && j.makesWay(unit, from) {
 		return ""

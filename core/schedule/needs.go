@@ -16,6 +16,7 @@ func (p *Picture) prepare(u *unit) {
 		n.prepared = true
 		n.room = p.machines.capacity.amounts(n.Reserve)
 		n.spread = p.machines.compose(n.Spread)
+		n.choosy = choosiness(n)
 		n.anywhere = n.MachineID == "" && len(n.Metadata) == 0 && len(n.MachineOf) == 0 &&
 			len(n.room) == 0 && n.Podman == "" && len(n.Prefer) == 0 && !n.asks()
 	}

@@ -38,6 +38,8 @@ type Picture struct {
 	families  map[cluster.UnitName]*family
 	cramped   map[*unit]bool // units whose new text will fit where they are once others have left
 
+	answering map[cluster.MachineID]bool // machines whose kernels answer, see Judge
+
 	lines       map[string]*line // waiting units by the room that they wait for
 	openedLines []*line          // those with members to try, by key
 
@@ -50,14 +52,15 @@ type Picture struct {
 
 // New returns a picture in which nothing is known.
 func New() *Picture {
-	p := &Picture{}
+	p := &Picture{answering: map[cluster.MachineID]bool{}}
 	p.Forget()
 	return p
 }
 
-// Forget drops everything, before a batch that brings the whole picture anew.
+// Forget drops all facts, before a batch that brings the whole picture anew.
 func (p *Picture) Forget() {
 	*p = Picture{
+		answering: p.answering,
 		units:     map[cluster.UnitName]*unit{},
 		machines:  newMachines(),
 		patterns:  newPatterns(),

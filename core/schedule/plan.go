@@ -14,7 +14,8 @@ type plan struct {
 	limit   int
 	changes []Change
 	last    cluster.UnitName
-	jumped  bool // a unit came out of turn: sort at the end
+	jumped  bool    // a unit came out of turn: sort at the end
+	fresh   []fresh // what may be thought over: see revise
 }
 
 func (pl *plan) full() bool { return pl.limit > 0 && len(pl.changes) >= pl.limit }
@@ -97,6 +98,8 @@ func (p *Picture) place(u *unit, m *machine, from *slot, reason string) {
 	if from != nil {
 		change.From = from.machine.id
 		p.end(from)
+	} else if len(u.slots) == 1 && s.revision == 0 && len(u.needs.Spread) == 0 {
+		p.plan.fresh = append(p.plan.fresh, fresh{s, len(p.plan.changes)})
 	}
 	if u.note != nil && u.note.revision > 0 && !u.needs.Global {
 		change.WasUnplaced = true

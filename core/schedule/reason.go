@@ -19,11 +19,16 @@ func (p *Picture) whyHere(u *unit, m *machine, b best) string {
 		return "the machine of " + list(u.needs.MachineOf)
 	case u.needs.MachineID != "":
 		return "the machine that it asks for"
+	case b.grouped && fitting == 1:
+		return "the only machine that fits with what must be there too"
 	case fitting == 1:
 		return "the only machine that fits"
 	}
 	if why := b.why(m); why != "" {
 		return why
+	}
+	if b.grouped {
+		return fmt.Sprintf("least loaded of %d machines that fit with what must be there too", fitting)
 	}
 	if p.leastOf.count != fitting {
 		p.leastOf.count = fitting
@@ -162,10 +167,13 @@ func (p *Picture) peerTrouble(name cluster.UnitName) string {
 	case !peer.wanted():
 		return "is not wanted on a machine"
 	}
-	if !peer.placed() {
-		return "is on no machine"
+	if peer.placed() {
+		return ""
 	}
-	return ""
+	if p.awayWith(peer) != nil { // a new leader does not know its name
+		return "is on a machine that " + outOfTouchWords
+	}
+	return "is on no machine"
 }
 
 func list(names []cluster.UnitName) string {

@@ -20,6 +20,7 @@ var update = flag.Bool("update", false, "rewrite the expected plans in testdata"
 //
 //	machine core-01 KEY=VALUE...     joins, or changes
 //	lose core-01
+//	judge core-01 answers|silent     what probes say of its kernel
 //	label core-01 [KEY=VALUE...]     what an operator says of it; nothing takes all back
 //	unit NAME DESIRED [KEY=VALUE...] with that [X-Fleet] section; a "|" stands for a space
 //	text NAME DESIRED TEXT           a text as it is, "\n" for a new line
@@ -160,6 +161,8 @@ func (s *scenario) command(line string, words []string) error {
 		w.machine(words[1], pairs(words[2:]))
 	case "lose":
 		w.lose(words[1])
+	case "judge":
+		w.answering[machineID(words[1])] = words[2] == "answers"
 	case "label":
 		w.label(words[1], pairs(words[2:]))
 	case "unit":
@@ -174,7 +177,7 @@ func (s *scenario) command(line string, words []string) error {
 	case "evict":
 		w.end(cluster.UnitName(words[1]), machineID(words[3]))
 	case "new-leader":
-		s.picture.Forget()
+		s.picture = schedule.New()
 		w.news = [][]cluster.Event{w.facts()}
 	default:
 		return fmt.Errorf("%q is no command", words[0])

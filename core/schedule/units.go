@@ -41,6 +41,7 @@ type needs struct {
 	// Made by Picture.prepare of what stands above.
 	prepared bool
 	anywhere bool     // any machine will do, and none is better than another
+	choosy   int      // see choosiness
 	room     []amount // Reserve by kind
 	spread   []string // the labels of Spread
 	line     *line    // of those that wait for the same room; nil until one does

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"maps"
 	"time"
 
 	"argosy/core/cluster"
@@ -53,6 +54,7 @@ func (r *rehearsal) play() (done []Change) {
 // not confirmed.
 func (p *Picture) copy() *Picture {
 	c := New()
+	maps.Copy(c.answering, p.answering)
 	needs := copies{}
 	for hash, known := range p.contents {
 		text := *known

@@ -107,7 +107,7 @@ func (w *world) clone() *world {
 		revision: w.revision, told: w.told,
 		units: maps.Clone(w.units), contents: maps.Clone(w.contents), machines: maps.Clone(w.machines),
 		names: maps.Clone(w.names), labels: maps.Clone(w.labels),
-		placements: maps.Clone(w.placements), unplaced: maps.Clone(w.unplaced),
+		placements: maps.Clone(w.placements), unplaced: maps.Clone(w.unplaced), answering: maps.Clone(w.answering),
 	}
 }
 

@@ -54,6 +54,8 @@ func (p *Picture) summary(u *unit) string {
 	case len(up) > 0:
 		slices.SortFunc(up, seniority)
 		return whereabouts(up[0])
+	case !u.needs.Global && p.awayWith(u) != nil:
+		return "is on " + p.awayWith(u).title() + ", which " + outOfTouchWords
 	case u.note != nil && u.note.revision > 0:
 		return "is on no machine: " + strings.TrimPrefix(u.note.reason, nowhere)
 	}

@@ -182,6 +182,9 @@ func (j judge) wordsObjection(unit cluster.UnitName, on cluster.MachineID) strin
 func (j judge) mustGo(unit cluster.UnitName, on cluster.MachineID) string {
 	at := place{on, unit}
 	if _, live := j.machines[on]; !live {
+		if j.answering[on] {
+			return ""
+		}
 		return "the machine is lost"
 	}
 	if why := cmp.Or(j.elsewhere(unit, on), j.conflict(unit, on), j.tooMany(unit, on, func(other place) bool {
@@ -282,7 +285,7 @@ func (j judge) notBest(changes []schedule.Change) string {
 		return ""
 	}
 	unit := only.Placement.Unit
-	if _, renewed := j.placements[place{only.Placement.Machine, unit}]; renewed || j.wish(unit).global {
+	if _, renewed := j.placements[place{only.Placement.Machine, unit}]; renewed || j.wish(unit).global || j.leads(unit) {
 		return ""
 	}
 	var fits []cluster.MachineID
@@ -300,6 +303,17 @@ func (j judge) notBest(changes []schedule.Change) string {
 		return fmt.Sprintf("%s was better than %s", j.names[fits[0]], j.names[only.Placement.Machine])
 	}
 	return ""
+}
+
+// leads says whether others that are nowhere must be where a unit is: what suits
+// them comes before what is best for it.
+func (j judge) leads(unit cluster.UnitName) bool {
+	for other := range j.units {
+		if j.wanted(other) && slices.Contains(j.wish(other).peers, string(unit)) && len(j.on(other, true))+len(j.on(other, false)) == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // ranks is what machines are chosen by, one after another; less is better.

@@ -27,7 +27,8 @@ type world struct {
 	labels     map[cluster.MachineID]cluster.Labels
 	placements map[place]cluster.Placement
 	unplaced   map[cluster.UnitName]cluster.Unplaced
-	news       [][]cluster.Event // transactions that the follower has not heard of yet
+	answering  map[cluster.MachineID]bool // machines whose kernels answer, whether they are there or not
+	news       [][]cluster.Event          // transactions that the follower has not heard of yet
 }
 
 type place struct {
@@ -45,6 +46,7 @@ func newWorld() *world {
 		labels:     map[cluster.MachineID]cluster.Labels{},
 		placements: map[place]cluster.Placement{},
 		unplaced:   map[cluster.UnitName]cluster.Unplaced{},
+		answering:  map[cluster.MachineID]bool{},
 	}
 }
 
@@ -171,7 +173,15 @@ func (w *world) displace(from cluster.MachineID, unit cluster.UnitName) {
 
 // inform brings a picture up to date.
 func (w *world) inform(p *schedule.Picture) {
+	w.judge(p)
 	w.hear(p, len(w.news))
+}
+
+// judge tells a picture what probes say.
+func (w *world) judge(p *schedule.Picture) {
+	for id, answers := range w.answering {
+		p.Judge(id, answers)
+	}
 }
 
 // hear tells a picture of the oldest few transactions.

@@ -66,7 +66,7 @@ func (m *Machine) Disconnect() {
 func (m *Machine) disconnect() {
 	for _, u := range m.units {
 		for _, w := range u.waiting {
-			close(w)
+			w(converge.Outcome{})
 		}
 		u.waiting = nil
 	}

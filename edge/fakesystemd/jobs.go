@@ -11,34 +11,32 @@ import (
 )
 
 // Enqueue has a job done. All but the start of a text with ExecStartPre= is
-// done at once.
-func (m *Machine) Enqueue(ctx context.Context, kind converge.Job, name cluster.UnitName) (<-chan converge.Outcome, error) {
+// done at once. ended is called as edge/systemd's is.
+func (m *Machine) Enqueue(ctx context.Context, kind converge.Job, name cluster.UnitName, ended func(converge.Outcome)) error {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.jobs = append(m.jobs, fmt.Sprintf("%s %s", kind, name))
 	if err := cmp.Or(m.broken[name], m.refused[name]); err != nil {
-		return nil, fmt.Errorf("%s %s: %w", kind, name, err)
+		return fmt.Errorf("%s %s: %w", kind, name, err)
 	}
 	u, err := m.load(name)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", kind, name, err)
+		return fmt.Errorf("%s %s: %w", kind, name, err)
 	}
 	if u.status.Job != 0 && kind == u.kind { // the same job: wait with the others
-		ended := make(chan converge.Outcome, 1)
 		u.waiting = append(u.waiting, ended)
-		return ended, nil
+		return nil
 	}
 	if u.status.Job != 0 {
 		m.finish(name, u, "canceled")
 	}
-	ended := make(chan converge.Outcome, 1)
 	m.lastJob++
-	u.status.Job, u.kind, u.waiting = m.lastJob, kind, []chan converge.Outcome{ended}
+	u.status.Job, u.kind, u.waiting = m.lastJob, kind, []func(converge.Outcome){ended}
 	m.work(name, u)
-	return ended, nil
+	return nil
 }
 
 // load takes a unit into memory, as systemd does with one that a job is for.
@@ -135,7 +133,7 @@ func (m *Machine) finish(name cluster.UnitName, u *unit, result string) {
 	u.status.Job = 0
 	m.changed(name)
 	for _, w := range u.waiting {
-		w <- converge.Outcome{Result: result, Status: u.status} // has room for one
+		w(converge.Outcome{Result: result, Status: u.status})
 	}
 	u.waiting = nil
 	if u.kind == converge.StopJob && u.status.Active == "inactive" {

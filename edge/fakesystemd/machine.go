@@ -47,7 +47,7 @@ type unit struct {
 	text   string // as it was loaded
 	status converge.Status
 	// waiting are those who wait for the job that is under way.
-	waiting []chan converge.Outcome
+	waiting []func(converge.Outcome)
 	kind    converge.Job
 }
 

@@ -144,7 +144,7 @@ func TestOptions(t *testing.T) {
 
 func TestJobsWithoutConnectionSayWhy(t *testing.T) {
 	m := NewManager(filepath.Join(t.TempDir(), "none"), DefaultFolders())
-	_, err := m.Enqueue(t.Context(), converge.StartJob, "web.service")
+	err := m.Enqueue(t.Context(), converge.StartJob, "web.service", func(converge.Outcome) { t.Error("a refused job has ended") })
 	if err == nil || !strings.Contains(err.Error(), "start web.service: systemd cannot be reached") {
 		t.Errorf("error %v", err)
 	}

@@ -18,19 +18,19 @@ var jobMethods = map[converge.Job]string{
 }
 
 // Enqueue has systemd do a job, in mode "replace": a job of another kind that
-// the unit has is canceled. It returns once systemd has accepted the job; how
-// the job ended comes over the channel, which is closed without a word when the
-// connection is lost first. ctx is looked at before the job is sent, not after:
+// the unit has is canceled. It returns once systemd has accepted the job. Then
+// ended is called, once, with how the job ended, maybe before Enqueue returns; it
+// must not wait, nor call m. ctx is looked at before the job is sent, not after:
 // who gave up half-way would not know whether it was accepted. The job of a
 // Quadlet file is that of the service which Podman's generator makes of it.
-func (m *Manager) Enqueue(ctx context.Context, kind converge.Job, unit cluster.UnitName) (<-chan converge.Outcome, error) {
+func (m *Manager) Enqueue(ctx context.Context, kind converge.Job, unit cluster.UnitName, ended func(converge.Outcome)) error {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	ctx = context.WithoutCancel(ctx)
 	s, err := m.current()
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", kind, unit, err)
+		return fmt.Errorf("%s %s: %w", kind, unit, err)
 	}
 	if unit.Quadlet() {
 		s.alias(unit.Service(), unit)
@@ -40,7 +40,7 @@ func (m *Manager) Enqueue(ctx context.Context, kind converge.Job, unit cluster.U
 	s.mu.Unlock()
 	var path dbus.ObjectPath
 	err = s.call(ctx, managerPath, jobMethods[kind], string(unit.Service()), "replace").Store(&path)
-	ended := s.wait(path, err)
+	s.wait(path, err, ended)
 
 	if unit.Quadlet() && noSuchUnit(err) {
 		if fault := quadletFault(ctx, unit); fault != nil {
@@ -48,33 +48,32 @@ func (m *Manager) Enqueue(ctx context.Context, kind converge.Job, unit cluster.U
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", kind, unit, err)
+		return fmt.Errorf("%s %s: %w", kind, unit, err)
 	}
 	if kind != converge.StopJob {
 		s.learnFragment(ctx, unit)
 	}
-	return ended, nil
+	return nil
 }
 
 // wait notes that someone waits for the job, unless it was refused.
-func (s *session) wait(path dbus.ObjectPath, refused error) <-chan converge.Outcome {
-	ended := make(chan converge.Outcome, 1)
+func (s *session) wait(path dbus.ObjectPath, refused error, ended func(converge.Outcome)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asking--
 	outcome, early := s.early[path]
 	switch {
-	case refused != nil || s.conn.Context().Err() != nil:
-		close(ended)
+	case refused != nil:
+	case s.conn.Context().Err() != nil:
+		ended(converge.Outcome{})
 	case early:
-		ended <- outcome
+		ended(outcome)
 	default:
 		s.waiting[path] = append(s.waiting[path], ended)
 	}
 	if s.asking == 0 {
 		clear(s.early)
 	}
-	return ended
 }
 
 // Reload makes systemd read all its unit files again (systemctl daemon-reload).

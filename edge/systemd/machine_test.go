@@ -113,8 +113,8 @@ func TestAliasIsStartedAsSystemdResolvesIt(t *testing.T) {
 }
 
 func enqueue(t testing.TB, m real, kind converge.Job, unit cluster.UnitName) <-chan converge.Outcome {
-	ended, err := m.Enqueue(t.Context(), kind, unit)
-	if err != nil {
+	ended := make(chan converge.Outcome, 1)
+	if err := m.Enqueue(t.Context(), kind, unit, func(o converge.Outcome) { ended <- o }); err != nil {
 		t.Fatal(err)
 	}
 	return ended
@@ -354,8 +354,8 @@ func stopAll(b *testing.B, m real, units []cluster.UnitName) {
 
 // do has a job done; unlike enqueue it may be called beside the benchmark.
 func do(b *testing.B, m real, kind converge.Job, unit cluster.UnitName) {
-	ended, err := m.Enqueue(b.Context(), kind, unit)
-	if err != nil {
+	ended := make(chan converge.Outcome, 1)
+	if err := m.Enqueue(b.Context(), kind, unit, func(o converge.Outcome) { ended <- o }); err != nil {
 		b.Error(err)
 		return
 	}

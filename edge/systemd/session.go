@@ -27,7 +27,7 @@ type session struct {
 	theirs  map[cluster.UnitName]cluster.UnitName // ours -> systemd's own
 	changed map[cluster.UnitName]bool             // to be delivered
 	touched map[cluster.UnitName]bool             // by a signal, while a list is being read
-	waiting map[dbus.ObjectPath][]chan converge.Outcome
+	waiting map[dbus.ObjectPath][]func(converge.Outcome)
 	asking  int                                  // calls for jobs that are not answered yet
 	early   map[dbus.ObjectPath]converge.Outcome // jobs that ended before their call was heard of
 
@@ -44,7 +44,7 @@ func newSession(seq *sequence, folders Folders) *session {
 		aliases: map[cluster.UnitName]cluster.UnitName{},
 		theirs:  map[cluster.UnitName]cluster.UnitName{},
 		changed: map[cluster.UnitName]bool{},
-		waiting: map[dbus.ObjectPath][]chan converge.Outcome{},
+		waiting: map[dbus.ObjectPath][]func(converge.Outcome){},
 		early:   map[dbus.ObjectPath]converge.Outcome{},
 		wake:    make(chan struct{}, 1),
 	}
@@ -57,7 +57,7 @@ func (s *session) close() {
 	defer s.mu.Unlock()
 	for path, waiters := range s.waiting {
 		for _, w := range waiters {
-			close(w)
+			w(converge.Outcome{})
 		}
 		delete(s.waiting, path)
 	}

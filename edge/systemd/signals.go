@@ -73,7 +73,7 @@ func (s *session) jobEnded(j job) {
 		outcome.Status.Unit = ours
 	}
 	for _, w := range waiters {
-		w <- outcome // has room for one
+		w(outcome)
 	}
 	if !waited && s.asking > 0 {
 		s.early[j.path] = outcome

@@ -8,11 +8,11 @@ package agent
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"argosy/core/cluster"
 	"argosy/core/converge"
+	"argosy/role/runtime"
 )
 
 // Leases keeps the machine known to be there.
@@ -51,7 +51,7 @@ type Store interface {
 // Systemd is this machine's systemd.
 type Systemd interface {
 	Follow(ctx context.Context, deliver func(converge.Observation) error) error
-	Enqueue(ctx context.Context, kind converge.Job, unit cluster.UnitName) (<-chan converge.Outcome, error)
+	Enqueue(ctx context.Context, kind converge.Job, unit cluster.UnitName, ended func(converge.Outcome)) error
 	Reload(ctx context.Context) error
 	ResetFailed(ctx context.Context, unit cluster.UnitName) error
 }
@@ -90,9 +90,10 @@ type Config struct {
 	// Revision and Since.
 	Machine cluster.Machine
 	// TTL is how long the machine counts as there after its last sign of life.
-	TTL   time.Duration
-	Peers Peers // nil where other machines cannot be asked
-	Log   *slog.Logger
+	TTL     time.Duration
+	Peers   Peers // nil where other machines cannot be asked
+	Log     *slog.Logger
+	Runtime runtime.Runtime // nil for Go's own
 }
 
 // Bounds of what goes on at a time, and how often.
@@ -104,6 +105,8 @@ const (
 	slowJob = 250 * time.Millisecond
 	// fetches at a time.
 	fetches = 16
+	// mailRoom is how many messages may wait for the desk; who has more waits.
+	mailRoom = 16
 	// firstRetry doubles with each failure of a unit's steps up to lastRetry.
 	firstRetry, lastRetry = time.Second, time.Minute
 	// diskPass is how often the disk is compared with what is known of it.
@@ -113,82 +116,71 @@ const (
 // Agent is one machine's agent; see New.
 type Agent struct {
 	config  Config
+	on      runtime.Runtime
 	store   Store
 	systemd Systemd
 	disk    Disk
 	log     *slog.Logger
 
-	placements chan cluster.Batch
-	observed   chan converge.Observation
-	texts      chan fetched
-	results    chan result
-	batches    chan bool // a batch has come past its reload; whether it had one
-	leases     chan registration
-	published  chan publication
-	leaving    chan departure
-	questions  chan question
-	doubt      chan struct{} // the lease may be gone; capacity 1
-
-	slots chan struct{} // for jobs
-	gates chan struct{} // for fetches
-	tasks sync.WaitGroup
+	begun *runtime.Gate // Run has begun
+	bell  runtime.Bell  // of the desk
+	mail  *runtime.Mailbox[message]
+	slots *runtime.Semaphore // for jobs
+	gates *runtime.Semaphore // for fetches
+	tasks *runtime.Group
 
 	self        *self
 	presence    presence
-	endPresence context.CancelFunc // set by Run before it takes a departure
-	ended       chan struct{}      // closed when Run returns
+	endPresence context.CancelFunc // set when Run has begun
 	health      health
 }
 
 // New returns an agent that does nothing until Run.
 func New(config Config, store Store, systemd Systemd, disk Disk) *Agent {
+	on := config.Runtime
+	if on == nil {
+		on = runtime.Real()
+	}
+	bell := on.NewBell()
+	present := presence{bell: on.NewBell(), ended: runtime.NewGate(on)}
 	return &Agent{
-		config: config, store: store, systemd: systemd, disk: disk, log: config.Log,
-		placements: make(chan cluster.Batch), observed: make(chan converge.Observation),
-		texts: make(chan fetched), results: make(chan result), batches: make(chan bool),
-		leases: make(chan registration), published: make(chan publication), leaving: make(chan departure), questions: make(chan question),
-		doubt: make(chan struct{}, 1),
-		slots: make(chan struct{}, parallel), gates: make(chan struct{}, fetches),
-		self: newSelf(config), presence: presence{ended: make(chan struct{})}, ended: make(chan struct{}),
+		config: config, on: on, store: store, systemd: systemd, disk: disk, log: config.Log,
+		begun: runtime.NewGate(on), bell: bell, mail: runtime.NewMailbox[message](on, bell, mailRoom),
+		slots: runtime.NewSemaphore(on, parallel), gates: runtime.NewSemaphore(on, fetches), tasks: runtime.NewGroup(on),
+		self: newSelf(config, on, present.bell), presence: present,
 	}
 }
 
 // Run keeps the machine right until ctx ends. It may be called once. It leaves
 // units, lease and record as they are when it returns.
 func (a *Agent) Run(ctx context.Context) error {
-	defer close(a.ended)
+	defer a.dismiss()
+	present, endPresence := a.on.WithCancel(ctx)
+	defer endPresence()
+	a.endPresence = endPresence
+	a.begun.Open()
 	d, err := newDesk(a)
 	if err != nil {
 		return err
 	}
-	var parts sync.WaitGroup
-	present, endPresence := context.WithCancel(ctx)
-	a.endPresence = endPresence
-	defer endPresence()
+	parts := runtime.NewGroup(a.on)
 	parts.Go(func() { a.stayPresent(present) })
 	parts.Go(func() {
 		_ = a.store.Follow(ctx, cluster.Assigned(a.config.Machine.ID), func(b cluster.Batch) error { // ends with ctx
-			a.health.contact()
-			return send(ctx, a.placements, b)
+			a.health.contact(a.on.Now())
+			return a.mail.Send(ctx, placed{b})
 		})
 	})
 	parts.Go(func() {
 		_ = a.systemd.Follow(ctx, func(o converge.Observation) error { // ends with ctx
-			return send(ctx, a.observed, o)
+			return a.mail.Send(ctx, observed{o})
 		})
 	})
 	d.run(ctx)
 	parts.Wait()
 	a.tasks.Wait()
-	return ctx.Err()
-}
-
-// send gives a value to who waits for it, unless ctx ends first.
-func send[T any](ctx context.Context, to chan<- T, value T) error {
-	select {
-	case to <- value:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	if d.departure != nil {
+		d.departure.stopped.Close()
 	}
+	return ctx.Err()
 }

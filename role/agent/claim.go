@@ -75,7 +75,7 @@ func (a *Agent) claim(ctx context.Context, at string) (api.Identity, error) {
 	if a.config.Peers == nil {
 		return api.Identity{}, errors.New("this machine has no certificate to ask others with")
 	}
-	ctx, cancel := context.WithTimeout(ctx, claimTime)
+	ctx, cancel := a.on.WithTimeout(ctx, claimTime)
 	defer cancel()
 	return a.config.Peers.Claim(ctx, at, a.Identity())
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"argosy/core/cluster"
@@ -30,8 +32,8 @@ type entry struct {
 	retryAt  time.Time
 }
 
-// desk holds all that the agent knows. One goroutine owns it: what others find
-// out or have done comes to it over channels.
+// desk holds all that the agent knows. One task owns it: what others find out or
+// have done comes to it by mail.
 type desk struct {
 	*Agent
 	units map[cluster.UnitName]*entry
@@ -49,8 +51,8 @@ type desk struct {
 	board     board
 	reunited  reunited
 	departure *departure // set while and after the machine leaves
-	retry     *time.Timer
-	retryNext time.Time // when retry fires; zero where it does not
+	retryNext time.Time  // when retryDue has something to do; zero where it has not
+	passNext  time.Time  // when the disk is read again
 }
 
 func newDesk(a *Agent) (*desk, error) {
@@ -59,7 +61,7 @@ func newDesk(a *Agent) (*desk, error) {
 		units: map[cluster.UnitName]*entry{}, seen: map[cluster.UnitName]converge.Status{},
 		dirty: map[cluster.UnitName]bool{}, failing: map[cluster.UnitName]bool{},
 		known: map[cluster.Hash]string{}, asked: map[cluster.Hash]bool{},
-		board: newBoard(),
+		board: newBoard(), passNext: a.on.Now().Add(diskPass),
 	}
 	if err := d.readDisk(); err != nil {
 		return nil, err
@@ -67,51 +69,59 @@ func newDesk(a *Agent) (*desk, error) {
 	return d, nil
 }
 
-// run is the loop: something is learnt, then all that follows from it is begun.
+// run is the loop: something is learnt, or its time has come, then all that
+// follows from it is begun.
 func (d *desk) run(ctx context.Context) {
-	d.retry = time.NewTimer(0)
-	defer d.retry.Stop()
-	defer d.board.timer.Stop()
-	pass := time.NewTicker(diskPass)
-	defer pass.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case batch := <-d.placements:
-			d.learnPlacements(batch)
-		case seen := <-d.observed:
-			d.learnStatuses(seen)
-		case text := <-d.texts:
-			d.learnText(text)
-		case r := <-d.results:
-			d.learnResult(r)
-		case reloaded := <-d.batches:
-			d.batchBusy = false
-			if reloaded {
-				d.retryQuadlets()
-			}
-		case r := <-d.leases:
-			d.learnLease(r)
-		case p := <-d.Agent.published:
-			d.learnPublished(p)
-		case departure := <-d.leaving:
-			d.beginLeaving(departure)
-		case q := <-d.questions:
-			d.answer(q)
-		case <-pass.C:
-			if err := d.readDisk(); err != nil {
-				d.log.Warn("the disk could not be read", "error", err)
-			}
-		case <-d.retry.C:
-			d.retryDue()
-		case <-d.board.timer.C:
-			// publish, below, writes what is due
+	for ctx.Err() == nil {
+		message, told := d.mail.Take()
+		due := d.due()
+		late := !due.After(d.on.Now())
+		if !told && !late {
+			_ = d.bell.Wait(ctx, due) // an end of ctx ends the loop
+			continue
+		}
+		if told {
+			message.learn(d)
+		}
+		if late {
+			d.doDue(d.on.Now())
 		}
 		d.plan(ctx)
 		d.publish(ctx)
 		d.checkLeft()
 		d.tellReunion()
+	}
+}
+
+// due is the next time at which something is to be done though nothing is learnt.
+func (d *desk) due() time.Time {
+	due := d.passNext
+	for _, at := range []time.Time{d.retryNext, d.publishDue()} {
+		if !at.IsZero() && at.Before(due) {
+			due = at
+		}
+	}
+	return due
+}
+
+// doDue does what is due, but for what plan and publish do each time.
+func (d *desk) doDue(now time.Time) {
+	if !d.passNext.After(now) {
+		d.passNext = now.Add(diskPass)
+		if err := d.readDisk(); err != nil {
+			d.log.Warn("the disk could not be read", "error", err)
+		}
+	}
+	if !d.retryNext.IsZero() && !d.retryNext.After(now) {
+		d.retryDue(now)
+	}
+}
+
+// learn: a batch is past its reload, and the next one may begin.
+func (b underWay) learn(d *desk) {
+	d.batchBusy = false
+	if b.reloaded {
+		d.retryQuadlets()
 	}
 }
 
@@ -159,17 +169,17 @@ func (d *desk) readDisk() error {
 	return nil
 }
 
-func (d *desk) learnPlacements(batch cluster.Batch) {
+func (batch placed) learn(d *desk) {
 	if batch.Reset {
 		d.placementsRead = true
-		placed := map[cluster.UnitName]bool{}
+		here := map[cluster.UnitName]bool{}
 		for _, event := range batch.Events {
 			if changed, is := event.(cluster.PlacementChanged); is {
-				placed[changed.Placement.Unit] = true
+				here[changed.Placement.Unit] = true
 			}
 		}
-		for name, e := range d.units {
-			if e.want != nil && !placed[name] {
+		for _, name := range slices.Sorted(maps.Keys(d.units)) {
+			if d.units[name].want != nil && !here[name] {
 				d.want(name, nil)
 			}
 			d.mark(name)
@@ -201,7 +211,7 @@ func (d *desk) want(name cluster.UnitName, placement *cluster.Placement) {
 	d.mark(name)
 }
 
-func (d *desk) learnStatuses(o converge.Observation) {
+func (o observed) learn(d *desk) {
 	if o.Reset {
 		d.systemdRead = true
 		clear(d.seen)
@@ -238,7 +248,7 @@ func (d *desk) fail(name cluster.UnitName, e *entry, err error) {
 		e.problem = err.Error()
 	}
 	e.failures++
-	e.retryAt = time.Now().Add(pause)
+	e.retryAt = d.on.Now().Add(pause)
 	d.failing[name] = true
 	d.mark(name)
 	d.schedule(e.retryAt)
@@ -251,8 +261,7 @@ func (d *desk) clear(name cluster.UnitName, e *entry) {
 }
 
 // retryDue marks the units whose time has come and waits for the next.
-func (d *desk) retryDue() {
-	now := time.Now()
+func (d *desk) retryDue(now time.Time) {
 	d.retryNext = time.Time{}
 	for name := range d.failing {
 		if at := d.units[name].retryAt; at.After(now) {
@@ -280,19 +289,23 @@ func (d *desk) retryQuadlets() {
 func (d *desk) schedule(at time.Time) {
 	if d.retryNext.IsZero() || at.Before(d.retryNext) {
 		d.retryNext = at
-		d.retry.Reset(time.Until(at))
 	}
 }
 
-func (d *desk) learnText(f fetched) {
+func (f fetched) learn(d *desk) {
 	delete(d.asked, f.hash)
 	if f.err == nil {
 		d.keepText(f.hash, f.text)
 	}
+	var waited []cluster.UnitName
 	for name, e := range d.units {
-		if e.want == nil || e.want.Hash != f.hash || e.interrupt != nil || e.hasFile && e.file == f.hash {
-			continue
+		if e.want != nil && e.want.Hash == f.hash && e.interrupt == nil && !(e.hasFile && e.file == f.hash) {
+			waited = append(waited, name)
 		}
+	}
+	slices.Sort(waited)
+	for _, name := range waited {
+		e := d.units[name]
 		if errors.Is(f.err, cluster.ErrNotFound) {
 			d.fail(name, e, fmt.Errorf("its text %s is not in the store", f.hash))
 		} else if f.err != nil {

@@ -29,17 +29,17 @@ func (a *Agent) Health() Health {
 }
 
 // contact notes that the store was heard of.
-func (h *health) contact() {
+func (h *health) contact(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.now.LastContact = time.Now()
+	h.now.LastContact = now
 }
 
 // well notes that the machine is registered and its lease renewed.
-func (h *health) well() {
+func (h *health) well(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.now = Health{LastContact: time.Now()}
+	h.now = Health{LastContact: now}
 }
 
 // admit notes whether the machine's record is its own.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"argosy/core/cluster"
+	"argosy/role/runtime"
 )
 
 // leaveTries is how often a unit that cannot be stopped is tried when the
@@ -18,8 +19,8 @@ const leaveTries = 3
 
 // departure is a machine that leaves.
 type departure struct {
-	done chan<- []cluster.UnitName // gets those that could not be stopped; has room for one
-	told bool
+	stopped *runtime.Mailbox[[]cluster.UnitName] // gets those that could not be stopped
+	told    bool
 }
 
 // Leave ends this machine's part in the cluster: its units are stopped and
@@ -32,16 +33,18 @@ func (a *Agent) Leave(ctx context.Context) error {
 	if err := a.storeAnswers(ctx); err != nil {
 		return fmt.Errorf("leave the cluster: nothing was touched: %w", err)
 	}
-	done := make(chan []cluster.UnitName, 1)
-	select {
-	case a.leaving <- departure{done: done}:
-	case <-a.ended:
-		return fmt.Errorf("leave the cluster: %w", errEnded)
-	case <-ctx.Done():
-		return fmt.Errorf("leave the cluster: %w", ctx.Err())
+	if err := a.begun.Wait(ctx); err != nil {
+		return fmt.Errorf("leave the cluster: %w", err)
 	}
-	err := a.awaitStopped(ctx, done)
-	revoke, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
+	stopped := runtime.NewMailbox[[]cluster.UnitName](a.on, a.on.NewBell(), 1)
+	switch err := a.mail.Send(ctx, departure{stopped: stopped}); {
+	case errors.Is(err, runtime.ErrClosed):
+		return fmt.Errorf("leave the cluster: %w", errEnded)
+	case err != nil:
+		return fmt.Errorf("leave the cluster: %w", err)
+	}
+	err := awaitStopped(ctx, stopped)
+	revoke, cancel := a.on.WithTimeout(context.WithoutCancel(ctx), callTime)
 	defer cancel()
 	if err := errors.Join(err, a.bow(revoke)); err != nil {
 		return fmt.Errorf("leave the cluster: %w", err)
@@ -52,18 +55,17 @@ func (a *Agent) Leave(ctx context.Context) error {
 var errEnded = errors.New("the agent has ended")
 
 // awaitStopped waits for the desk, which stops all units.
-func (a *Agent) awaitStopped(ctx context.Context, done <-chan []cluster.UnitName) error {
-	select {
-	case left := <-done:
-		if len(left) > 0 {
-			return fmt.Errorf("left running here: %s", join(left))
-		}
-		return nil
-	case <-a.ended:
+func awaitStopped(ctx context.Context, stopped *runtime.Mailbox[[]cluster.UnitName]) error {
+	left, err := stopped.Receive(ctx)
+	switch {
+	case errors.Is(err, runtime.ErrClosed):
 		return errEnded
-	case <-ctx.Done():
-		return fmt.Errorf("not all units have stopped: %w", ctx.Err())
+	case err != nil:
+		return fmt.Errorf("not all units have stopped: %w", err)
+	case len(left) > 0:
+		return fmt.Errorf("left running here: %s", join(left))
 	}
+	return nil
 }
 
 func join(names []cluster.UnitName) string {
@@ -75,7 +77,7 @@ func join(names []cluster.UnitName) string {
 }
 
 func (a *Agent) storeAnswers(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := a.on.WithTimeout(ctx, callTime)
 	defer cancel()
 	_, _, err := a.record(ctx)
 	return err
@@ -85,10 +87,8 @@ func (a *Agent) storeAnswers(ctx context.Context) error {
 // its units' states.
 func (a *Agent) bow(ctx context.Context) error {
 	a.endPresence()
-	select {
-	case <-a.presence.ended:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := a.presence.ended.Wait(ctx); err != nil {
+		return err
 	}
 	err := a.disk.ForgetLease()
 	if lease := a.presence.lease; lease != 0 {
@@ -101,14 +101,15 @@ func (a *Agent) bow(ctx context.Context) error {
 	return err
 }
 
-// beginLeaving has every unit of ours planned as one that has no business here.
-func (d *desk) beginLeaving(departure departure) {
+// learn has every unit of ours planned as one that has no business here.
+func (p departure) learn(d *desk) {
 	if d.departure != nil {
-		departure.done <- nil // it leaves, or has left, already
+		p.stopped.Offer(nil) // it leaves, or has left, already
 		return
 	}
-	d.departure = &departure
-	for name, e := range d.units {
+	d.departure = &p
+	for _, name := range slices.Sorted(maps.Keys(d.units)) {
+		e := d.units[name]
 		d.clear(name, e)
 		if e.interrupt != nil {
 			e.interrupt()
@@ -135,7 +136,7 @@ func (d *desk) checkLeft() {
 	}
 	d.departure.told = true
 	d.board.renew(0, nil) // nothing is published from here on
-	d.departure.done <- left
+	d.departure.stopped.Offer(left)
 }
 
 // retryPause grows with the failures, but not while the machine leaves.

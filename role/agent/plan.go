@@ -2,7 +2,8 @@ package agent
 
 import (
 	"context"
-	"time"
+	"maps"
+	"slices"
 
 	"argosy/core/cluster"
 	"argosy/core/converge"
@@ -31,15 +32,15 @@ func (d *desk) plan(ctx context.Context) {
 	if !read || d.batchBusy || len(d.dirty) == 0 {
 		return
 	}
-	now := time.Now()
+	now := d.on.Now()
 	var units []converge.Unit
-	for name := range d.dirty {
+	for _, name := range slices.Sorted(maps.Keys(d.dirty)) {
 		e, there := d.units[name]
-		delete(d.dirty, name)
 		if there && e.interrupt == nil && !e.retryAt.After(now) {
 			units = append(units, d.unit(name, e))
 		}
 	}
+	clear(d.dirty)
 	steps := converge.Plan(d.config.Machine.BootID, units)
 	b := d.batch(ctx, steps)
 	for _, u := range units {
@@ -77,7 +78,7 @@ func (d *desk) batch(ctx context.Context, steps []converge.Step) batch {
 		c := chainOf(converge.UnitOf(step))
 		c.steps = append(c.steps, step)
 		if _, is := step.(converge.Stop); is && d.units[c.unit].want == nil && d.departure == nil {
-			d.reunited.end(c.unit, time.Now())
+			d.reunited.end(c.unit, d.on.Now())
 		}
 		if w, is := step.(converge.Write); is {
 			c.text = d.known[w.Hash]
@@ -92,7 +93,7 @@ func (d *desk) begin(ctx context.Context, name cluster.UnitName) *chain {
 	e := d.units[name]
 	c := &chain{unit: name, status: d.seen[name], hasFile: e.hasFile, file: e.file, record: e.record,
 		stale: e.stale, leftover: e.leftover}
-	c.ctx, e.interrupt = context.WithCancel(ctx)
+	c.ctx, e.interrupt = d.on.WithCancel(ctx)
 	d.board.look(name)
 	return c
 }
@@ -119,7 +120,7 @@ func (d *desk) working(name cluster.UnitName, e *entry) bool {
 	return e.interrupt != nil || e.problem == "" && (d.dirty[name] || d.waitsForText(e) || e.failures > 0)
 }
 
-func (d *desk) learnResult(r result) {
+func (r result) learn(d *desk) {
 	e := d.units[r.unit]
 	e.interrupt()
 	e.interrupt = nil

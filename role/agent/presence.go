@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"argosy/core/cluster"
+	"argosy/role/runtime"
 )
 
 // Bounds of keeping the machine known.
@@ -23,12 +24,13 @@ const (
 // presence is the machine's lease and record in the store. It belongs to the
 // goroutine of stayPresent, and to Leave after it.
 type presence struct {
-	lease int64 // 0 for none
-	lost  bool  // a lease of this boot ended before it was renewed
+	bell  runtime.Bell // the lease may be gone, or the record is to be another
+	lease int64        // 0 for none
+	lost  bool         // a lease of this boot ended before it was renewed
 	// renewed is when a lease was last granted or renewed, in this life of the agent.
 	renewed time.Time
 	known   bool // the record was this machine's before, in this life of the agent
-	ended   chan struct{}
+	ended   *runtime.Gate
 }
 
 // registration tells the desk under which lease states are published, and
@@ -46,18 +48,18 @@ type registration struct {
 // is away changes nothing: the lease is renewed once it answers, or granted
 // anew if it has ended meanwhile.
 func (a *Agent) stayPresent(ctx context.Context) {
-	defer close(a.presence.ended)
+	defer a.presence.ended.Open()
 	for ctx.Err() == nil {
 		r, err := a.register(ctx)
 		if err != nil {
 			a.trouble(ctx, fmt.Errorf("register this machine: %w", err))
-			pause(ctx, a.afterRefusal(ctx, err))
+			_ = runtime.Sleep(ctx, a.on, a.afterRefusal(ctx, err)) // ends with ctx
 			continue
 		}
-		a.health.well()
+		a.health.well(a.on.Now())
 		a.health.admit(true)
 		a.log.Info("registered", "machine", a.config.Machine.ID, "lease", r.lease, "states", len(r.states))
-		if send(ctx, a.leases, r) == nil {
+		if a.mail.Send(ctx, r) == nil {
 			a.keepLease(ctx)
 		}
 	}
@@ -71,7 +73,7 @@ func (a *Agent) afterRefusal(ctx context.Context, err error) time.Duration {
 		return presenceRetry
 	}
 	a.health.admit(false)
-	_ = send(ctx, a.leases, registration{refused: true}) // ends with ctx
+	_ = a.mail.Send(ctx, registration{refused: true}) // ends with ctx
 	if refused.lives {
 		return refusedRetry
 	}
@@ -80,7 +82,7 @@ func (a *Agent) afterRefusal(ctx context.Context, err error) time.Duration {
 
 // register has the machine's record stand in the store under a lease that lives.
 func (a *Agent) register(ctx context.Context) (registration, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*callTime)
+	ctx, cancel := a.on.WithTimeout(ctx, 3*callTime)
 	defer cancel()
 	p := &a.presence
 	adopted, err := a.adoptLease(ctx)
@@ -119,7 +121,7 @@ func (a *Agent) register(ctx context.Context) (registration, error) {
 	}
 	p.known = true
 	r := registration{lease: p.lease, returned: p.lost, away: p.renewed}
-	p.lost, p.renewed = false, time.Now()
+	p.lost, p.renewed = false, a.on.Now()
 	if adopted && !exchanged {
 		r.states, err = a.store.States(ctx, a.config.Machine.ID)
 	}
@@ -184,7 +186,7 @@ func (a *Agent) wantsOtherLease(old cluster.Machine) bool {
 // putRecord writes the machine's record where it is not already so.
 func (a *Agent) putRecord(ctx context.Context, old cluster.Machine, found bool) error {
 	m, _ := a.self.now()
-	m.Lease, m.Since, m.Revision = a.presence.lease, time.Now().UTC().Truncate(time.Millisecond), old.Revision
+	m.Lease, m.Since, m.Revision = a.presence.lease, a.on.Now().UTC().Truncate(time.Millisecond), old.Revision
 	if found && old.BootID == m.BootID {
 		m.Since = old.Since
 	}
@@ -209,18 +211,11 @@ func sameRecord(a, b cluster.Machine) bool {
 func (a *Agent) keepLease(ctx context.Context) {
 	p := &a.presence
 	_, ttl := a.self.now()
-	next, checked, news := ttl/3, time.Now(), false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-a.self.changed:
-			news = true
-		case <-a.doubt:
-		case <-time.After(next):
-		}
+	next, checked, news := ttl/3, a.on.Now(), false
+	for p.bell.Wait(ctx, a.on.Now().Add(next)) == nil {
+		news = a.self.poked() || news
 		next = ttl / 3
-		asked := time.Now()
+		asked := a.on.Now()
 		err := a.bounded(ctx, func(ctx context.Context) error { return a.store.KeepAlive(ctx, p.lease) })
 		if err == nil {
 			p.renewed = asked
@@ -228,11 +223,11 @@ func (a *Agent) keepLease(ctx context.Context) {
 		if errors.Is(err, cluster.ErrLeaseGone) {
 			a.log.Warn("the machine's lease has ended", "lease", p.lease)
 			p.lease, p.lost = 0, true
-			_ = send(ctx, a.leases, registration{}) // ends with ctx
+			_ = a.mail.Send(ctx, registration{}) // ends with ctx
 			return
 		}
 		news = a.self.forget() || news
-		if err == nil && (news || time.Since(checked) >= recordCheck) {
+		if err == nil && (news || a.on.Now().Sub(checked) >= recordCheck) {
 			var anew bool
 			err = a.bounded(ctx, func(ctx context.Context) (err error) {
 				anew, err = a.tendRecord(ctx)
@@ -241,14 +236,14 @@ func (a *Agent) keepLease(ctx context.Context) {
 			if anew {
 				return
 			}
-			checked, news = time.Now(), err != nil
+			checked, news = a.on.Now(), err != nil
 		}
 		if err != nil {
 			a.trouble(ctx, err)
 			next = presenceRetry
 			continue
 		}
-		a.health.well()
+		a.health.well(a.on.Now())
 	}
 }
 
@@ -272,23 +267,7 @@ func (a *Agent) tendRecord(ctx context.Context) (anew bool, err error) {
 
 func (a *Agent) bounded(ctx context.Context, call func(context.Context) error) error {
 	_, ttl := a.self.now()
-	ctx, cancel := context.WithTimeout(ctx, min(callTime, ttl/3))
+	ctx, cancel := a.on.WithTimeout(ctx, min(callTime, ttl/3))
 	defer cancel()
 	return call(ctx)
-}
-
-// doubtLease has the lease looked at now.
-func (a *Agent) doubtLease() {
-	select {
-	case a.doubt <- struct{}{}:
-	default: // it is about to be
-	}
-}
-
-// pause waits, unless ctx ends first.
-func pause(ctx context.Context, long time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(long):
-	}
 }

@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"argosy/core/cluster"
@@ -34,7 +36,6 @@ type board struct {
 	busy      bool      // a write is under way
 	last      time.Time // when it began
 	next      time.Time // when to write; zero where nothing waits
-	timer     *time.Timer
 }
 
 // news is a state that is to be written, or that a unit has none any more.
@@ -58,8 +59,7 @@ type publication struct {
 }
 
 func newBoard() board {
-	b := board{timer: time.NewTimer(time.Hour), paces: map[cluster.UnitName]pace{}, looked: map[cluster.UnitName]bool{}}
-	b.timer.Stop()
+	b := board{paces: map[cluster.UnitName]pace{}, looked: map[cluster.UnitName]bool{}}
 	b.renew(0, nil)
 	return b
 }
@@ -84,7 +84,6 @@ func (b *board) look(name cluster.UnitName) { b.looked[name] = true }
 func (b *board) soon(at time.Time) {
 	if b.next.IsZero() || at.Before(b.next) {
 		b.next = at
-		b.timer.Reset(time.Until(at))
 	}
 }
 
@@ -92,10 +91,10 @@ func (b *board) soon(at time.Time) {
 // before all is known: a restarted agent would take back what still holds.
 func (d *desk) publish(ctx context.Context) {
 	b := &d.board
-	if !d.systemdRead || !d.placementsRead && d.departure == nil || b.lease == 0 {
+	if !d.mayPublish() {
 		return
 	}
-	now := time.Now()
+	now := d.on.Now()
 	for name := range b.looked {
 		d.compare(name, now)
 	}
@@ -111,8 +110,20 @@ func (d *desk) publish(ctx context.Context) {
 	b.busy, b.last = true, now
 	d.tasks.Go(func() {
 		p.err = d.store.PutStates(ctx, p.lease, d.config.Machine.ID, p.changed, p.gone)
-		_ = send(ctx, d.Agent.published, p) // ends with ctx
+		_ = d.mail.Send(ctx, p) // ends with ctx
 	})
+}
+
+func (d *desk) mayPublish() bool {
+	return d.systemdRead && (d.placementsRead || d.departure != nil) && d.board.lease != 0
+}
+
+// publishDue is when publish has something to do; zero where it must learn first.
+func (d *desk) publishDue() time.Time {
+	if d.board.busy || !d.mayPublish() {
+		return time.Time{}
+	}
+	return d.board.next
 }
 
 // compare has a unit's state wait to be written where it is news.
@@ -140,8 +151,8 @@ func (d *desk) compare(name cluster.UnitName, now time.Time) {
 // take is what waits and is due, as one write.
 func (b *board) take(now time.Time) publication {
 	p := publication{lease: b.lease}
-	for name, n := range b.waiting {
-		pace := b.paces[name]
+	for _, name := range slices.Sorted(maps.Keys(b.waiting)) {
+		n, pace := b.waiting[name], b.paces[name]
 		if at := pace.free(now); at.After(now) {
 			b.soon(at)
 			continue
@@ -180,12 +191,12 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// learnPublished notes what was written. What was not is looked at again.
-func (d *desk) learnPublished(p publication) {
+// learn notes what was written. What was not is looked at again.
+func (p publication) learn(d *desk) {
 	b := &d.board
 	b.busy = false
 	if p.err == nil {
-		d.health.contact()
+		d.health.contact(d.on.Now())
 	}
 	if p.lease != b.lease {
 		return // all is published anew under the next lease
@@ -193,7 +204,7 @@ func (d *desk) learnPublished(p publication) {
 	if p.err != nil {
 		d.log.Warn("states were not published", "error", p.err)
 		if errors.Is(p.err, cluster.ErrLeaseGone) {
-			d.doubtLease()
+			d.presence.bell.Ring() // which has the lease looked at now
 		}
 	}
 	for _, state := range p.changed {
@@ -209,20 +220,20 @@ func (d *desk) learnPublished(p publication) {
 		b.look(name)
 	}
 	if p.err != nil {
-		b.last = time.Now().Add(storeRetry - burst) // the next write waits
+		b.last = d.on.Now().Add(storeRetry - burst) // the next write waits
 	}
 	if len(b.waiting) > 0 {
 		b.soon(b.last.Add(burst))
 	}
 }
 
-// learnLease begins anew under a lease, or has nothing published without one.
-func (d *desk) learnLease(r registration) {
+// learn begins anew under a lease, or has nothing published without one.
+func (r registration) learn(d *desk) {
 	if r.refused || r.lease != 0 {
 		d.admitted = !r.refused
 	}
 	if r.returned {
-		d.reunited.begin(r.away, time.Now())
+		d.reunited.begin(r.away, d.on.Now())
 		d.schedule(d.reunited.returned.Add(reunion))
 	}
 	d.board.renew(r.lease, r.states)

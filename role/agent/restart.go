@@ -7,6 +7,7 @@ import (
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/core/converge"
+	"argosy/role/runtime"
 )
 
 // Restart has systemd restart a unit that the cluster has put on this machine, as
@@ -22,19 +23,18 @@ func (a *Agent) Restart(ctx context.Context, by string, unit cluster.UnitName) e
 		return fmt.Errorf("restart %s on %s: a unit of the cluster: %w", unit, a.config.Machine.Name, cluster.ErrNotFound)
 	}
 	a.log.Info("restart", "unit", unit, "by", by)
-	ended, err := a.systemd.Enqueue(ctx, converge.RestartJob, unit)
-	if err != nil {
+	ended := runtime.NewMailbox[converge.Outcome](a.on, a.on.NewBell(), 1)
+	if err := a.systemd.Enqueue(ctx, converge.RestartJob, unit, func(o converge.Outcome) { ended.Offer(o) }); err != nil {
 		return fmt.Errorf("on %s: %w", a.config.Machine.Name, err)
 	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case outcome, heard := <-ended:
-		if !heard {
-			return fmt.Errorf("on %s: restart %s: %w", a.config.Machine.Name, unit, errLost)
-		}
-		return a.restarted(outcome)
+	outcome, err := ended.Receive(ctx)
+	switch {
+	case err != nil:
+		return err
+	case outcome.Result == "":
+		return fmt.Errorf("on %s: restart %s: %w", a.config.Machine.Name, unit, errLost)
 	}
+	return a.restarted(outcome)
 }
 
 // restarted says what is wrong with a restart's end.

@@ -81,7 +81,7 @@ func (r *reunited) note(now time.Time) string {
 
 // tellReunion has the machine's record say what was ended, for a while.
 func (d *desk) tellReunion() {
-	if note := d.reunited.note(time.Now()); note != "" {
+	if note := d.reunited.note(d.on.Now()); note != "" {
 		d.log.Warn("this machine " + note)
 		d.self.tell(note)
 	}

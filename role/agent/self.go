@@ -6,11 +6,15 @@ import (
 
 	"argosy/core/api"
 	"argosy/core/cluster"
+	"argosy/role/runtime"
 )
 
 // self is what the machine says of itself, which may change while the agent
 // runs. Several goroutines use it.
 type self struct {
+	on   runtime.Runtime
+	bell runtime.Bell // of the task that keeps the record
+
 	mu      sync.Mutex
 	machine cluster.Machine
 	ttl     time.Duration
@@ -18,11 +22,11 @@ type self struct {
 	claimed time.Time    // when it did
 	note    string       // on what happened here; empty for nothing
 	noted   time.Time
-	changed chan struct{}
+	changed bool // since the record was last compared with it
 }
 
-func newSelf(c Config) *self {
-	return &self{machine: c.Machine, ttl: c.TTL, changed: make(chan struct{}, 1)}
+func newSelf(c Config, on runtime.Runtime, bell runtime.Bell) *self {
+	return &self{on: on, bell: bell, machine: c.Machine, ttl: c.TTL}
 }
 
 // now returns the record as it should stand, without what the store adds.
@@ -40,10 +44,19 @@ func (s *self) now() (m cluster.Machine, ttl time.Duration) {
 
 // poke has the record compared with what it should be.
 func (s *self) poke() {
-	select {
-	case s.changed <- struct{}{}:
-	default: // it is about to be
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed = true
+	s.bell.Ring()
+}
+
+// poked says whether the record is to be compared, once.
+func (s *self) poked() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changed := s.changed
+	s.changed = false
+	return changed
 }
 
 // Update changes what the machine says of itself. The store is told at once if
@@ -85,7 +98,7 @@ func (s *self) meet(by api.Identity) (news bool) {
 	defer s.mu.Unlock()
 	news = s.rival == (api.Identity{})
 	if news || s.rival == by {
-		s.rival, s.claimed = by, time.Now()
+		s.rival, s.claimed = by, s.on.Now()
 	}
 	return news
 }
@@ -93,7 +106,7 @@ func (s *self) meet(by api.Identity) (news bool) {
 // tell has the record carry a note for noteKept.
 func (s *self) tell(note string) {
 	s.mu.Lock()
-	s.note, s.noted = note, time.Now()
+	s.note, s.noted = note, s.on.Now()
 	s.mu.Unlock()
 	s.poke()
 }
@@ -103,10 +116,11 @@ func (s *self) tell(note string) {
 func (s *self) forget() (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.rival != (api.Identity{}) && time.Since(s.claimed) >= rivalKept {
+	now := s.on.Now()
+	if s.rival != (api.Identity{}) && now.Sub(s.claimed) >= rivalKept {
 		s.rival, news = api.Identity{}, true
 	}
-	if s.note != "" && time.Since(s.noted) >= noteKept {
+	if s.note != "" && now.Sub(s.noted) >= noteKept {
 		s.note, news = "", true
 	}
 	return news

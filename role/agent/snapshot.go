@@ -2,11 +2,13 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
 	"argosy/core/cluster"
 	"argosy/core/converge"
+	"argosy/role/runtime"
 )
 
 // Snapshot is what the agent has in hand at one moment, for people.
@@ -32,27 +34,25 @@ type Unit struct {
 // question asks the desk for a Snapshot.
 type question struct {
 	most   int // units that it names
-	answer chan<- Snapshot
+	answer *runtime.Mailbox[Snapshot]
 }
 
 // Snapshot asks what the agent has in hand, with up to most units by name. It
 // fails when the agent has ended or does not answer before ctx ends.
 func (a *Agent) Snapshot(ctx context.Context, most int) (Snapshot, error) {
-	answer := make(chan Snapshot, 1)
-	if err := send(ctx, a.questions, question{most, answer}); err != nil {
-		return Snapshot{}, err
+	answer := runtime.NewMailbox[Snapshot](a.on, a.on.NewBell(), 1)
+	err := a.mail.Send(ctx, question{most, answer})
+	var s Snapshot
+	if err == nil {
+		s, err = answer.Receive(ctx)
 	}
-	select {
-	case s := <-answer:
-		return s, nil
-	case <-a.ended:
-		return Snapshot{}, errEnded
-	case <-ctx.Done():
-		return Snapshot{}, ctx.Err()
+	if errors.Is(err, runtime.ErrClosed) {
+		err = errEnded
 	}
+	return s, err
 }
 
-func (d *desk) answer(q question) {
+func (q question) learn(d *desk) {
 	s := Snapshot{Lease: d.board.lease, Leaving: d.departure != nil}
 	for _, name := range slices.Sorted(maps.Keys(d.units)) {
 		e := d.units[name]
@@ -68,7 +68,7 @@ func (d *desk) answer(q question) {
 			s.First = append(s.First, unitOf(u, converge.State(d.config.Machine.ID, u, d.working(name, e), e.problem)))
 		}
 	}
-	q.answer <- s
+	q.answer.Offer(s)
 }
 
 func unitOf(u converge.Unit, state cluster.UnitState) Unit {

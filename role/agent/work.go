@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"argosy/core/cluster"
 	"argosy/core/converge"
+	"argosy/role/runtime"
 )
 
 // chain is the steps of one unit, and what is so after each of them.
@@ -43,7 +45,9 @@ type batch struct {
 // reads them, and what starts begins to start. It returns when all has begun.
 func (a *Agent) do(ctx context.Context, b batch) {
 	failed := map[cluster.UnitName]error{}
-	for name, c := range b.chains {
+	names := slices.Sorted(maps.Keys(b.chains))
+	for _, name := range names {
+		c := b.chains[name]
 		if len(c.steps) == 0 {
 			continue // it waits for the reload alone
 		}
@@ -55,15 +59,16 @@ func (a *Agent) do(ctx context.Context, b batch) {
 	if b.reload != nil {
 		a.reload(ctx, b, failed)
 	}
-	_ = send(ctx, a.batches, b.reload != nil) // ends with ctx
-	for name, c := range b.chains {
+	_ = a.mail.Send(ctx, underWay{reloaded: b.reload != nil}) // ends with ctx
+	for _, name := range names {
+		c := b.chains[name]
 		a.tasks.Go(func() {
 			err := failed[name]
 			if err == nil {
 				err = a.run(ctx, c)
 			}
 			interrupted := errors.Is(err, context.Canceled) && c.ctx.Err() != nil
-			_ = send(ctx, a.results, result{chain: c, interrupted: interrupted, err: err}) // ends with ctx
+			_ = a.mail.Send(ctx, result{chain: c, interrupted: interrupted, err: err}) // ends with ctx
 		})
 	}
 }
@@ -186,19 +191,20 @@ var errLost = errors.New("the connection to systemd was lost before the job ende
 // job has systemd do a job and waits for its end, or until ctx ends. It holds
 // one of the places for jobs, but not for longer than slowJob.
 func (a *Agent) job(ctx context.Context, c *chain, kind converge.Job) (converge.Outcome, error) {
-	if err := send(ctx, a.slots, struct{}{}); err != nil {
+	if err := a.slots.Acquire(ctx); err != nil {
 		return converge.Outcome{}, err
 	}
 	held := true
 	release := func() {
 		if held {
 			held = false
-			<-a.slots
+			a.slots.Release()
 		}
 	}
 	defer release()
-	ended, err := a.systemd.Enqueue(ctx, kind, c.unit)
-	if err != nil {
+	bell := a.on.NewBell()
+	ended := runtime.NewMailbox[converge.Outcome](a.on, bell, 1)
+	if err := a.systemd.Enqueue(ctx, kind, c.unit, func(o converge.Outcome) { ended.Offer(o) }); err != nil {
 		return converge.Outcome{}, err
 	}
 	if kind != converge.StopJob {
@@ -206,20 +212,20 @@ func (a *Agent) job(ctx context.Context, c *chain, kind converge.Job) (converge.
 			return converge.Outcome{}, err
 		}
 	}
-	slow := time.NewTimer(slowJob)
-	defer slow.Stop()
+	slow := a.on.Now().Add(slowJob)
 	for {
-		select {
-		case outcome, heard := <-ended:
-			if !heard {
-				return converge.Outcome{}, fmt.Errorf("%s %s: %w", kind, c.unit, errLost)
-			}
+		if outcome, has := ended.Take(); has && outcome.Result == "" {
+			return outcome, fmt.Errorf("%s %s: %w", kind, c.unit, errLost)
+		} else if has {
 			c.status = outcome.Status
 			return outcome, nil
-		case <-slow.C:
+		}
+		if err := bell.Wait(ctx, slow); err != nil {
+			return converge.Outcome{}, err
+		}
+		if held && !a.on.Now().Before(slow) {
 			release()
-		case <-ctx.Done():
-			return converge.Outcome{}, ctx.Err()
+			slow = time.Time{}
 		}
 	}
 }
@@ -238,14 +244,14 @@ func (d *desk) fetch(ctx context.Context, hash cluster.Hash) {
 	}
 	d.asked[hash] = true
 	d.tasks.Go(func() {
-		if send(ctx, d.gates, struct{}{}) != nil {
+		if d.gates.Acquire(ctx) != nil {
 			return
 		}
 		text, err := d.store.Content(ctx, hash)
-		<-d.gates
+		d.gates.Release()
 		if err == nil && cluster.HashOf(text) != hash {
 			err = fmt.Errorf("the text stored as %s has the hash %s", hash, cluster.HashOf(text))
 		}
-		_ = send(ctx, d.texts, fetched{hash, text, err}) // ends with ctx
+		_ = d.mail.Send(ctx, fetched{hash, text, err}) // ends with ctx
 	})
 }

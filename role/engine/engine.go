@@ -36,6 +36,7 @@ type Planner interface {
 	Explainer
 	Learn(events ...cluster.Event)
 	Forget()
+	Judge(id cluster.MachineID, answers bool)
 	Plan(now time.Time, limit int) []schedule.Change
 	Retry(changes ...schedule.Change)
 	Unused() []cluster.Hash

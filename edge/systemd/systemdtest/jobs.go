@@ -80,13 +80,13 @@ func failsLater(t *testing.T, w *watched) {
 
 func badText(t *testing.T, w *watched) {
 	unit := w.unit("contra-bad.service", unusable)
-	if _, err := w.Enqueue(t.Context(), converge.StartJob, unit); err == nil {
+	if err := w.Enqueue(t.Context(), converge.StartJob, unit, w.refused); err == nil {
 		t.Error("a start of a text without ExecStart was accepted")
 	}
 }
 
 func noText(t *testing.T, w *watched) {
-	if _, err := w.Enqueue(t.Context(), converge.StartJob, "contra-absent.service"); err == nil {
+	if err := w.Enqueue(t.Context(), converge.StartJob, "contra-absent.service", w.refused); err == nil {
 		t.Error("a start of a unit without text was accepted")
 	}
 }
@@ -161,7 +161,7 @@ func dropIns(t *testing.T, w *watched) {
 func quadlet(t *testing.T, w *watched) {
 	const name = "contra.volume"
 	unit := w.unit(name, "[Volume]\nVolumeName=contra\n[Service]\nExecStop=/usr/bin/podman volume rm contra\n")
-	if _, err := w.Enqueue(t.Context(), converge.StartJob, unit); err == nil {
+	if err := w.Enqueue(t.Context(), converge.StartJob, unit, w.refused); err == nil {
 		t.Error("a Quadlet file was started that systemd has not read")
 	}
 	reload := func() {
@@ -187,7 +187,7 @@ func quadlet(t *testing.T, w *watched) {
 		t.Fatal(err)
 	}
 	reload()
-	if _, err := w.Enqueue(t.Context(), converge.StartJob, unit); err == nil {
+	if err := w.Enqueue(t.Context(), converge.StartJob, unit, w.refused); err == nil {
 		t.Error("a Quadlet file was started that is no longer there")
 	}
 }
@@ -198,7 +198,7 @@ func badQuadlet(t *testing.T, w *watched) {
 		t.Fatal(err)
 	}
 	const says = "no service was made of it"
-	_, err := w.Enqueue(t.Context(), converge.StartJob, unit)
+	err := w.Enqueue(t.Context(), converge.StartJob, unit, w.refused)
 	if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "Nonsense") {
 		t.Errorf("error %v, expected %q and why", err, says)
 	}
@@ -233,8 +233,8 @@ func lostConnection(t *testing.T, w *watched) {
 	unit := w.unit("contra-lost.service", slow)
 	start := w.enqueue(converge.StartJob, unit)
 	w.Disconnect(t)
-	if outcome, ok := <-start; ok {
-		t.Errorf("the job ended as %+v, expected a closed channel", outcome)
+	if outcome := <-start; outcome.Result != "" {
+		t.Errorf("the job ended as %+v, expected no word of it", outcome)
 	}
 	w.await("a new list", func() bool { return w.resets > 1 })
 	w.awaitStatus(unit, "still starting", func(s converge.Status) bool { return s.Active == "activating" && s.Job != 0 })

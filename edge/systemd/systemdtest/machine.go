@@ -21,7 +21,7 @@ type Machine interface {
 	Records() ([]converge.Record, error)
 
 	Follow(ctx context.Context, deliver func(converge.Observation) error) error
-	Enqueue(ctx context.Context, kind converge.Job, unit cluster.UnitName) (<-chan converge.Outcome, error)
+	Enqueue(ctx context.Context, kind converge.Job, unit cluster.UnitName, ended func(converge.Outcome)) error
 	Reload(ctx context.Context) error
 	ResetFailed(ctx context.Context, unit cluster.UnitName) error
 }

@@ -118,7 +118,8 @@ func (w *watched) unit(name cluster.UnitName, text string) cluster.UnitName {
 }
 
 func (w *watched) clean(name cluster.UnitName) {
-	if ended, err := w.Enqueue(context.Background(), converge.StopJob, name); err == nil {
+	ended := make(chan converge.Outcome, 1)
+	if err := w.Enqueue(context.Background(), converge.StopJob, name, func(o converge.Outcome) { ended <- o }); err == nil {
 		<-ended
 	}
 	if err := errors.Join(w.Remove(name), w.ResetFailed(context.Background(), name)); err != nil {
@@ -128,11 +129,16 @@ func (w *watched) clean(name cluster.UnitName) {
 
 func (w *watched) enqueue(kind converge.Job, unit cluster.UnitName) <-chan converge.Outcome {
 	w.t.Helper()
-	ended, err := w.Enqueue(w.t.Context(), kind, unit)
-	if err != nil {
+	ended := make(chan converge.Outcome, 1)
+	if err := w.Enqueue(w.t.Context(), kind, unit, func(o converge.Outcome) { ended <- o }); err != nil {
 		w.t.Fatal(err)
 	}
 	return ended
+}
+
+// refused is told of the end of a job that never was.
+func (w *watched) refused(o converge.Outcome) {
+	w.t.Errorf("a job that was refused has ended as %+v", o)
 }
 
 // do has a job done and checks how it ended.
@@ -144,8 +150,8 @@ func (w *watched) do(kind converge.Job, unit cluster.UnitName, want string) conv
 func (w *watched) ended(job <-chan converge.Outcome, what, want string) converge.Status {
 	w.t.Helper()
 	select {
-	case outcome, ok := <-job:
-		if !ok || outcome.Result != want {
+	case outcome := <-job:
+		if outcome.Result != want {
 			w.t.Fatalf("%s ended as %+v, expected %s", what, outcome, want)
 		}
 		w.mu.Lock()
