@@ -68,7 +68,11 @@ func (m *Machine) Forget(name cluster.UnitName) error {
 func (m *Machine) Records() ([]converge.Record, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Collect(maps.Values(m.records)), nil
+	var found []converge.Record
+	for _, name := range slices.Sorted(maps.Keys(m.records)) {
+		found = append(found, m.records[name])
+	}
+	return found, nil
 }
 
 // SaveLease keeps the machine's lease.

@@ -2,35 +2,37 @@ package fakesystemd
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"time"
 
 	"argosy/core/cluster"
 	"argosy/core/converge"
+	"argosy/role/runtime"
 )
 
 // follower is one Follow.
 type follower struct {
 	reset   bool
 	changed map[cluster.UnitName]converge.Status
-	wake    chan struct{} // capacity 1
+	bell    runtime.Bell
 }
 
 // Follow hands over what systemd has in memory, then each change.
 func (m *Machine) Follow(ctx context.Context, deliver func(converge.Observation) error) error {
-	f := &follower{reset: true, wake: make(chan struct{}, 1)}
-	f.wake <- struct{}{}
+	f := &follower{reset: true, bell: m.on.NewBell()}
+	f.bell.Ring()
 	m.mu.Lock()
-	m.followers[f] = true
+	m.followers = append(m.followers, f)
 	m.mu.Unlock()
 	defer func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		delete(m.followers, f)
+		m.followers = slices.DeleteFunc(m.followers, func(other *follower) bool { return other == f })
 	}()
 	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-f.wake:
+		if err := f.bell.Wait(ctx, time.Time{}); err != nil {
+			return err
 		}
 		if err := deliver(m.news(f)); err != nil {
 			return err
@@ -43,12 +45,12 @@ func (m *Machine) news(f *follower) converge.Observation {
 	defer m.mu.Unlock()
 	seen := converge.Observation{Reset: f.reset}
 	if f.reset {
-		for _, u := range m.units {
-			seen.Units = append(seen.Units, u.status)
+		for _, name := range slices.Sorted(maps.Keys(m.units)) {
+			seen.Units = append(seen.Units, m.units[name].status)
 		}
 	} else {
-		for _, status := range f.changed {
-			seen.Units = append(seen.Units, status)
+		for _, name := range slices.Sorted(maps.Keys(f.changed)) {
+			seen.Units = append(seen.Units, f.changed[name])
 		}
 	}
 	f.reset, f.changed = false, map[cluster.UnitName]converge.Status{}
@@ -64,15 +66,16 @@ func (m *Machine) Disconnect() {
 }
 
 func (m *Machine) disconnect() {
-	for _, u := range m.units {
+	for _, name := range slices.Sorted(maps.Keys(m.units)) {
+		u := m.units[name]
 		for _, w := range u.waiting {
 			w(converge.Outcome{})
 		}
 		u.waiting = nil
 	}
-	for f := range m.followers {
+	for _, f := range m.followers {
 		f.reset = true
-		f.poke()
+		f.bell.Ring()
 	}
 }
 
@@ -96,17 +99,10 @@ func (m *Machine) forget(name cluster.UnitName) {
 }
 
 func (m *Machine) tell(status converge.Status) {
-	for f := range m.followers {
+	for _, f := range m.followers {
 		if !f.reset {
 			f.changed[status.Unit] = status
 		}
-		f.poke()
-	}
-}
-
-func (f *follower) poke() {
-	select {
-	case f.wake <- struct{}{}:
-	default:
+		f.bell.Ring()
 	}
 }

@@ -15,10 +15,12 @@ import (
 
 	"argosy/core/cluster"
 	"argosy/core/converge"
+	"argosy/role/runtime"
 )
 
 // Machine is one machine. It outlives the agents that run on it.
 type Machine struct {
+	on runtime.Runtime
 	mu sync.Mutex
 
 	// The disk: lost at a reboot, as /run is, but for the overrides.
@@ -36,7 +38,7 @@ type Machine struct {
 	// broken has jobs of a unit refused, and Write of it.
 	broken    map[cluster.UnitName]error
 	refused   map[cluster.UnitName]error // jobs alone
-	followers map[*follower]bool
+	followers []*follower
 
 	jobs    []string // what was asked of systemd, in order
 	reloads int
@@ -51,9 +53,12 @@ type unit struct {
 	kind    converge.Job
 }
 
-// New returns a machine that has just booted.
-func New() *Machine {
-	m := &Machine{overrides: map[cluster.UnitName]string{}, broken: map[cluster.UnitName]error{}, refused: map[cluster.UnitName]error{}, followers: map[*follower]bool{}}
+// New returns a machine that has just booted, on Go's own runtime.
+func New() *Machine { return NewOn(runtime.Real()) }
+
+// NewOn returns one on another runtime, whose bells its followers wait at.
+func NewOn(on runtime.Runtime) *Machine {
+	m := &Machine{on: on, overrides: map[cluster.UnitName]string{}, broken: map[cluster.UnitName]error{}, refused: map[cluster.UnitName]error{}}
 	m.empty()
 	return m
 }
@@ -181,7 +186,8 @@ func (m *Machine) Reload(ctx context.Context) error {
 			m.generated[name] = text
 		}
 	}
-	for name, u := range m.units {
+	for _, name := range slices.Sorted(maps.Keys(m.units)) {
+		u := m.units[name]
 		if text, there := m.source(name); there {
 			u.text = text
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,7 +91,7 @@ func (s *Store) GrantLease(ctx context.Context, ttl time.Duration) (int64, error
 	defer s.mu.Unlock()
 	s.lastID++
 	id := s.lastID
-	s.leases[id] = &lease{ttl: ttl, ends: time.AfterFunc(ttl, func() { s.EndLease(id) })}
+	s.leases[id] = &lease{ttl: ttl, ends: s.on.AfterFunc(ttl, func() { s.EndLease(id) })}
 	return id, nil
 }
 
@@ -135,6 +136,7 @@ func (s *Store) end(id int64) {
 			changes = append(changes, change{key: k, gone: ending(fact.changed)})
 		}
 	}
+	slices.SortFunc(changes, func(a, b change) int { return a.key.compare(b.key) })
 	s.write(changes...)
 }
 

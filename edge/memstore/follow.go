@@ -4,9 +4,9 @@ import (
 	"context"
 	"slices"
 	"sort"
-	"time"
 
 	"argosy/core/cluster"
+	"argosy/role/runtime"
 )
 
 // Changes returns what has changed in the scope since a revision, all in one
@@ -50,34 +50,70 @@ func (s *Store) all(scope cluster.Scope) []cluster.Event {
 	return events
 }
 
+// follower is one Follow.
+type follower struct {
+	scope cluster.Scope
+	bell  runtime.Bell
+}
+
+// wake has those look again whom some of the changes concern.
+func (s *Store) wake(changes []past) {
+	for _, f := range s.followers {
+		if slices.ContainsFunc(changes, func(p past) bool { return p.key.in(f.scope) }) {
+			f.bell.Ring()
+		}
+	}
+}
+
+func (s *Store) wakeAll() {
+	for _, f := range s.followers {
+		f.bell.Ring()
+	}
+}
+
+func (s *Store) join(f *follower) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.followers = append(s.followers, f)
+}
+
+func (s *Store) part(f *follower) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.followers = slices.DeleteFunc(s.followers, func(other *follower) bool { return other == f })
+}
+
 // Follow hands over the scope and then its changes, as edge/store's does.
 func (s *Store) Follow(ctx context.Context, scope cluster.Scope, deliver func(cluster.Batch) error) error {
+	f := &follower{scope: scope, bell: s.on.NewBell()}
+	s.join(f)
+	defer s.part(f)
 	var known int64
-	confirm := time.NewTicker(s.confirmEvery)
-	defer confirm.Stop()
-	idle := false
+	confirm, due := false, s.on.Now().Add(s.confirmEvery)
 	for {
-		s.mu.Lock()
-		news, away := s.news, s.away
-		var batch cluster.Batch
-		if !away {
-			batch = s.changes(scope, known)
-		}
-		s.mu.Unlock()
-
-		if !away && (batch.Reset || len(batch.Events) > 0 || idle) {
+		batch, there := s.since(scope, known)
+		if there && (batch.Reset || len(batch.Events) > 0 || confirm) {
 			if err := deliver(batch); err != nil {
 				return err
 			}
 			known = batch.Revision
 		}
-		idle = false
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-news:
-		case <-confirm.C:
-			idle = true
+		if err := f.bell.Wait(ctx, due); err != nil {
+			return err
+		}
+		now := s.on.Now()
+		if confirm = !now.Before(due); confirm {
+			due = now.Add(s.confirmEvery)
 		}
 	}
+}
+
+// since is what has changed, unless the store is away.
+func (s *Store) since(scope cluster.Scope, known int64) (batch cluster.Batch, there bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return batch, false
+	}
+	return s.changes(scope, known), true
 }

@@ -2,8 +2,9 @@
 // promises as edge/store, kept by the same contract suite, without a network. It
 // can be made to fail: put away, made to lose its history, its leases ended.
 //
-// It is a plain state machine under one lock. Leases end by the clock it is
-// given, which in a testing/synctest bubble is the bubble's.
+// It is a plain state machine under one lock. Its clock, by which leases end, is
+// that of the Runtime it stands on. Nothing in it has an order that differs from
+// one time to the next.
 package memstore
 
 import (
@@ -13,23 +14,25 @@ import (
 	"time"
 
 	"argosy/core/cluster"
+	"argosy/role/runtime"
 )
 
 // Store is one store in memory. The zero value is of no use; see New.
 type Store struct {
+	on           runtime.Runtime
 	confirmEvery time.Duration
 
-	mu       sync.Mutex
-	revision int64
-	facts    map[key]fact
-	history  []past
-	forgot   int64 // the revision up to which the history is gone
-	leases   map[int64]*lease
-	lastID   int64
-	marks    map[cluster.Hash]int64 // of texts that may be about to be collected
-	away     bool
-	writes   int           // how many transactions have changed something
-	news     chan struct{} // closed and replaced at each change of any of the above
+	mu        sync.Mutex
+	revision  int64
+	facts     map[key]fact
+	history   []past
+	forgot    int64 // the revision up to which the history is gone
+	leases    map[int64]*lease
+	lastID    int64
+	marks     map[cluster.Hash]int64 // of texts that may be about to be collected
+	away      bool
+	writes    int // how many transactions have changed something
+	followers []*follower
 }
 
 // fact is a fact as it stands: the event of its last write.
@@ -48,19 +51,23 @@ type past struct {
 
 type lease struct {
 	ttl  time.Duration
-	ends *time.Timer
+	ends runtime.Timer
 }
 
-// New returns an empty store. Followers of an idle store are told once a second
-// that nothing has changed.
-func New() *Store {
+// New returns an empty store on Go's own runtime; in a testing/synctest bubble its
+// clock is the bubble's. Followers of an idle store are told once a second that
+// nothing has changed.
+func New() *Store { return NewOn(runtime.Real()) }
+
+// NewOn returns an empty store on another runtime.
+func NewOn(on runtime.Runtime) *Store {
 	return &Store{
+		on:           on,
 		confirmEvery: time.Second,
 		revision:     1,
 		facts:        map[key]fact{},
 		leases:       map[int64]*lease{},
 		marks:        map[cluster.Hash]int64{},
-		news:         make(chan struct{}),
 	}
 }
 
@@ -69,7 +76,7 @@ func (s *Store) SetAway(away bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.away = away
-	s.wake()
+	s.wakeAll()
 }
 
 // Compact forgets the history, so that a follower that has not read it must
@@ -78,7 +85,7 @@ func (s *Store) Compact() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.history, s.forgot = nil, s.revision
-	s.wake()
+	s.wakeAll()
 }
 
 // Writes is how many transactions have changed something so far.
@@ -111,12 +118,6 @@ func (s *Store) enter(ctx context.Context) error {
 	return nil
 }
 
-// wake tells followers to look again.
-func (s *Store) wake() {
-	close(s.news)
-	s.news = make(chan struct{})
-}
-
 // change is one write of a transaction: a fact's new state, or its end.
 type change struct {
 	key     key
@@ -142,7 +143,7 @@ func (s *Store) write(changes ...change) int64 {
 	if len(s.history) > before {
 		s.revision = next
 		s.writes++
-		s.wake()
+		s.wake(s.history[before:])
 	}
 	return s.revision
 }

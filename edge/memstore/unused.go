@@ -21,7 +21,6 @@ func (s *Store) MarkUnused(ctx context.Context, term cluster.Leader, hashes []cl
 	for _, hash := range hashes {
 		s.marks[hash] = s.revision
 	}
-	s.wake()
 	return s.revision, nil
 }
 

@@ -19,6 +19,11 @@ func (l *Laws) AtRest(daemon func(cluster.UnitName) bool) (wrong []string) {
 			fault("%s is up with boot %q and registered with %q", id.Short(), l.kernels[id], l.store.machines[id].Boot)
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(l.store.machines)) {
+		if _, up := l.kernels[id]; !up {
+			fault("%s is registered and not up", id.Short())
+		}
+	}
 	for _, unit := range slices.Sorted(maps.Keys(l.store.units)) {
 		wrong = append(wrong, l.unitAtRest(unit, daemon)...)
 	}
