@@ -66,6 +66,7 @@ var layers = map[string]string{
 	"test/discovery":            "test",
 	"test/e2e":                  "test",
 	"test/fleetclient":          "test",
+	"test/sim":                  "test",
 	"test/sim/laws":             "test",
 	"test/sim/stage":            "test",
 	"test/v2cluster":            "test",

@@ -7,6 +7,7 @@ package laws
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"argosy/core/cluster"
@@ -42,7 +43,9 @@ type Laws struct {
 	broken   []Broken
 	running  map[cluster.UnitName]map[cluster.MachineID]process
 	kernels  map[cluster.MachineID]string // the boots of machines whose kernels run
-	leaving  map[cluster.MachineID]bool
+	leaving  map[cluster.MachineID]int64  // the revision at which a machine was last asked to leave
+	asked    map[Place]int64              // the generation that a job last started
+	spent    map[Place]int64              // the generation that ended by itself last
 	starts   map[start]int
 	left     map[Place]int64 // when a placement was last other than before, by revision
 	told     map[cluster.MachineID]int64
@@ -66,13 +69,14 @@ type start struct {
 	boot       string
 	since      int64 // of the placement
 	generation int64
+	left       int64 // when the machine was last asked to leave, which ends all
 }
 
 // New returns laws that have seen nothing.
 func New() *Laws {
 	return &Laws{
 		store: newPicture(), running: map[cluster.UnitName]map[cluster.MachineID]process{},
-		kernels: map[cluster.MachineID]string{}, leaving: map[cluster.MachineID]bool{},
+		kernels: map[cluster.MachineID]string{}, leaving: map[cluster.MachineID]int64{}, asked: map[Place]int64{}, spent: map[Place]int64{},
 		starts: map[start]int{}, left: map[Place]int64{},
 		told: map[cluster.MachineID]int64{}, concerns: map[cluster.MachineID][]int64{},
 		destroyed: map[cluster.UnitName]int64{}, highest: map[cluster.UnitName]int64{},
@@ -101,14 +105,14 @@ func (l *Laws) See(event Event) {
 		l.acknowledged(e)
 	case Booted:
 		l.kernels[e.Machine] = e.Boot
-		delete(l.leaving, e.Machine)
 	case Crashed:
 		delete(l.kernels, e.Machine)
 		for unit := range l.running {
 			l.gone(Place{e.Machine, unit})
 		}
+		maps.DeleteFunc(l.spent, func(at Place, _ int64) bool { return at.Machine == e.Machine })
 	case Left:
-		l.leaving[e.Machine] = true
+		l.leaving[e.Machine] = l.store.revision
 	}
 }
 
@@ -142,7 +146,9 @@ func (l *Laws) started(e Started) {
 	runs := l.running[e.Place.Unit]
 	if e.Generation != 0 {
 		l.once(e)
+		l.asked[e.Place] = e.Generation
 	}
+	delete(l.spent, e.Place)
 	runs[e.Place.Machine] = process{e.Generation, l.store.revision}
 	if !l.store.wish(e.Place.Unit).Fenced || len(runs) == 1 {
 		return
@@ -159,7 +165,7 @@ func (l *Laws) once(e Started) {
 	if !stands {
 		return // it ended while the start was on its way
 	}
-	key := start{e.Place, l.kernels[e.Place.Machine], placement.since, e.Generation}
+	key := start{e.Place, l.kernels[e.Place.Machine], placement.since, e.Generation, l.leaving[e.Place.Machine]}
 	if l.starts[key]++; l.starts[key] > 1 {
 		l.breaks(Once, "%s of generation %d was started %d times since its placement at revision %d",
 			e.Place, e.Generation, l.starts[key], placement.since)
@@ -174,7 +180,11 @@ func (l *Laws) ended(e Ended) {
 		return
 	}
 	l.gone(e.Place)
-	if e.Cause != ByJob || l.leaving[e.Place.Machine] || l.left[e.Place] > p.revision {
+	if e.Cause == ByItself {
+		l.spent[e.Place] = l.asked[e.Place]
+		return
+	}
+	if l.leaving[e.Place.Machine] >= p.revision || l.left[e.Place] > p.revision {
 		return
 	}
 	placement, stands := l.store.placement(e.Place)

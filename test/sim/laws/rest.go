@@ -10,12 +10,12 @@ import (
 )
 
 // AtRest lists what is not as it should be once nothing changes any more: the
-// cluster must come to where it lists nothing. daemon says which units run for as
-// long as they are up; of others a run that has ended is as good.
-func (l *Laws) AtRest(daemon func(cluster.UnitName) bool) (wrong []string) {
+// cluster must come to where it lists nothing. A unit that was started and has ended
+// by itself is as it should be.
+func (l *Laws) AtRest() (wrong []string) {
 	fault := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for _, id := range slices.Sorted(maps.Keys(l.kernels)) {
-		if !l.leaving[id] && l.store.machines[id].Boot != l.kernels[id] {
+		if l.store.machines[id].Boot != l.kernels[id] {
 			fault("%s is up with boot %q and registered with %q", id.Short(), l.kernels[id], l.store.machines[id].Boot)
 		}
 	}
@@ -25,7 +25,7 @@ func (l *Laws) AtRest(daemon func(cluster.UnitName) bool) (wrong []string) {
 		}
 	}
 	for _, unit := range slices.Sorted(maps.Keys(l.store.units)) {
-		wrong = append(wrong, l.unitAtRest(unit, daemon)...)
+		wrong = append(wrong, l.unitAtRest(unit)...)
 	}
 	for _, unit := range slices.Sorted(maps.Keys(l.store.placements)) {
 		for id := range l.store.placements[unit] {
@@ -49,7 +49,7 @@ func (l *Laws) AtRest(daemon func(cluster.UnitName) bool) (wrong []string) {
 	return wrong
 }
 
-func (l *Laws) unitAtRest(unit cluster.UnitName, daemon func(cluster.UnitName) bool) (wrong []string) {
+func (l *Laws) unitAtRest(unit cluster.UnitName) (wrong []string) {
 	fault := func(format string, args ...any) {
 		wrong = append(wrong, string(unit)+": "+fmt.Sprintf(format, args...))
 	}
@@ -72,7 +72,7 @@ func (l *Laws) unitAtRest(unit cluster.UnitName, daemon func(cluster.UnitName) b
 		switch {
 		case placement.Hash != u.Hash || placement.Generation != u.Generation || placement.Wanted != u.Wanted:
 			fault("on %s it is placed as %+v, wanted %+v", id.Short(), placement.Placement, u)
-		case u.Wanted == Launched && daemon(unit) && !runs:
+		case u.Wanted == Launched && !runs && l.spent[at] != u.Generation:
 			fault("it does not run on %s", id.Short())
 		}
 		if why := strings.TrimSpace(l.store.elsewhere(at) + " " + l.store.rivals(at) + " " + l.store.crowd(at)); why != "" {

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"argosy/core/cluster"
 	"argosy/test/sim/laws"
 )
 
@@ -28,12 +27,13 @@ func TestAtRest(t *testing.T) {
 			s.See(laws.Crashed{Machine: id(3)})
 			s.See(laws.Booted{Machine: id(3), Boot: "c"})
 		}},
-		"a machine has left": {tell: func(s *story) {
-			s.See(laws.Left{Machine: id(3)})
-			s.write(agentOf(3), machine(3, nil))
-		}},
 		"a unit does not run where it is placed": {"does not run on", func(s *story) {
+			s.See(laws.Crashed{Machine: id(2)})
+			s.See(laws.Booted{Machine: id(2), Boot: "b"})
+		}},
+		"a unit has ended by itself": {tell: func(s *story) {
 			s.See(laws.Ended{Place: at(2, "a.service"), Cause: laws.ByItself})
+			s.write(agentOf(2), state(2, "a.service", "inactive", 1))
 		}},
 		"a unit runs elsewhere as well": {"where it has no business", func(s *story) {
 			s.See(laws.Started{Place: at(3, "a.service")})
@@ -78,7 +78,7 @@ func TestAtRest(t *testing.T) {
 			s := begin()
 			s.write(agentOf(2), state(2, "a.service", "active", 1))
 			c.tell(s)
-			wrong := fmt.Sprint(s.AtRest(func(cluster.UnitName) bool { return true }))
+			wrong := fmt.Sprint(s.AtRest())
 			if c.says == "" && wrong != "[]" || !strings.Contains(wrong, c.says) {
 				t.Errorf("wrong: %s, want %q", wrong, c.says)
 			}

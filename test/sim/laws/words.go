@@ -3,8 +3,6 @@ package laws
 import (
 	"fmt"
 	"strings"
-
-	"argosy/core/cluster"
 )
 
 // Words puts an event into words, for a trace.
@@ -33,6 +31,3 @@ func Words(event Event) string {
 	}
 	return fmt.Sprint(event)
 }
-
-// Text is the text that a unit is wanted with.
-func (l *Laws) Text(unit cluster.UnitName) cluster.Hash { return l.store.units[unit].Hash }
