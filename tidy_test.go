@@ -27,6 +27,7 @@ var layers = map[string]string{
 	"core/api":                  "core",
 	"core/cluster":              "core",
 	"core/converge":             "core",
+	"core/detect":               "core",
 	"core/discovery":            "core",
 	"core/fleetv1":              "core",
 	"core/keyspace":             "core",
@@ -42,6 +43,7 @@ var layers = map[string]string{
 	"edge/etcdnode/clustertest": "edge",
 	"edge/etcdnode/etcdtest":    "edge",
 	"edge/fakesystemd":          "edge",
+	"edge/fence":                "edge",
 	"edge/fleetconf":            "edge",
 	"edge/fleetv1":              "edge",
 	"edge/host":                 "edge",
@@ -49,6 +51,7 @@ var layers = map[string]string{
 	"edge/localnet":             "edge",
 	"edge/memstore":             "edge",
 	"edge/nspawn":               "edge",
+	"edge/probe":                "edge",
 	"edge/store":                "edge",
 	"edge/store/storetest":      "edge",
 	"edge/systemd":              "edge",
@@ -58,6 +61,7 @@ var layers = map[string]string{
 	"os/units":                  "files",
 	"role/agent":                "role",
 	"role/daemon":               "daemon",
+	"role/detector":             "role",
 	"role/engine":               "role",
 	"role/registry":             "role",
 	"role/runtime":              "runtime",
@@ -147,6 +151,56 @@ func checkCore(t *testing.T, fset *token.FileSet, file *ast.File) {
 		case *ast.SelectorExpr:
 			if x, ok := n.X.(*ast.Ident); ok && x.Name == "time" && clock[n.Sel.Name] {
 				t.Errorf("%s: core is told the time; it may not call time.%s", fset.Position(n.Pos()), n.Sel.Name)
+			}
+		}
+		return true
+	})
+}
+
+// native is what no package uses that stands on role/runtime: the simulator knows
+// nothing of it.
+var native = map[string]string{
+	"time":    " Now Since Until Sleep After Tick NewTimer NewTicker AfterFunc ",
+	"context": " WithCancel WithCancelCause WithTimeout WithTimeoutCause WithDeadline WithDeadlineCause AfterFunc ",
+	"sync":    " WaitGroup Cond ",
+}
+
+// TestLoopsWaitOnTheRuntime holds packages that import role/runtime to it alone.
+func TestLoopsWaitOnTheRuntime(t *testing.T) {
+	files, on := map[string][]func(){}, map[string]bool{}
+	eachFile(t, func(path string, fset *token.FileSet, file *ast.File) {
+		pkg := filepath.ToSlash(filepath.Dir(path))
+		if strings.HasSuffix(path, "_test.go") || layers[pkg] != "role" && layers[pkg] != "edge" {
+			return
+		}
+		for _, imp := range file.Imports {
+			on[pkg] = on[pkg] || imp.Path.Value == `"argosy/role/runtime"`
+		}
+		files[pkg] = append(files[pkg], func() { checkLoop(t, fset, file) })
+	})
+	for pkg, checks := range files {
+		for _, check := range checks {
+			if on[pkg] {
+				check()
+			}
+		}
+	}
+}
+
+// checkLoop refuses goroutines, channels, clocks and contexts of Go's own.
+func checkLoop(t *testing.T, fset *token.FileSet, file *ast.File) {
+	refuse := func(n ast.Node, what string) {
+		t.Errorf("%s: what stands on role/runtime uses no %s", fset.Position(n.Pos()), what)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			refuse(n, "go statement: see runtime.Group")
+		case *ast.ChanType, *ast.SelectStmt:
+			refuse(n, "channel: see runtime.Mailbox")
+		case *ast.SelectorExpr:
+			if x, is := n.X.(*ast.Ident); is && strings.Contains(native[x.Name], " "+n.Sel.Name+" ") {
+				refuse(n, x.Name+"."+n.Sel.Name)
 			}
 		}
 		return true

@@ -42,7 +42,7 @@ func TestCompletion(t *testing.T) {
 		{"label core-01 +", ""},
 		{"why w+", "web@1.service\tactive"},
 		{"list-units -o +", "table wide json yaml"},
-		{"list-machines --fields machine,+", "machine,ip machine,metadata machine,hostname machine,member machine,version machine,away"},
+		{"list-machines --fields machine,+", "machine,ip machine,metadata machine,hostname machine,member machine,version machine,agent machine,away"},
 		{"--driver +", "API"},
 	} {
 		args := append([]string{"__complete"}, strings.Split(strings.ReplaceAll(c.typed, "+", ""), " ")...)

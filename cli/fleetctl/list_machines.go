@@ -1,6 +1,8 @@
 package fleetctl
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +24,7 @@ var machineColumns = []column[api.Machine]{
 	{"hostname", func(m api.Machine, _ bool) string { return dash(m.Name) }},
 	{"member", func(m api.Machine, _ bool) string { return strconv.FormatBool(m.Member) }},
 	{"version", func(m api.Machine, _ bool) string { return dash(m.Versions["argosy"]) }},
+	{"agent", func(m api.Machine, _ bool) string { return agent(m) }},
 	{"away", func(m api.Machine, _ bool) string { return strconv.FormatBool(m.Away) }},
 }
 
@@ -31,6 +34,17 @@ func metadata(m map[string]string) string {
 		pairs = append(pairs, key+"="+m[key])
 	}
 	return dash(strings.Join(pairs, ","))
+}
+
+// agent says whether a machine's agent is heard of.
+func agent(m api.Machine) string {
+	switch {
+	case m.OutOfTouch:
+		return "out-of-touch"
+	case m.Away:
+		return "-"
+	}
+	return "in-touch"
 }
 
 func listMachines(s *session) *cobra.Command {
@@ -56,7 +70,13 @@ func listMachines(s *session) *cobra.Command {
 				return err
 			}
 			s.note(answer.Freshness)
+			if slices.ContainsFunc(answer.Machines, func(m api.Machine) bool { return m.OutOfTouch }) && !cmd.Flags().Changed("fields") {
+				l.fields, l.wide = l.fields+",agent", l.wide+",agent"
+			}
 			for _, m := range answer.Machines {
+				if m.OutOfTouch {
+					s.warn("%s: its agent is out of touch, its kernel answers; its units stay where they are", cmp.Or(m.Name, string(m.ID)))
+				}
 				if m.Note != "" {
 					s.warn("%s: %s", m.Name, m.Note)
 				}

@@ -27,6 +27,7 @@ func names() map[string]func() *cobra.Command {
 		"etcd":      etcd.Command,
 		"etcdctl":   etcd.CtlCommand,
 		"etcdutl":   etcd.UtlCommand,
+		"fence":     fleetd.FenceCommand,
 		"fleetctl":  fleetctl.New,
 		"fleetd":    fleetd.New,
 	}

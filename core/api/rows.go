@@ -9,13 +9,18 @@ import (
 	"argosy/core/unitfile"
 )
 
-// Machines lists the machines that are there, by id, and with away also those
-// of which only labels are known.
+// Machines lists the machines that are there or only out of touch, by id, and with
+// away also those of which only labels are known.
 func (v *View) Machines(away bool) []Machine {
 	ids := slices.AppendSeq(make([]cluster.MachineID, 0, len(v.machines)), maps.Keys(v.machines))
+	for id := range v.probed {
+		if v.outOfTouch(id) {
+			ids = append(ids, id)
+		}
+	}
 	if away {
 		for id := range v.labels {
-			if _, there := v.machines[id]; !there {
+			if _, there := v.machines[id]; !there && !v.outOfTouch(id) {
 				ids = append(ids, id)
 			}
 		}
@@ -35,6 +40,9 @@ func (v *View) Shown(id cluster.MachineID) Machine {
 	row := Machine{
 		ID: id, Name: m.Name, IP: m.Address, API: m.API, Member: m.Member, BootID: m.BootID,
 		Metadata: m.Metadata, Capacity: m.Capacity, Versions: m.Versions, Since: m.Since, Note: m.Note, Away: !there,
+	}
+	if v.outOfTouch(id) {
+		row.Name, row.IP, row.Away, row.OutOfTouch = v.probed[id].name, v.probed[id].ip, false, true
 	}
 	if labels, said := v.labels[id]; said {
 		row.Metadata, row.Labels, row.Configured = labels.Over(m.Metadata), labels.Set, m.Metadata
@@ -132,6 +140,9 @@ func (v *View) presences(r *record) []Presence {
 	for i := range joined {
 		m := v.machines[joined[i].Machine]
 		joined[i].Name, joined[i].IP = m.Name, m.Address
+		if id := joined[i].Machine; v.outOfTouch(id) {
+			joined[i].IP = v.probed[id].ip // and no name: it is not there
+		}
 	}
 	return joined
 }

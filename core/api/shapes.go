@@ -75,6 +75,9 @@ type Machine struct {
 	// Away says that only labels are known of it: it is not there now, and may
 	// never have been.
 	Away bool `json:"away,omitempty"`
+	// OutOfTouch says that its agent is not heard of while its kernel answers: what
+	// runs there stays. Only its id, name and IP are known then, and labels.
+	OutOfTouch bool `json:"outOfTouch,omitempty"`
 }
 
 // Machines answers GET machines, sorted by id. Machines that are away are among

@@ -20,6 +20,8 @@ type Snapshot struct {
 	machines map[cluster.MachineID]*cluster.Machine
 	labels   map[cluster.MachineID]*cluster.Labels
 	contents map[cluster.Hash]*content
+	probed   map[cluster.MachineID]*probed
+	departed map[cluster.MachineID]*cluster.Departed
 }
 
 // Snapshot begins to keep the view as it is now. It must be ended. A view that
@@ -28,6 +30,7 @@ func (v *View) Snapshot() *Snapshot {
 	s := &Snapshot{
 		view: v, units: map[cluster.UnitName]*record{}, contents: map[cluster.Hash]*content{},
 		machines: map[cluster.MachineID]*cluster.Machine{}, labels: map[cluster.MachineID]*cluster.Labels{},
+		probed: map[cluster.MachineID]*probed{}, departed: map[cluster.MachineID]*cluster.Departed{},
 	}
 	v.snapshots = append(v.snapshots, s)
 	return s
@@ -40,7 +43,7 @@ func (s *Snapshot) End() {
 
 // Kept is how many facts are kept for the snapshot.
 func (s *Snapshot) Kept() int {
-	return len(s.units) + len(s.machines) + len(s.labels) + len(s.contents)
+	return len(s.units) + len(s.machines) + len(s.labels) + len(s.contents) + len(s.probed) + len(s.departed)
 }
 
 // keep saves what an event is about to change, where it was not saved before.
@@ -63,6 +66,14 @@ func (v *View) keep(event cluster.Event) {
 			save(s.contents, v.contents, e.Hash)
 		case cluster.ContentGone:
 			save(s.contents, v.contents, e.Hash)
+		case cluster.ProbesChanged, cluster.ProbesGone:
+			for _, id := range v.concerned(event) {
+				save(s.probed, v.probed, id)
+			}
+		case cluster.DepartedChanged:
+			save(s.departed, v.departed, e.Departed.Machine)
+		case cluster.DepartedGone:
+			save(s.departed, v.departed, e.Machine)
 		default:
 			if _, saved := s.units[name]; aboutUnit && !saved {
 				s.units[name] = v.units[name].clone()
@@ -151,6 +162,7 @@ func (s *Snapshot) take(small *View, name cluster.UnitName, r *record) {
 		if m, there := then(s.machines, s.view.machines, id); there {
 			small.machines[id] = m
 		}
+		s.takeTouch(small, id)
 	}
 	for _, p := range r.placements {
 		add(p.Machine)
@@ -218,6 +230,7 @@ func (s *Snapshot) Machines(away bool, after cluster.MachineID, most int) (rows 
 	small := NewView()
 	for _, known := range []iter.Seq[cluster.MachineID]{
 		maps.Keys(s.view.machines), maps.Keys(s.machines), maps.Keys(s.view.labels), maps.Keys(s.labels),
+		maps.Keys(s.view.probed), maps.Keys(s.probed),
 	} {
 		for id := range known {
 			if id <= after {
@@ -229,6 +242,7 @@ func (s *Snapshot) Machines(away bool, after cluster.MachineID, most int) (rows 
 			if l, said := then(s.labels, s.view.labels, id); said {
 				small.labels[id] = l
 			}
+			s.takeTouch(small, id)
 		}
 	}
 	rows = small.Machines(away)

@@ -14,6 +14,9 @@ type View struct {
 	machines map[cluster.MachineID]cluster.Machine
 	labels   map[cluster.MachineID]cluster.Labels
 	contents map[cluster.Hash]content
+	probes   map[cluster.MachineID]cluster.Probes // by prober
+	probed   map[cluster.MachineID]probed
+	departed map[cluster.MachineID]cluster.Departed
 	leader   *cluster.Leader
 
 	// names holds the keys of units in order, while sorted says so. Sorting is
@@ -52,6 +55,9 @@ func (v *View) Forget() {
 		machines: map[cluster.MachineID]cluster.Machine{},
 		labels:   map[cluster.MachineID]cluster.Labels{},
 		contents: map[cluster.Hash]content{},
+		probes:   map[cluster.MachineID]cluster.Probes{},
+		probed:   map[cluster.MachineID]probed{},
+		departed: map[cluster.MachineID]cluster.Departed{},
 	}
 }
 
@@ -105,6 +111,15 @@ func (v *View) learn(event cluster.Event) {
 		v.leader = &e.Leader
 	case cluster.LeaderGone:
 		v.leader = nil
+	case cluster.ProbesChanged:
+		v.assign(e.Probes)
+	case cluster.ProbesGone:
+		v.assign(cluster.Probes{Machine: e.Machine})
+	case cluster.DepartedChanged:
+		v.departed[e.Departed.Machine] = e.Departed
+	case cluster.DepartedGone:
+		delete(v.departed, e.Machine)
+	case cluster.SuspicionChanged, cluster.SuspicionGone:
 	}
 }
 
@@ -129,7 +144,9 @@ func Touched(event cluster.Event) (cluster.UnitName, bool) {
 		return e.Unit, true
 	case cluster.ContentChanged, cluster.ContentGone, cluster.MachineChanged, cluster.MachineGone,
 		cluster.LabelsChanged, cluster.LabelsGone,
-		cluster.LeaderChanged, cluster.LeaderGone:
+		cluster.LeaderChanged, cluster.LeaderGone,
+		cluster.ProbesChanged, cluster.ProbesGone, cluster.SuspicionChanged, cluster.SuspicionGone,
+		cluster.DepartedChanged, cluster.DepartedGone:
 	}
 	return "", false
 }

@@ -31,6 +31,13 @@ type (
 	UnplacedGone    struct{ Unit UnitName }
 	LeaderChanged   struct{ Leader Leader }
 	LeaderGone      struct{}
+
+	ProbesChanged    struct{ Probes Probes }
+	ProbesGone       struct{ Machine MachineID }
+	SuspicionChanged struct{ Suspicion Suspicion }
+	SuspicionGone    struct{ Target, Prober MachineID }
+	DepartedChanged  struct{ Departed Departed }
+	DepartedGone     struct{ Machine MachineID }
 )
 
 func (UnitChanged) event()      {}
@@ -49,6 +56,12 @@ func (UnplacedChanged) event()  {}
 func (UnplacedGone) event()     {}
 func (LeaderChanged) event()    {}
 func (LeaderGone) event()       {}
+func (ProbesChanged) event()    {}
+func (ProbesGone) event()       {}
+func (SuspicionChanged) event() {}
+func (SuspicionGone) event()    {}
+func (DepartedChanged) event()  {}
+func (DepartedGone) event()     {}
 
 // Stamped returns the event with its fact at another revision. What carries none
 // stays as it is.
@@ -74,6 +87,15 @@ func Stamped(event Event, revision int64) Event {
 		return e
 	case LeaderChanged:
 		e.Leader.Revision = revision
+		return e
+	case ProbesChanged:
+		e.Probes.Revision = revision
+		return e
+	case SuspicionChanged:
+		e.Suspicion.Revision = revision
+		return e
+	case DepartedChanged:
+		e.Departed.Revision = revision
 		return e
 	default: // a text, or the end of a fact
 		return event

@@ -54,6 +54,8 @@ type Machine struct {
 	Since    time.Time         `json:"since"`
 	// TTLSeconds is how long Lease outlasts the machine's last sign of life.
 	TTLSeconds int64 `json:"ttlSeconds,omitempty"`
+	// Probes says that the machine probes whom it is given; see Probes the fact.
+	Probes bool `json:"probes,omitempty"`
 	// Note says what a user should know of the machine, from its agent; empty when
 	// there is nothing.
 	Note string `json:"note,omitempty"`

@@ -12,8 +12,8 @@ import "time"
 //	units have stopped, or the machine reboots, FenceStopTime later
 //	and what starts elsewhere does so after the other half of it
 const (
-	// FenceTime outlasts an election of the store's leader (1-2 s), a restart of
-	// fleetd and three questions lost in a row, so that none of them stops a unit.
+	// FenceTime outlasts an election of the store's leader (1-2 s) and a restart of
+	// fleetd, so that neither stops a unit.
 	FenceTime = 10 * time.Second
 	// FenceStopTime is what the units of a fallen fence have to end, three times
 	// FenceUnitStopTime: systemd gives that to each of ExecStop=, the signal and

@@ -7,8 +7,8 @@ type Scope string
 // Everything is all facts; engines and APIs follow it.
 const Everything Scope = ""
 
-// Assigned is the placements on one machine alone, so that a change that
-// concerns one machine wakes one agent (law 4).
+// Assigned is what the leader asks of one machine alone, its placements and whom
+// it probes, so that a change that concerns one machine wakes one agent (law 4).
 func Assigned(id MachineID) Scope { return Scope(id) }
 
 // Machine is the machine of an Assigned scope; false for Everything.

@@ -95,7 +95,7 @@ func (u Unit) load(boot string) []Step {
 func (u Unit) launch(boot string) []Step {
 	switch {
 	case u.started(boot) && u.Record.Begun:
-		return u.text()
+		return append(u.text(), u.behindFence()...)
 	case u.started(boot) && u.ran():
 		return []Step{Adopt{Unit: u.Name, Reason: "it was started just before fleetd ended"}}
 	}

@@ -76,6 +76,10 @@ type Record struct {
 	Stopping bool `json:"stopping,omitempty"`
 	// Outcome is the result of the job when it was another than "done".
 	Outcome string `json:"outcome,omitempty"`
+	// Fence is the invocation of the machine's fence under which the unit was seen
+	// running, or Awaited; empty where it has ended since by itself, or is bound to
+	// none.
+	Fence string `json:"fence,omitempty"`
 }
 
 // Unit is all that is known of one unit on this machine.
@@ -89,6 +93,8 @@ type Unit struct {
 
 	Record *Record // nil where it was not started by us
 	Status Status
+
+	Fence *Fence // that the unit is bound to; nil where it is bound to none
 
 	// Leftover says that systemd still has the service that Podman's generator
 	// made of a Quadlet file which was taken away since.

@@ -44,6 +44,12 @@ type (
 		Unit   cluster.UnitName
 		Reason string
 	}
+	// Guard notes under which fence the unit runs, or that it has ended by itself.
+	Guard struct {
+		Unit   cluster.UnitName
+		Fence  string // its invocation; empty for a unit that has ended
+		Reason string
+	}
 	// Start starts the unit, once for its generation.
 	Start struct {
 		Unit       cluster.UnitName
@@ -67,6 +73,7 @@ func (Remove) step()  {}
 func (Write) step()   {}
 func (Reload) step()  {}
 func (Adopt) step()   {}
+func (Guard) step()   {}
 func (Start) step()   {}
 func (Restart) step() {}
 
@@ -84,6 +91,8 @@ func UnitOf(s Step) cluster.UnitName {
 	case Write:
 		return s.Unit
 	case Adopt:
+		return s.Unit
+	case Guard:
 		return s.Unit
 	case Start:
 		return s.Unit
@@ -108,7 +117,7 @@ func stage(s Step) int {
 		return 3
 	case Reload:
 		return 4
-	case Adopt:
+	case Adopt, Guard:
 		return 5
 	case Start, Restart:
 		return 6

@@ -105,6 +105,7 @@ func (f *File) Requirements(unit cluster.UnitName) (Requirements, error) {
 	}
 	r.reserveLimits()
 	r.combinations()
+	r.fenceable()
 	if err := r.faults.err(); err != nil {
 		return Requirements{}, err
 	}

@@ -22,7 +22,7 @@ func (f *File) Warnings() []string {
 			warnings = append(warnings, f.place(o.Line)+": "+fmt.Sprintf(format, args...))
 		}
 	}
-	detached := !f.remains()
+	detached, fenced := !f.remains(), f.fenced()
 	odd := newOddities(f.parts[0].name)
 	for _, o := range f.options {
 		if len(warnings) == maxWarnings {
@@ -41,6 +41,8 @@ func (f *File) Warnings() []string {
 			for _, word := range meansNothing(o.Value) {
 				warn(o, "%s=%s means no unit: a unit's name ends in its type; did you mean %s.service?", o.Name, word, word)
 			}
+		case fenced && capped(o):
+			warn(o, cappedWarning, o.Name, quoted(o.Value))
 		case isLimit(o):
 			if expected, unread := unreadLimit(o); unread {
 				warn(o, "%s=%s cannot be read by systemd, so that it limits nothing and reserves nothing; expected %s", o.Name, quoted(o.Value), expected)

@@ -48,8 +48,8 @@ func (h *Handler) machines(w http.ResponseWriter, r *http.Request) error {
 	var page fleetv1.MachinePage
 	rows := h.config.PageRows()
 	for _, m := range all.Machines {
-		if from.Kind != 0 && m.ID <= from.Machine {
-			continue
+		if m.OutOfTouch || from.Kind != 0 && m.ID <= from.Machine {
+			continue // fleet listed whose agents it heard of
 		}
 		if n := len(page.Machines); n == rows {
 			last := cluster.MachineID(page.Machines[n-1].ID)

@@ -145,6 +145,9 @@ func ending(event cluster.Event) cluster.Event {
 	if state, is := event.(cluster.StateChanged); is {
 		return cluster.StateGone{Machine: state.State.Machine, Unit: state.State.Unit}
 	}
+	if word, is := event.(cluster.SuspicionChanged); is {
+		return cluster.SuspicionGone{Target: word.Suspicion.Target, Prober: word.Suspicion.Prober}
+	}
 	return cluster.MachineGone{ID: event.(cluster.MachineChanged).Machine.ID}
 }
 
@@ -163,7 +166,9 @@ func (s *Store) PutMachine(ctx context.Context, m cluster.Machine) (cluster.Mach
 	if s.facts[machineKey(m.ID)].revision != m.Revision {
 		return cluster.Machine{}, fmt.Errorf("machine %q: %w", m.ID, cluster.ErrConflict)
 	}
-	m.Revision = s.write(change{key: machineKey(m.ID), changed: cluster.MachineChanged{Machine: m}, lease: m.Lease})
+	m.Revision = s.write(
+		change{key: machineKey(m.ID), changed: cluster.MachineChanged{Machine: m}, lease: m.Lease},
+		change{key: departedKey(m.ID), gone: cluster.DepartedGone{Machine: m.ID}})
 	return m, nil
 }
 

@@ -10,6 +10,7 @@ package memstore
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -157,6 +158,12 @@ func stamp(event cluster.Event, revision int64) cluster.Event {
 		return e
 	case cluster.LabelsChanged:
 		e.Labels.Set = maps.Clone(e.Labels.Set)
+		return e
+	case cluster.ProbesChanged:
+		e.Probes.Targets = slices.Clone(e.Probes.Targets)
+		return e
+	case cluster.SuspicionChanged:
+		e.Suspicion.Reaches = slices.Clone(e.Suspicion.Reaches)
 		return e
 	default:
 		return e

@@ -76,6 +76,18 @@ func changed(kv *keyValue) (cluster.Event, error) {
 		fact := cluster.Leader{Revision: revision}
 		err = decode(kv, &fact)
 		return cluster.LeaderChanged{Leader: fact}, err
+	case probes:
+		fact := cluster.Probes{Machine: at.machine, Revision: revision}
+		err = decode(kv, &fact)
+		return cluster.ProbesChanged{Probes: fact}, err
+	case suspects:
+		fact := cluster.Suspicion{Target: at.machine, Prober: at.prober, Revision: revision}
+		err = decode(kv, &fact)
+		return cluster.SuspicionChanged{Suspicion: fact}, err
+	case departed:
+		fact := cluster.Departed{Machine: at.machine, Revision: revision}
+		err = decode(kv, &fact)
+		return cluster.DepartedChanged{Departed: fact}, err
 	default:
 		return nil, nil
 	}
@@ -112,6 +124,12 @@ func gone(key string) (cluster.Event, error) {
 		return cluster.UnplacedGone{Unit: at.unit}, nil
 	case leader:
 		return cluster.LeaderGone{}, nil
+	case probes:
+		return cluster.ProbesGone{Machine: at.machine}, nil
+	case suspects:
+		return cluster.SuspicionGone{Target: at.machine, Prober: at.prober}, nil
+	case departed:
+		return cluster.DepartedGone{Machine: at.machine}, nil
 	default:
 		return nil, nil
 	}

@@ -18,6 +18,18 @@ func machineKey(id cluster.MachineID) string   { return root + "machines/" + str
 func labelsKey(id cluster.MachineID) string    { return root + "labels/" + string(id) }
 func unplacedKey(unit cluster.UnitName) string { return root + "unplaced/" + string(unit) }
 
+func departedKey(id cluster.MachineID) string { return root + "departed/" + string(id) }
+
+// probesName stands where a unit's name would, below the machine's placements. No
+// unit is called so: it has no suffix.
+const probesName = "probes"
+
+func probesKey(machine cluster.MachineID) string { return placementsPrefix(machine) + probesName }
+
+func suspectKey(target, prober cluster.MachineID) string {
+	return root + "suspects/" + string(target) + "/" + string(prober)
+}
+
 func placementKey(machine cluster.MachineID, unit cluster.UnitName) string {
 	return placementsPrefix(machine) + string(unit)
 }
@@ -42,6 +54,9 @@ const (
 	states     family = "states"
 	unplaced   family = "unplaced"
 	leader     family = "leader"
+	probes     family = "probes" // in the folder of placements
+	suspects   family = "suspects"
+	departed   family = "departed"
 )
 
 // address is a key taken apart. Which fields are set depends on the family.
@@ -49,6 +64,7 @@ type address struct {
 	family  family
 	hash    cluster.Hash
 	machine cluster.MachineID
+	prober  cluster.MachineID
 	unit    cluster.UnitName
 }
 
@@ -71,12 +87,22 @@ func parseKey(key string) (address, error) {
 		at.hash, err = parseHash(name)
 	case units, unplaced:
 		at.unit, err = cluster.ParseUnitName(name)
-	case machines, labels:
+	case machines, labels, departed:
 		at.machine, err = cluster.ParseMachineID(name)
 	case placements, states:
 		machine, unit, _ := strings.Cut(name, "/")
-		if at.machine, err = cluster.ParseMachineID(machine); err == nil {
+		if at.machine, err = cluster.ParseMachineID(machine); err != nil {
+			break
+		}
+		if at.family == placements && unit == probesName {
+			at.family = probes
+		} else {
 			at.unit, err = cluster.ParseUnitName(unit)
+		}
+	case suspects:
+		target, prober, _ := strings.Cut(name, "/")
+		if at.machine, err = cluster.ParseMachineID(target); err == nil {
+			at.prober, err = cluster.ParseMachineID(prober)
 		}
 	default:
 		return address{}, nil

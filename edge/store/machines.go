@@ -56,8 +56,8 @@ func (s *Store) RevokeLease(ctx context.Context, lease int64) error {
 }
 
 // PutMachine writes a machine's record, bound to m.Lease, where it still has
-// m.Revision (0: there is none), else cluster.ErrConflict. It returns the
-// record with its new revision.
+// m.Revision (0: there is none), else cluster.ErrConflict. A machine that is there
+// has not departed. It returns the record with its new revision.
 func (s *Store) PutMachine(ctx context.Context, m cluster.Machine) (cluster.Machine, error) {
 	revision, err := s.putMachine(ctx, m)
 	if err != nil {
@@ -81,7 +81,10 @@ func (s *Store) putMachine(ctx context.Context, m cluster.Machine) (int64, error
 	key := machineKey(m.ID)
 	response, err := s.transact(ctx,
 		[]clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", m.Revision)},
-		[]clientv3.Op{clientv3.OpPut(key, string(value), clientv3.WithLease(clientv3.LeaseID(m.Lease)))}, nil)
+		[]clientv3.Op{
+			clientv3.OpPut(key, string(value), clientv3.WithLease(clientv3.LeaseID(m.Lease))),
+			clientv3.OpDelete(departedKey(m.ID)),
+		}, nil)
 	if err != nil {
 		return 0, err
 	}

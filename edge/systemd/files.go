@@ -20,6 +20,8 @@ type Folders struct {
 	Quadlets string // where Podman's generator looks for Quadlet files
 	Started  string // records of what was started
 	Lease    string // the file with the machine's lease
+	Fence    string // the drop-in of all units with OnPartition=stop
+	Tokens   string // their fencing tokens
 }
 
 // DefaultFolders are those of a machine's fleetd. systemd looks into
@@ -32,6 +34,8 @@ func DefaultFolders() Folders {
 		Quadlets: "/run/containers/systemd",
 		Started:  "/run/fleet/started",
 		Lease:    "/run/fleet/lease",
+		Fence:    "/run/fleet/fence/unit.conf",
+		Tokens:   "/run/fleet/fence/tokens",
 	}
 }
 
@@ -95,6 +99,9 @@ func (f *Files) Write(unit cluster.UnitName, content string) error {
 	}
 	own := f.placed(unit)
 	if err := own.free(); err != nil {
+		return fmt.Errorf("write %s: %w", unit, err)
+	}
+	if err := f.bind(unit, bundle); err != nil {
 		return fmt.Errorf("write %s: %w", unit, err)
 	}
 	// The text is there first and linked last: what has a text is found again.
@@ -202,7 +209,7 @@ func (f *Files) Remove(unit cluster.UnitName) error {
 	}
 	none := func(string) bool { return false }
 	// The text goes last: while it is there, the rest is found again.
-	err = errors.Join(err, f.removeDropIns(unit, none), f.Forget(unit))
+	err = errors.Join(err, f.unbind(unit), f.removeDropIns(unit, none), f.Forget(unit))
 	if err == nil {
 		err = absent(os.Remove(own.file))
 	}
@@ -244,8 +251,9 @@ func (f *Files) hash(unit cluster.UnitName) (cluster.Hash, error) {
 		bundle.DropIns = append(bundle.DropIns, unitfile.DropIn{Name: name, Text: string(text)})
 		whole = whole && at.tied()
 	}
-	if !whole {
-		return "", nil
+	asks, err := fenced(unit, bundle)
+	if !whole || err != nil || asks != f.Fenced(unit) {
+		return "", nil //nolint:nilerr // Write tells of it
 	}
 	return cluster.HashOf(bundle.Content()), nil
 }

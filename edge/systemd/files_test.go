@@ -17,7 +17,8 @@ import (
 func testFiles(t *testing.T) (*Files, Folders) {
 	base := t.TempDir()
 	folders := Folders{Units: filepath.Join(base, "units"), Links: filepath.Join(base, "system"),
-		Quadlets: filepath.Join(base, "quadlets"), Started: filepath.Join(base, "started"), Lease: filepath.Join(base, "lease")}
+		Quadlets: filepath.Join(base, "quadlets"), Started: filepath.Join(base, "started"), Lease: filepath.Join(base, "lease"),
+		Fence: filepath.Join(base, "fence", "unit.conf"), Tokens: filepath.Join(base, "fence", "tokens")}
 	return NewFiles(folders), folders
 }
 

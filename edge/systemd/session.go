@@ -214,7 +214,7 @@ func (s *session) read(ctx context.Context, first bool) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range ours {
+	for _, name := range append(ours, converge.FenceUnit) {
 		if name.Quadlet() {
 			s.alias(name.Service(), name)
 		}

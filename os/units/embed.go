@@ -5,5 +5,5 @@ import "embed"
 
 // Files holds them, by their names.
 //
-//go:embed *.service *.socket
+//go:embed *.service *.socket *.target
 var Files embed.FS

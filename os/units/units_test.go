@@ -1,8 +1,12 @@
 package units
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"argosy/core/cluster"
 )
 
 func text(t *testing.T, name string) string {
@@ -23,6 +27,30 @@ func TestFleetIsNotBoundToTheStore(t *testing.T) {
 			if strings.Contains(value, "etcd") {
 				t.Errorf("fleet is bound to the store: %s", line)
 			}
+		}
+	}
+}
+
+// Law 2: systemd's times are those that the cluster waits for.
+func TestFenceTakesTheTimeThatTheClusterWaits(t *testing.T) {
+	for name, lines := range map[string][]string{
+		"fleet-fence.service": {
+			fmt.Sprintf("WatchdogSec=%d", cluster.FenceTime/time.Second), "WatchdogSignal=SIGKILL",
+			"OnFailure=fleet-fence-fallen.target", "StopWhenUnneeded=yes",
+		},
+		"fleet-fence-fallen.target": {
+			fmt.Sprintf("JobTimeoutSec=%d", cluster.FenceStopTime/time.Second), "JobTimeoutAction=reboot-immediate", "StopWhenUnneeded=yes",
+		},
+	} {
+		for _, line := range lines {
+			if !strings.Contains(text(t, name), "\n"+line+"\n") {
+				t.Errorf("%s has no line %s", name, line)
+			}
+		}
+	}
+	for line := range strings.Lines(text(t, "fleet-fence.service")) {
+		if strings.HasPrefix(line, "Restart=") {
+			t.Error("a fence that restarts by itself says nothing of the units that it has ended")
 		}
 	}
 }

@@ -26,11 +26,13 @@ type Leases interface {
 type Machines interface {
 	Machine(ctx context.Context, id cluster.MachineID) (cluster.Machine, error)
 	PutMachine(ctx context.Context, m cluster.Machine) (cluster.Machine, error)
+	Depart(ctx context.Context, id cluster.MachineID, lease int64, at time.Time) error
 }
 
 // Placements tells what the machine must run.
 type Placements interface {
 	Follow(ctx context.Context, scope cluster.Scope, deliver func(cluster.Batch) error) error
+	Placement(ctx context.Context, machine cluster.MachineID, unit cluster.UnitName) (cluster.Placement, error)
 	Content(ctx context.Context, hash cluster.Hash) (string, error)
 }
 
@@ -90,10 +92,14 @@ type Config struct {
 	// Revision and Since.
 	Machine cluster.Machine
 	// TTL is how long the machine counts as there after its last sign of life.
-	TTL     time.Duration
-	Peers   Peers // nil where other machines cannot be asked
-	Log     *slog.Logger
-	Runtime runtime.Runtime // nil for Go's own
+	TTL   time.Duration
+	Peers Peers // nil where other machines cannot be asked
+	Fence Fence // nil where units cannot be bound to one
+	// Assigned, if set, is told of all that is assigned to the machine, before the
+	// agent acts on it: one watch serves both. It must not wait.
+	Assigned func(cluster.Batch)
+	Log      *slog.Logger
+	Runtime  runtime.Runtime // nil for Go's own
 }
 
 // Bounds of what goes on at a time, and how often.
@@ -129,6 +135,7 @@ type Agent struct {
 	gates *runtime.Semaphore // for fetches
 	tasks *runtime.Group
 
+	fenced      fenced
 	self        *self
 	presence    presence
 	endPresence context.CancelFunc // set when Run has begun
@@ -147,7 +154,8 @@ func New(config Config, store Store, systemd Systemd, disk Disk) *Agent {
 		config: config, on: on, store: store, systemd: systemd, disk: disk, log: config.Log,
 		begun: runtime.NewGate(on), bell: bell, mail: runtime.NewMailbox[message](on, bell, mailRoom),
 		slots: runtime.NewSemaphore(on, parallel), gates: runtime.NewSemaphore(on, fetches), tasks: runtime.NewGroup(on),
-		self: newSelf(config, on, present.bell), presence: present,
+		fenced: fenced{bell: on.NewBell(), units: map[cluster.UnitName]bool{}},
+		self:   newSelf(config, on, present.bell), presence: present,
 	}
 }
 
@@ -165,9 +173,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	parts := runtime.NewGroup(a.on)
 	parts.Go(func() { a.stayPresent(present) })
+	parts.Go(func() { a.keepFence(ctx) })
 	parts.Go(func() {
 		_ = a.store.Follow(ctx, cluster.Assigned(a.config.Machine.ID), func(b cluster.Batch) error { // ends with ctx
 			a.health.contact(a.on.Now())
+			a.heedAssigned(b)
 			return a.mail.Send(ctx, placed{b})
 		})
 	})

@@ -27,6 +27,8 @@ type entry struct {
 	// unit are under way.
 	interrupt context.CancelFunc
 
+	downSince time.Time // of a unit behind the fence: seen down since; zero while it is up
+
 	problem  string // what could not be done last
 	failures int
 	retryAt  time.Time
@@ -50,9 +52,11 @@ type desk struct {
 
 	board     board
 	reunited  reunited
-	departure *departure // set while and after the machine leaves
-	retryNext time.Time  // when retryDue has something to do; zero where it has not
-	passNext  time.Time  // when the disk is read again
+	departure *departure                     // set while and after the machine leaves
+	inTouch   bool                           // the fence can stand
+	settling  map[cluster.UnitName]time.Time // units behind the fence that have just gone down
+	retryNext time.Time                      // when retryDue has something to do; zero where it has not
+	passNext  time.Time                      // when the disk is read again
 }
 
 func newDesk(a *Agent) (*desk, error) {
@@ -61,7 +65,8 @@ func newDesk(a *Agent) (*desk, error) {
 		units: map[cluster.UnitName]*entry{}, seen: map[cluster.UnitName]converge.Status{},
 		dirty: map[cluster.UnitName]bool{}, failing: map[cluster.UnitName]bool{},
 		known: map[cluster.Hash]string{}, asked: map[cluster.Hash]bool{},
-		board: newBoard(), passNext: a.on.Now().Add(diskPass),
+		settling: map[cluster.UnitName]time.Time{},
+		board:    newBoard(), passNext: a.on.Now().Add(diskPass),
 	}
 	if err := d.readDisk(); err != nil {
 		return nil, err
@@ -114,6 +119,7 @@ func (d *desk) doDue(now time.Time) {
 	}
 	if !d.retryNext.IsZero() && !d.retryNext.After(now) {
 		d.retryDue(now)
+		d.settleDue(now)
 	}
 }
 
@@ -162,6 +168,7 @@ func (d *desk) readDisk() error {
 	for name, e := range d.units {
 		if e.interrupt == nil {
 			e.file, e.hasFile = files[name]
+			d.lookFenced(name, e.hasFile)
 			e.record = started[name]
 			d.mark(name)
 		}
@@ -228,6 +235,9 @@ func (o observed) learn(d *desk) {
 func (d *desk) learnStatus(status converge.Status) {
 	if d.seen[status.Unit].Seq > status.Seq {
 		return
+	}
+	if status.Unit == converge.FenceUnit {
+		defer d.markFenced()
 	}
 	_, ours := d.units[status.Unit]
 	if !status.InMemory && !ours {

@@ -19,6 +19,7 @@ type health struct {
 	mu       sync.Mutex
 	now      Health
 	admitted bool
+	lease    int64 // that the record is bound to
 }
 
 // Health tells how the agent fares. It may be asked at any time.

@@ -92,6 +92,7 @@ func (a *Agent) bow(ctx context.Context) error {
 	}
 	err := a.disk.ForgetLease()
 	if lease := a.presence.lease; lease != 0 {
+		err = errors.Join(err, a.depart(ctx))
 		revoked := a.store.RevokeLease(ctx, lease)
 		if errors.Is(revoked, cluster.ErrLeaseGone) {
 			revoked = nil

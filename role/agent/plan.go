@@ -20,6 +20,7 @@ func (d *desk) unit(name cluster.UnitName, e *entry) converge.Unit {
 		_, u.HasText = d.known[u.Want.Hash]
 	}
 	u.Status.NeedReload = u.Status.NeedReload || e.stale
+	u.Fence = d.fence(name, e)
 	return u
 }
 

@@ -58,6 +58,7 @@ func (a *Agent) stayPresent(ctx context.Context) {
 		}
 		a.health.well(a.on.Now())
 		a.health.admit(true)
+		a.health.bind(r.lease)
 		a.log.Info("registered", "machine", a.config.Machine.ID, "lease", r.lease, "states", len(r.states))
 		if a.mail.Send(ctx, r) == nil {
 			a.keepLease(ctx)
@@ -223,6 +224,7 @@ func (a *Agent) keepLease(ctx context.Context) {
 		if errors.Is(err, cluster.ErrLeaseGone) {
 			a.log.Warn("the machine's lease has ended", "lease", p.lease)
 			p.lease, p.lost = 0, true
+			a.health.bind(0)
 			_ = a.mail.Send(ctx, registration{}) // ends with ctx
 			return
 		}

@@ -78,6 +78,7 @@ func (a *Agent) write(c *chain, w converge.Write) error {
 		return err
 	}
 	c.hasFile, c.file, c.stale = true, w.Hash, c.stale || w.Stale
+	a.lookFenced(c.unit, true)
 	return nil
 }
 
@@ -111,6 +112,8 @@ func (a *Agent) run(ctx context.Context, c *chain) error {
 			err = a.remove(ctx, c, step)
 		case converge.Adopt:
 			err = a.note(c, func(r *converge.Record) { r.Begun = true })
+		case converge.Guard:
+			err = a.note(c, func(r *converge.Record) { r.Fence = step.Fence })
 		case converge.Start:
 			err = a.start(c, converge.StartJob, step.Generation, step.Hash, step.Reason)
 		case converge.Restart:
@@ -159,6 +162,7 @@ func (a *Agent) remove(ctx context.Context, c *chain, step converge.Remove) erro
 		return err
 	}
 	c.hasFile, c.file, c.record, c.stale = false, "", nil, false
+	a.lookFenced(c.unit, false)
 	c.leftover = c.unit.Quadlet()
 	return a.systemd.ResetFailed(ctx, c.unit)
 }
@@ -170,8 +174,15 @@ func (a *Agent) start(c *chain, kind converge.Job, generation int64, hash cluste
 		return err
 	}
 	a.log.Info(string(kind), "unit", c.unit, "reason", reason)
-	c.record = &converge.Record{Unit: c.unit, Generation: generation, Hash: hash,
+	record := converge.Record{Unit: c.unit, Generation: generation, Hash: hash,
 		Boot: a.config.Machine.BootID, Before: c.status.Invocation}
+	if a.fenced.has(c.unit) {
+		if err := a.passFence(c, generation, hash); err != nil {
+			return err
+		}
+		record.Fence = converge.Awaited
+	}
+	c.record = &record
 	if err := a.disk.Record(*c.record); err != nil {
 		return err
 	}
@@ -180,7 +191,10 @@ func (a *Agent) start(c *chain, kind converge.Job, generation int64, hash cluste
 	case errors.Is(err, errLost):
 		return nil // it was begun, and the next list of units tells how it ended
 	case err == nil && outcome.Result != "done":
-		return a.note(c, func(r *converge.Record) { r.Outcome = outcome.Result })
+		err = a.note(c, func(r *converge.Record) { r.Outcome = outcome.Result })
+		if err == nil && record.Fence != "" && outcome.Result == "dependency" {
+			err = errors.New("not started: its fence, or another unit that it requires, did not start")
+		}
 	}
 	return err
 }

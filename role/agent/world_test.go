@@ -37,6 +37,7 @@ type world struct {
 	link    *link // of the machine to the store
 	term    cluster.Leader
 	boot    int
+	fence   agent.Fence // nil where there is none
 }
 
 // inWorld runs a test in a world of its own.
@@ -66,6 +67,7 @@ func (w *world) runAs(name, address string, peers agent.Peers) *running {
 		Machine: cluster.Machine{ID: self, Name: name, Address: address, API: address + ":49153", BootID: fmt.Sprintf("boot-%d", w.boot)},
 		TTL:     ttl,
 		Peers:   peers,
+		Fence:   w.fence,
 		Log:     slog.New(slog.DiscardHandler),
 	}, w.link, w.machine, w.machine)
 	ctx, cancel := context.WithCancel(w.t.Context())
@@ -186,8 +188,9 @@ type link struct {
 	mu      sync.Mutex
 	cut     bool
 	changed chan struct{}
-	missing cluster.Hash // a text that is not found
-	stuck   bool         // writes of the machine's record are not answered
+	missing cluster.Hash  // a text that is not found
+	stuck   bool          // writes of the machine's record are not answered
+	late    time.Duration // by which a follower begins later
 }
 
 func newLink(store *memstore.Store) *link { return &link{Store: store, changed: make(chan struct{})} }
@@ -233,7 +236,7 @@ func (l *link) Follow(ctx context.Context, scope cluster.Scope, deliver func(clu
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			if !cut {
+			if !cut && l.waitLate(inner) {
 				_ = l.Store.Follow(inner, scope, deliver)
 			}
 		}()
@@ -245,6 +248,30 @@ func (l *link) Follow(ctx context.Context, scope cluster.Scope, deliver func(clu
 		<-done
 	}
 	return ctx.Err()
+}
+
+// followLate has followers begin later from now on.
+func (l *link) followLate(late time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.late = late
+}
+
+// waitLate returns when a follower begins, or false if ctx ends first.
+func (l *link) waitLate(ctx context.Context) bool {
+	l.mu.Lock()
+	late := l.late
+	l.mu.Unlock()
+	select {
+	case <-time.After(late):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (l *link) Placement(ctx context.Context, machine cluster.MachineID, unit cluster.UnitName) (cluster.Placement, error) {
+	return guarded(l, func() (cluster.Placement, error) { return l.Store.Placement(ctx, machine, unit) })
 }
 
 func (l *link) Content(ctx context.Context, hash cluster.Hash) (string, error) {

@@ -112,4 +112,10 @@ func (p *parts) close() {
 	if err := p.store.Close(); err != nil {
 		p.log.Warn("close", "error", err)
 	}
+	if p.on.echoes == nil {
+		return
+	}
+	if err := p.on.echoes.Close(); err != nil {
+		p.log.Warn("close", "error", err)
+	}
 }

@@ -15,11 +15,14 @@ import (
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/edge/authority"
+	"argosy/edge/fence"
 	"argosy/edge/fleetconf"
 	"argosy/edge/host"
 	"argosy/edge/httpapi"
+	"argosy/edge/probe"
 	"argosy/edge/systemd"
 	"argosy/role/agent"
+	"argosy/role/detector"
 )
 
 // Systemd is this machine's systemd, for the agent, the API and the end of fleetd.
@@ -37,8 +40,26 @@ type machine struct {
 	podman  string // its version; empty where there is none
 	systemd Systemd
 	disk    agent.Disk
+	fence   agent.Fence                    // nil where there is none
+	echoes  echoes                         // nil where this machine cannot probe others
 	listen  func() ([]net.Listener, error) // for fleetctl
 	notify  func(state string)             // says something to systemd, see sd_notify(3)
+}
+
+// echoes asks other machines' kernels whether they run.
+type echoes interface {
+	detector.Echoes
+	Close() error
+}
+
+// openEchoes is nil where the kernel does not let us: then others probe alone.
+func openEchoes(log *slog.Logger) echoes {
+	socket, err := probe.Open()
+	if err != nil {
+		log.Warn("this machine probes no others", "error", err)
+		return nil
+	}
+	return socket
 }
 
 // thisMachine looks around once: a Podman that is installed later counts when
@@ -54,11 +75,19 @@ func thisMachine(ctx context.Context, config fleetconf.Config, log *slog.Logger)
 	}
 	folders := systemd.DefaultFolders()
 	folders.Units = config.UnitsDirectory
+	files := systemd.NewFiles(folders)
 	return machine{
-		facts: facts, podman: podman, systemd: systemd.NewManager(systemd.PrivateSocket, folders), disk: systemd.NewFiles(folders), listen: listenLocal,
+		facts: facts, podman: podman, echoes: openEchoes(log), systemd: systemd.NewManager(systemd.PrivateSocket, folders), disk: files, listen: listenLocal,
+		fence: fenceHere{fence.Term(fence.DefaultTerm), files},
 		// A lost word costs at most a restart, and systemd says so.
 		notify: func(state string) { _, _ = daemon.SdNotify(false, state) },
 	}, nil
+}
+
+// fenceHere is this machine's fence: until when it stands, and who is behind it.
+type fenceHere struct {
+	fence.Term
+	*systemd.Files
 }
 
 // fleetSocket is where fleetctl looks, also when systemd does not listen there for us.

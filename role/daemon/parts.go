@@ -21,8 +21,10 @@ import (
 	"argosy/edge/httpapi"
 	"argosy/edge/store"
 	"argosy/role/agent"
+	"argosy/role/detector"
 	"argosy/role/engine"
 	"argosy/role/registry"
+	"argosy/role/runtime"
 )
 
 // parts is what fleetd is made of.
@@ -72,14 +74,27 @@ func assemble(config Config, on machine) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	given := agent.Config{Machine: p.machine(), TTL: settings.AgentTTL, Log: p.log}
+	given := agent.Config{Machine: p.machine(), TTL: settings.AgentTTL, Fence: on.fence, Log: p.log}
 	if settings.HasTLS() {
 		given.Peers = peers{secrets}
+	}
+	if on.echoes != nil {
+		p.probe(&given)
 	}
 	p.agent = agent.New(given, p.store, on.systemd, on.disk)
 	p.loops["agent"] = p.agent.Run
 	p.take(settings)
 	return p, p.serve(secrets)
+}
+
+// probe makes the detector, which learns from the agent's watch whom to probe.
+func (p *parts) probe(given *agent.Config) {
+	d := detector.New(detector.Config{
+		Machine: p.on.facts.ID, Runtime: runtime.Real(), Store: p.store, Echoes: p.on.echoes,
+		Lease: func() int64 { return p.agent.Lease() }, Log: p.log,
+	})
+	given.Assigned = d.Learn
+	p.loops["detector"] = d.Run
 }
 
 // serve makes the API and what it answers from.
@@ -159,6 +174,7 @@ func (p *parts) machine() cluster.Machine {
 		API:      p.apiAddress(),
 		Member:   p.settings.Member,
 		BootID:   facts.BootID,
+		Probes:   p.on.echoes != nil,
 		Metadata: p.settings.Metadata,
 		Capacity: p.settings.CapacityOf(facts.Capacity),
 		Versions: p.versions(),

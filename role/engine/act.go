@@ -38,6 +38,12 @@ func (e *Engine) act(ctx context.Context, now time.Time) (more bool, wait time.D
 	if e.known < e.term.Revision {
 		return false, wait
 	}
+	if e.decideFates(ctx) {
+		return true, wait
+	}
+	if e.term.Revision == 0 {
+		return false, wait
+	}
 	if e.plan(ctx, now) {
 		return true, wait
 	}

@@ -31,7 +31,10 @@ type campaign struct {
 	unsure   bool           // leader is out of date, and news of it are on their way
 	machines map[cluster.MachineID]bool
 	placed   bool // some unit has a machine
-	emptied  bool // no machine was there at all, and this one is not back since
+	// condemned says that the leader's machine is lost, by its probers' word, though
+	// its record stands, and that this one is not.
+	condemned bool
+	emptied   bool // no machine was there at all, and this one is not back since
 
 	seen     bool      // the leader's machine has been there in its time as leader
 	absent   time.Time // since when it is known not to be there; zero while it is
@@ -82,7 +85,7 @@ func (c *campaign) learn(batch cluster.Batch, now time.Time) {
 // lead notes who leads now.
 func (c *campaign) lead(l cluster.Leader) {
 	if l.Machine != c.leader.Machine {
-		c.seen, c.absent = c.machines[l.Machine], time.Time{}
+		c.seen, c.absent, c.condemned = c.machines[l.Machine], time.Time{}, false
 	}
 	c.leader, c.unsure = l, false
 }
@@ -103,6 +106,8 @@ func (c *campaign) reason(now time.Time) (reason string, patience time.Duration)
 		return "its own last term has ended", 0
 	case l.Machine == c.self:
 		return "an earlier run on this machine led", 0
+	case c.condemned && c.machines[c.self]:
+		return "the leader's machine does not answer its probers", 0
 	case c.machines[l.Machine], !c.machines[c.self]:
 		return "", forever
 	case c.seen:

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"argosy/core/cluster"
+	"argosy/core/detect"
 	"argosy/core/schedule"
 	"argosy/role/runtime"
 )
@@ -23,6 +24,7 @@ type Store interface {
 	Resign(ctx context.Context, l cluster.Leader) error
 	Commit(ctx context.Context, term cluster.Leader, changes []schedule.Change) ([]cluster.Event, error)
 	Texts
+	Fates
 }
 
 // Texts ends unit texts that nothing uses, in two steps: see collector.
@@ -81,6 +83,7 @@ type Engine struct {
 	config   Config
 	on       runtime.Runtime
 	campaign campaign
+	court    *detect.Court
 	known    int64          // the revision up to which everything is known; 0 before the first batch
 	heard    time.Time      // when the store last said anything
 	silent   bool           // that it is away has been said
@@ -106,7 +109,7 @@ func New(config Config) *Engine {
 	}
 	bell := on.NewBell()
 	return &Engine{
-		config: config, on: on, campaign: campaign{self: config.Machine, run: config.Run}, bell: bell,
+		config: config, on: on, campaign: campaign{self: config.Machine, run: config.Run}, court: detect.NewCourt(), bell: bell,
 		batches:   runtime.NewMailbox[cluster.Batch](on, bell, queued),
 		questions: runtime.NewMailbox[question](on, bell, asking),
 	}
@@ -184,6 +187,7 @@ func (e *Engine) take(batch cluster.Batch) {
 	}
 	e.config.Planner.Learn(batch.Events...)
 	e.campaign.learn(batch, now)
+	e.learnFates(batch)
 	e.known = batch.Revision
 	if e.term.Revision == 0 {
 		return

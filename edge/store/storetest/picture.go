@@ -135,6 +135,18 @@ func identify(event cluster.Event) (name string, revision int64, gone bool) {
 		return "unplaced " + string(e.Unit), 0, true
 	case cluster.LeaderChanged:
 		return "leader", e.Leader.Revision, false
+	case cluster.ProbesChanged:
+		return "probes " + string(e.Probes.Machine), e.Probes.Revision, false
+	case cluster.ProbesGone:
+		return "probes " + string(e.Machine), 0, true
+	case cluster.SuspicionChanged:
+		return fmt.Sprintf("suspicion %s %s", e.Suspicion.Target, e.Suspicion.Prober), e.Suspicion.Revision, false
+	case cluster.SuspicionGone:
+		return fmt.Sprintf("suspicion %s %s", e.Target, e.Prober), 0, true
+	case cluster.DepartedChanged:
+		return "departed " + string(e.Departed.Machine), e.Departed.Revision, false
+	case cluster.DepartedGone:
+		return "departed " + string(e.Machine), 0, true
 	default:
 		return "leader", 0, true
 	}

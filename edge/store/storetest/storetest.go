@@ -29,6 +29,7 @@ type Backend interface {
 	Machine(ctx context.Context, id cluster.MachineID) (cluster.Machine, error)
 	PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels, error)
 	Labels(ctx context.Context, id cluster.MachineID) (cluster.Labels, error)
+	Placement(ctx context.Context, machine cluster.MachineID, unit cluster.UnitName) (cluster.Placement, error)
 	States(ctx context.Context, machine cluster.MachineID) ([]cluster.UnitState, error)
 	PutStates(ctx context.Context, lease int64, machine cluster.MachineID, changed []cluster.UnitState, gone []cluster.UnitName) error
 
@@ -38,6 +39,11 @@ type Backend interface {
 	Commit(ctx context.Context, term cluster.Leader, changes []schedule.Change) ([]cluster.Event, error)
 	MarkUnused(ctx context.Context, term cluster.Leader, hashes []cluster.Hash) (mark int64, err error)
 	Collect(ctx context.Context, term cluster.Leader, mark int64, hashes []cluster.Hash) (collected int, err error)
+
+	Assign(ctx context.Context, term cluster.Leader, all []cluster.Probes) error
+	PutSuspicions(ctx context.Context, lease int64, prober cluster.MachineID, words []cluster.Suspicion, withdrawn []cluster.MachineID) error
+	EndMachine(ctx context.Context, term cluster.Leader, m cluster.Machine) error
+	Depart(ctx context.Context, id cluster.MachineID, lease int64, at time.Time) error
 }
 
 // Run tries the contract, each part on a store of its own. A store may share
@@ -58,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"deposed leader's writes fail":                   testDeposed,
 		"each decision stands on its own guards":         testGuards,
 		"a placement is guarded by its labels too":       testLabelled,
+		"a placement is read as it stands":               testPlacement,
 		"every kind of decision":                         testDecisions,
 		"a thousand decisions in one Commit":             testThousand,
 		"a placement is decided once in a Commit":        testTwice,
@@ -65,6 +72,11 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"a text that nobody uses is collected":           testUnused,
 		"follower sees all, then each change in order":   testFollow,
 		"follower of one machine sees its placements":    testAssigned,
+		"probes are assigned by the leader alone":        testAssign,
+		"suspicions are written, withdrawn and leased":   testSuspicions,
+		"a lost machine's record ends in a term":         testEndMachine,
+		"a machine that leaves says so":                  testDepart,
+		"malformed words of the detector are refused":    testMalformedDetection,
 		"followers and writers at once":                  testConcurrent,
 		"follower of an idle store is told so":           testConfirm,
 		"follower ends with ctx or what deliver says":    testFollowEnds,

@@ -12,14 +12,14 @@ type scope struct {
 	up              *scope
 	within          []*scope // whose parent it is, and that have not ended
 	waiting         []*task
-	deadline        time.Time // zero where it has none but its parent's
-	done            chan struct{}
+	deadline        time.Time     // zero where it has none but its parent's
+	done            chan struct{} // made when it is asked for, which tasks do not
 	err             error
 }
 
 // newScope returns one in a parent, with which it ends.
 func newScope(parent context.Context) *scope {
-	c := &scope{Context: parent, up: scopeOf(parent), done: make(chan struct{})}
+	c := &scope{Context: parent, up: scopeOf(parent)}
 	if err := parent.Err(); err != nil {
 		c.end(err)
 	} else if c.up != nil {
@@ -30,6 +30,9 @@ func newScope(parent context.Context) *scope {
 
 // scopeOf is the scope that a context ends with; nil where it does not end.
 func scopeOf(ctx context.Context) *scope {
+	if c, is := ctx.(*scope); is {
+		return c
+	}
 	if ctx.Done() == nil {
 		return nil
 	}
@@ -50,7 +53,15 @@ func (c *scope) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-func (c *scope) Done() <-chan struct{} { return c.done }
+func (c *scope) Done() <-chan struct{} {
+	if c.done == nil {
+		c.done = make(chan struct{})
+		if c.err != nil {
+			close(c.done)
+		}
+	}
+	return c.done
+}
 
 func (c *scope) Err() error { return c.err }
 
@@ -67,7 +78,9 @@ func (c *scope) end(err error) {
 		return
 	}
 	c.err = err
-	close(c.done)
+	if c.done != nil {
+		close(c.done)
+	}
 	for _, t := range c.waiting {
 		t.on.stage.wake(t)
 	}

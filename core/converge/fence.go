@@ -1,0 +1,58 @@
+package converge
+
+import "argosy/core/cluster"
+
+// FenceUnit is the unit that systemd binds units with OnPartition=stop to: when
+// it ends they do.
+const FenceUnit cluster.UnitName = "fleet-fence.service"
+
+// Fence is the machine's fence as a unit that is bound to it finds it.
+type Fence struct {
+	Status Status // of FenceUnit
+	// InTouch says that the machine has word from the cluster: the fence can stand.
+	InTouch bool
+	// Settled says that the unit has been down for a while. Of changes at almost
+	// the same time systemd may tell in any order: only then does a fence that
+	// stands tell that it has not ended the unit.
+	Settled bool
+}
+
+// invocation is that of a fence that stands, empty where none does.
+func (f Fence) invocation() string {
+	if f.Status.Active != "active" {
+		return ""
+	}
+	return f.Status.Invocation
+}
+
+// fallen says that the fence has ended otherwise than by being stopped, which
+// systemd does when no unit needs it any more.
+func (f Fence) fallen() bool { return f.Status.Active == "failed" }
+
+// Awaited stands in a record for the fence of a unit that was not seen running yet.
+const Awaited = "awaited"
+
+// behindFence is what the fence asks for a unit that was started: a unit that it
+// has ended is started again, which one that has ended by itself is not. So what
+// was seen running, and under which fence, is noted, and so is an end of its own.
+// Where the unit's end and the fence's fall both went unseen, the fence it was.
+func (u Unit) behindFence() []Step {
+	if u.Fence == nil || u.Record.Fence == "" {
+		return nil
+	}
+	standing := u.Fence.invocation()
+	switch {
+	case u.Status.Up():
+		if standing != "" && standing != u.Record.Fence {
+			return []Step{Guard{Unit: u.Name, Fence: standing, Reason: "it runs behind the fence"}}
+		}
+	case u.Fence.fallen() || standing != "" && standing != u.Record.Fence && u.Record.Fence != Awaited:
+		if u.Fence.InTouch {
+			return []Step{Start{Unit: u.Name, Generation: u.Want.Generation, Hash: u.Want.Hash,
+				Reason: "this machine is back in touch; while it was not, its fence had ended the unit"}}
+		}
+	case u.Fence.Settled && (standing != "" || !u.Fence.Status.Up()):
+		return []Step{Guard{Unit: u.Name, Reason: "it has ended by itself"}}
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package converge
+
+import (
+	"fmt"
+	"testing"
+
+	"argosy/core/cluster"
+)
+
+// TestFence: what the fence has ended is started again when the machine is back in
+// touch, and only that.
+func TestFence(t *testing.T) {
+	const up, down = true, false
+	fence := func(active, invocation string) Status {
+		return Status{Unit: FenceUnit, InMemory: true, Active: active, Invocation: invocation}
+	}
+	noted, fresh, over := Record{Fence: "f1"}, Record{Fence: Awaited}, Record{}
+	for _, test := range []struct {
+		name    string
+		record  Record
+		up      bool
+		fence   Status
+		inTouch bool
+		settled bool
+		want    string
+	}{
+		{"runs, seen first", fresh, up, fence("active", "f1"), true, false, "guard f1"},
+		{"runs as noted", noted, up, fence("active", "f1"), true, false, ""},
+		{"started by hand behind another fence", noted, up, fence("active", "f2"), true, false, "guard f2"},
+		{"runs, and of the fence not all is known yet", noted, up, fence("active", ""), true, false, ""},
+		{"runs still while the fence falls", noted, up, fence("failed", "f1"), true, true, ""},
+
+		{"ended by the fence, out of touch", noted, down, fence("failed", "f1"), false, true, ""},
+		{"ended by the fence, back in touch", noted, down, fence("failed", "f1"), true, false, "start"},
+		{"ended by a fence before the one that stands", noted, down, fence("active", "f2"), true, false, "start"},
+		{"the fence is about to fall", noted, down, fence("deactivating", "f1"), true, true, ""},
+		{"the fence is about to stand", noted, down, fence("activating", ""), true, true, ""},
+		{"its start was kept back by the fence", fresh, down, fence("failed", "f1"), true, false, "start"},
+
+		{"ended by itself, just now", noted, down, fence("active", "f1"), true, false, ""},
+		{"ended by itself", noted, down, fence("active", "f1"), true, true, "guard -"},
+		{"ended by itself, the last behind the fence", noted, down, fence("inactive", ""), true, true, "guard -"},
+		{"the fence has left systemd's memory", noted, down, Status{}, true, true, "guard -"},
+		{"ended before it was seen", fresh, down, fence("active", "f1"), true, true, "guard -"},
+		{"ended by itself before the fence fell", over, down, fence("failed", "f1"), true, true, ""},
+		{"started by hand after its end", over, up, fence("active", "f1"), true, true, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := test.record
+			r.Unit, r.Generation, r.Boot, r.Begun = "db.service", 4, "boot-1", true
+			u := Unit{Name: "db.service", Want: placed(4, "aa", cluster.Launched), HasFile: true, File: "aa", Record: &r,
+				Fence: &Fence{Status: test.fence, InTouch: test.inTouch, Settled: test.settled}}
+			if test.up {
+				u.Status = Status{Unit: u.Name, InMemory: true, Active: "active", Invocation: "u1"}
+			}
+			got := ""
+			for _, step := range Plan("boot-1", []Unit{u}) {
+				switch step := step.(type) {
+				case Guard:
+					got += fmt.Sprintf("guard %s", orDash(step.Fence))
+				case Start:
+					got += "start"
+				default:
+					got += fmt.Sprintf("%#v", step)
+				}
+			}
+			if got != test.want {
+				t.Errorf("planned %q, expected %q", got, test.want)
+			}
+			u.Fence = nil
+			if steps := Plan("boot-1", []Unit{u}); len(steps) != 0 {
+				t.Errorf("without a fence: planned %#v, expected nothing", steps)
+			}
+		})
+	}
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

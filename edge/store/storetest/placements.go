@@ -1,0 +1,41 @@
+package storetest
+
+import (
+	"errors"
+	"reflect"
+
+	"argosy/core/cluster"
+)
+
+// testPlacement: what is read of one placement is what stands there now, with the
+// revision that grows with each placement of the unit, on whichever machine.
+func testPlacement(s *suite) {
+	ctx := s.Context()
+	m, other := s.putMachine(1), s.putMachine(2)
+	unit := s.putUnit(aUnit("db.service", "a"), "a")
+	term := s.takeLead(m.ID)
+	if _, err := s.store.Placement(ctx, m.ID, unit.Name); !errors.Is(err, cluster.ErrNotFound) {
+		s.Errorf("a placement that is not there: %v, want ErrNotFound", err)
+	}
+	last := unit.Revision
+	for _, on := range []cluster.Machine{m, other, m} {
+		place := placed(unit, on)
+		if on.ID == m.ID {
+			place.From = other.ID
+		} else {
+			place.From = m.ID
+		}
+		s.commit(term, place)
+		got, err := s.store.Placement(ctx, on.ID, unit.Name)
+		if err != nil || got.Revision <= last {
+			s.Errorf("got %+v, %v; want a revision above %d", got, err, last)
+		}
+		last, got.Revision = got.Revision, 0
+		if !reflect.DeepEqual(got, place.Placement) {
+			s.Errorf("got %+v, want %+v", got, place.Placement)
+		}
+		if _, err := s.store.Placement(ctx, place.From, unit.Name); !errors.Is(err, cluster.ErrNotFound) {
+			s.Errorf("the placement before: %v, want ErrNotFound", err)
+		}
+	}
+}
