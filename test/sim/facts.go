@@ -49,6 +49,18 @@ func said(event cluster.Event, wishes map[cluster.Hash]laws.Wish) laws.Write {
 		return write(laws.Leader, "", "", laws.Lead{Machine: e.Leader.Machine, Run: e.Leader.Run})
 	case cluster.LeaderGone:
 		return write(laws.Leader, "", "", nil)
+	case cluster.ProbesChanged:
+		return write(laws.Probes, e.Probes.Machine, "", laws.Said{})
+	case cluster.ProbesGone:
+		return write(laws.Probes, e.Machine, "", nil)
+	case cluster.SuspicionChanged:
+		return write(laws.Suspects, e.Suspicion.Prober, string(e.Suspicion.Target), laws.Said{})
+	case cluster.SuspicionGone:
+		return write(laws.Suspects, e.Prober, string(e.Target), nil)
+	case cluster.DepartedChanged:
+		return write(laws.Departed, e.Departed.Machine, "", laws.Said{})
+	case cluster.DepartedGone:
+		return write(laws.Departed, e.Machine, "", nil)
 	default:
 		panic("a fact that the laws do not know of")
 	}

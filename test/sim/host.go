@@ -10,6 +10,7 @@ import (
 	"argosy/core/schedule"
 	"argosy/edge/fakesystemd"
 	"argosy/role/agent"
+	"argosy/role/detector"
 	"argosy/role/engine"
 	"argosy/test/sim/laws"
 	"argosy/test/sim/stage"
@@ -41,7 +42,6 @@ type life struct {
 	*stage.Process
 	agent *agent.Agent
 	end   context.CancelFunc
-	ended bool
 }
 
 func newHost(w *World, n int) *host {
@@ -50,7 +50,7 @@ func newHost(w *World, n int) *host {
 	}
 	h.systemd = fakesystemd.NewOn(w.stage.Process("systemd of "+h.name, h.clock))
 	h.own = cluster.Machine{
-		ID: h.id, Name: h.name, Address: fmt.Sprint("10.0.0.", n), API: fmt.Sprintf("10.0.0.%d:49153", n), Member: h.member,
+		ID: h.id, Name: h.name, Address: fmt.Sprintf("10.0.%d.%d", n/250, n%250), API: fmt.Sprintf("10.0.%d.%d:49153", n/250, n%250), Member: h.member,
 		Metadata: drawMetadata(w.rand), Capacity: cluster.Capacity{
 			CPUs: 4, MemoryBytes: w.rand.Int64N(8) << 30, Other: map[string]int64{"gpu": w.rand.Int64N(3)},
 		},
@@ -106,14 +106,16 @@ func (h *host) start() {
 	ctx, end := on.WithCancel(context.Background())
 	h.fleetd = &life{Process: on, end: end}
 	work := &bench{host: h, on: on}
-	h.fleetd.agent = agent.New(agent.Config{Machine: machine, TTL: w.plan.ttl, Log: w.log(h), Runtime: on}, l, work, work)
-	running := 1
+	d := detector.New(detector.Config{Machine: h.id, Runtime: on, Store: l, Echoes: &echoes{host: h, on: on}, Lease: func() int64 { return h.fleetd.agent.Lease() }, Log: w.log(h)})
+	h.fleetd.agent = agent.New(agent.Config{Machine: machine, TTL: w.plan.ttl, Assigned: d.Learn, Log: w.log(h), Runtime: on}, l, work, work)
+	running := 2
 	ended := func(err error) {
 		if running--; running == 0 {
 			h.ended(on)
 		}
 	}
 	on.Go(func() { ended(h.fleetd.agent.Run(ctx)) })
+	on.Go(func() { ended(d.Run(ctx)) })
 	if h.member {
 		running++
 		e := engine.New(engine.Config{

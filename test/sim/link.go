@@ -213,7 +213,33 @@ func (l *link) PutStates(ctx context.Context, lease int64, id cluster.MachineID,
 	})
 }
 
+func (l *link) Placement(ctx context.Context, id cluster.MachineID, unit cluster.UnitName) (p cluster.Placement, err error) {
+	err = l.call(ctx, laws.Agent, func() (err error) {
+		p, err = l.world.store.Placement(context.Background(), id, unit)
+		return err
+	})
+	return p, err
+}
+
+func (l *link) Depart(ctx context.Context, id cluster.MachineID, lease int64, at time.Time) error {
+	return l.call(ctx, laws.Agent, func() error { return l.world.store.Depart(context.Background(), id, lease, at) })
+}
+
+func (l *link) PutSuspicions(ctx context.Context, lease int64, id cluster.MachineID, words []cluster.Suspicion, withdrawn []cluster.MachineID) error {
+	return l.call(ctx, laws.Agent, func() error {
+		return l.world.store.PutSuspicions(context.Background(), lease, id, words, withdrawn)
+	})
+}
+
 // The engine's calls.
+
+func (l *link) Assign(ctx context.Context, term cluster.Leader, all []cluster.Probes) error {
+	return l.call(ctx, laws.Engine, func() error { return l.world.store.Assign(context.Background(), term, all) })
+}
+
+func (l *link) EndMachine(ctx context.Context, term cluster.Leader, m cluster.Machine) error {
+	return l.call(ctx, laws.Engine, func() error { return l.world.store.EndMachine(context.Background(), term, m) })
+}
 
 func (l *link) TakeLead(ctx context.Context, wanted cluster.Leader) (term cluster.Leader, err error) {
 	err = l.call(ctx, laws.Engine, func() (err error) {

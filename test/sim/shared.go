@@ -67,7 +67,7 @@ func (s *shared) absorb(by laws.Writer) {
 	for _, event := range batch.Events {
 		w := said(event, s.world.wishes)
 		t.Writes = append(t.Writes, w)
-		if w.Key.Kind == laws.Placements {
+		if w.Key.Kind == laws.Placements || w.Key.Kind == laws.Probes {
 			for _, f := range s.assigned[w.Key.Machine] {
 				f.bell.Ring()
 			}

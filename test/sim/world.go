@@ -26,6 +26,7 @@ type World struct {
 	store     *shared
 	away      bool // the store has no quorum
 	hosts     []*host
+	byAddress map[string]*host
 	stormEnds time.Time
 
 	wishes map[cluster.Hash]laws.Wish
@@ -41,7 +42,7 @@ var epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 // New draws a cluster from a seed. Nothing has happened in it.
 func New(seed uint64, size Size) *World {
 	w := &World{
-		Seed: seed, rand: rand.New(rand.NewPCG(seed, 0)), laws: laws.New(),
+		Seed: seed, rand: rand.New(rand.NewPCG(seed, 0)), laws: laws.New(), byAddress: map[string]*host{},
 		wishes: map[cluster.Hash]laws.Wish{}, texts: map[cluster.Hash]string{},
 		planner: func(p engine.Planner) engine.Planner { return p },
 	}
@@ -50,7 +51,9 @@ func New(seed uint64, size Size) *World {
 	w.store = newShared(w, w.stage.Process("store", w.stage.Clock()))
 	w.stormEnds = epoch.Add(w.plan.storm)
 	for n := range w.plan.machines {
-		w.hosts = append(w.hosts, newHost(w, n+1))
+		h := newHost(w, n+1)
+		w.hosts = append(w.hosts, h)
+		w.byAddress[h.own.Address] = h
 	}
 	return w
 }

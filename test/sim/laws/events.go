@@ -157,12 +157,15 @@ const (
 	States     Kind = "states"
 	Unplaced   Kind = "unplaced"
 	Leader     Kind = "leader"
+	Probes     Kind = "placements/.../probes"
+	Suspects   Kind = "suspects" // by the prober, whose fact it is
+	Departed   Kind = "departed"
 )
 
 // Write is one fact of a transaction as it is afterwards; nil where it is gone.
 type Write struct {
 	Key  Key
-	Fact any // a Text, Unit, Machine, Label, Placement, State, Refusal or Lead
+	Fact any // a Text, Unit, Machine, Label, Placement, State, Refusal, Lead or Said
 }
 
 func (w Write) String() string {
@@ -223,6 +226,9 @@ type (
 		Generation int64
 		Reason     string
 	}
+
+	// Said is a fact of which the laws need to know no more than who wrote it.
+	Said struct{}
 
 	// Lead is who leads.
 	Lead struct {

@@ -132,7 +132,7 @@ func (l *Laws) wake(e Told) {
 	l.told[e.Machine] = e.Upto
 	l.concerns[e.Machine] = slices.DeleteFunc(concerns, func(revision int64) bool { return revision <= e.Upto })
 	for _, key := range e.Keys {
-		if key.Kind != Placements || key.Machine != e.Machine {
+		if key.Kind != Placements && key.Kind != Probes || key.Machine != e.Machine {
 			l.breaks(NoHerd, "the agent of %s was told of %s", e.Machine.Short(), key)
 		}
 	}

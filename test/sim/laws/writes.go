@@ -3,7 +3,8 @@ package laws
 import "argosy/core/cluster"
 
 // writers is the table of ARCHITECTURE.md: who may write a fact, and who may end
-// it. Of a machine's own facts it must be that machine.
+// it; a leader ends what a lost machine has said. Of a machine's own facts the
+// agent, which the detector counts as, must be that machine's.
 var writers = map[Kind]struct {
 	write, end []Role
 	own        bool
@@ -11,16 +12,19 @@ var writers = map[Kind]struct {
 	Contents:   {write: []Role{API}, end: []Role{Engine}},
 	Unused:     {write: []Role{Engine}, end: []Role{API, Engine}},
 	Units:      {write: []Role{API}, end: []Role{API}},
-	Machines:   {write: []Role{Agent}, end: []Role{Agent, Expiry}, own: true},
+	Machines:   {write: []Role{Agent}, end: []Role{Agent, Engine, Expiry}, own: true},
 	Labels:     {write: []Role{API}, end: []Role{API}},
 	Placements: {write: []Role{Engine}, end: []Role{Engine}},
-	States:     {write: []Role{Agent}, end: []Role{Agent, Expiry}, own: true},
+	States:     {write: []Role{Agent}, end: []Role{Agent, Engine, Expiry}, own: true},
+	Probes:     {write: []Role{Engine}, end: []Role{Engine}},
+	Suspects:   {write: []Role{Agent}, end: []Role{Agent, Engine, Expiry}, own: true},
+	Departed:   {write: []Role{Agent}, end: []Role{Agent}, own: true},
 	Unplaced:   {write: []Role{Engine}, end: []Role{Engine}},
 	Leader:     {write: []Role{Engine}, end: []Role{Engine}},
 }
 
 // perUnit are the facts of which an idle cluster writes none.
-var perUnit = map[Kind]bool{Units: true, Placements: true, States: true, Unplaced: true, Leader: true}
+var perUnit = map[Kind]bool{Units: true, Placements: true, States: true, Unplaced: true, Leader: true, Probes: true, Suspects: true}
 
 // transaction takes a revision in: first what it may not do as things were, then
 // what may not be as things are.
@@ -30,9 +34,7 @@ func (l *Laws) transaction(t Transaction) {
 		if l.quiet && perUnit[w.Key.Kind] {
 			l.breaks(NoHerd, "nothing changes, and %s wrote %s", t.By, w)
 		}
-		if decided(w.Key.Kind) {
-			l.leads(t, w)
-		}
+		l.leads(t, w)
 		l.ends(t, w)
 		l.grows(t, w)
 	}
@@ -47,9 +49,6 @@ func (l *Laws) transaction(t Transaction) {
 	}
 }
 
-// decided says whether a fact is a leader's decision.
-func decided(kind Kind) bool { return kind == Placements || kind == Unplaced || kind == Unused }
-
 func (l *Laws) writer(by Writer, w Write) {
 	rule := writers[w.Key.Kind]
 	may := rule.write
@@ -57,7 +56,7 @@ func (l *Laws) writer(by Writer, w Write) {
 		may = rule.end
 	}
 	for _, role := range may {
-		if role == by.Role && (!rule.own || role == Expiry || w.Key.Machine == by.Machine) {
+		if role == by.Role && (!rule.own || role != Agent || w.Key.Machine == by.Machine) {
 			return
 		}
 	}
@@ -66,7 +65,8 @@ func (l *Laws) writer(by Writer, w Write) {
 
 // leads checks law 3.
 func (l *Laws) leads(t Transaction, w Write) {
-	if lead := l.store.lead; t.By.Role == Engine && (lead.Run != t.By.Run || lead.Machine != t.By.Machine) {
+	lead := l.store.lead
+	if t.By.Role == Engine && w.Key.Kind != Leader && (lead.Run != t.By.Run || lead.Machine != t.By.Machine) {
 		l.breaks(OneLeader, "%s wrote %s at revision %d, where %s %s leads", t.By, w.Key, t.Revision, lead.Machine.Short(), lead.Run)
 	}
 }
@@ -118,6 +118,8 @@ func (l *Laws) apply(t Transaction) (fresh []Place) {
 				fresh = append(fresh, at)
 			}
 			l.left[at] = t.Revision
+			concerned[at.Machine] = true
+		case Probes:
 			concerned[at.Machine] = true
 		case Units, Labels, Machines:
 			l.store.foreign = t.Revision
