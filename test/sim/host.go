@@ -98,6 +98,7 @@ func (h *host) startIn(d time.Duration) {
 func (h *host) start() {
 	h.lives++
 	w := h.world
+	w.see(laws.Back{At: w.now(), Machine: h.id})
 	on := w.stage.Process(h.name, h.clock)
 	run := fmt.Sprintf("life %d of %s", h.lives, h.name)
 	l := &link{world: w, on: on, net: &h.net, id: h.id, run: run}
@@ -149,8 +150,8 @@ func (h *host) leave() {
 		return
 	}
 	l, w := h.fleetd, h.world
-	w.see(laws.Left{At: w.now(), Machine: h.id})
 	l.Go(func() {
+		w.see(laws.Left{At: w.now(), Machine: h.id})
 		ctx, cancel := l.WithTimeout(background, leaveTime)
 		defer cancel()
 		if err := l.agent.Leave(ctx); err != nil {

@@ -87,6 +87,12 @@ type (
 		Machine cluster.MachineID
 	}
 
+	// Back is fleetd's beginning on a machine, which ends any leaving.
+	Back struct {
+		At      time.Time
+		Machine cluster.MachineID
+	}
+
 	// Acknowledged is a request that an operator was told is done.
 	Acknowledged struct {
 		At         time.Time
@@ -122,6 +128,7 @@ func (Ended) event()        {}
 func (Booted) event()       {}
 func (Crashed) event()      {}
 func (Left) event()         {}
+func (Back) event()         {}
 func (Acknowledged) event() {}
 
 // Key names a fact as ARCHITECTURE.md's table does.

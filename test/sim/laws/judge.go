@@ -19,7 +19,7 @@ func (p *picture) against(at Place) string {
 	if !p.lives(at.Machine) {
 		return "the machine is not there"
 	}
-	return cmp.Or(p.elsewhere(at), p.conflict(at), p.crowd(at), p.short(at))
+	return cmp.Or(p.elsewhere(at), p.conflict(at), p.crowd(at, p.both), p.short(at))
 }
 
 // elsewhere says why the machine is not one that the unit asks for.
@@ -46,12 +46,18 @@ func (p *picture) elsewhere(at Place) string {
 	return ""
 }
 
-// each says whether both texts of a unit on a machine, the one placed and the
+// both says whether both texts of a unit on a machine, the one placed and the
 // one wanted, have a property; for a unit that is gone the placed one tells.
 func (p *picture) both(at Place, has func(Wish) bool) bool {
 	placement, _ := p.placement(at)
 	unit, there := p.units[at.Unit]
 	return has(p.texts[placement.Hash]) && (!there || has(p.texts[unit.Hash]))
+}
+
+// either says whether one of the two has it.
+func (p *picture) either(at Place, has func(Wish) bool) bool {
+	placement, _ := p.placement(at)
+	return has(p.texts[placement.Hash]) || has(p.wish(at.Unit))
 }
 
 // conflict names a unit on the machine that does not bear this one, or that this
@@ -69,8 +75,9 @@ func (p *picture) conflict(at Place) string {
 	return ""
 }
 
-// crowd says whether the unit would be one too many of its template.
-func (p *picture) crowd(at Place) string {
+// crowd says whether the unit is one too many of its template. asks says what others
+// there ask for.
+func (p *picture) crowd(at Place, asks func(Place, func(Wish) bool) bool) string {
 	of, n := template(at.Unit), 1
 	if of == "" {
 		return ""
@@ -82,10 +89,10 @@ func (p *picture) crowd(at Place) string {
 		}
 	}
 	if most := p.wish(at.Unit).Most; most > 0 && n > most {
-		return fmt.Sprintf("it would be one of %d of its template", n)
+		return fmt.Sprintf("it is one of %d of its template", n)
 	}
 	for _, other := range others {
-		if p.both(Place{at.Machine, other}, func(w Wish) bool { return w.Most > 0 && n > w.Most }) {
+		if asks(Place{at.Machine, other}, func(w Wish) bool { return w.Most > 0 && n > w.Most }) {
 			return fmt.Sprintf("%s does not bear %d of its template", other, n)
 		}
 	}
@@ -127,7 +134,7 @@ func (p *picture) mayEnd(at Place) string {
 	case placement.Hash != u.Hash && p.short(at) != "":
 		return "its new text needs more room"
 	}
-	return cmp.Or(p.elsewhere(at), p.rivals(at), p.crowd(at), p.replaced(at.Unit))
+	return cmp.Or(p.elsewhere(at), p.rivals(at), p.crowd(at, p.either), p.replaced(at.Unit))
 }
 
 // rivals is conflict without the care for what the leader may believe.

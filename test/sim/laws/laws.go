@@ -8,6 +8,7 @@ package laws
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"argosy/core/cluster"
@@ -50,10 +51,10 @@ type Laws struct {
 	left     map[Place]int64 // when a placement was last other than before, by revision
 	told     map[cluster.MachineID]int64
 	concerns map[cluster.MachineID][]int64 // revisions that concern a machine and that it was not told of
-	// destroyed is when a unit was last taken away, and highest its highest
-	// generation ever.
+	// destroyed is when a unit was last taken away, and used the generations that
+	// it ever had.
 	destroyed map[cluster.UnitName]int64
-	highest   map[cluster.UnitName]int64
+	used      map[cluster.UnitName]map[int64]bool
 	quiet     bool
 }
 
@@ -69,7 +70,7 @@ type start struct {
 	boot       string
 	since      int64 // of the placement
 	generation int64
-	left       int64 // when the machine was last asked to leave, which ends all
+	left       int64 // when the machine last came back from leaving, which ends all
 }
 
 // New returns laws that have seen nothing.
@@ -79,7 +80,7 @@ func New() *Laws {
 		kernels: map[cluster.MachineID]string{}, leaving: map[cluster.MachineID]int64{}, asked: map[Place]int64{}, spent: map[Place]int64{},
 		starts: map[start]int{}, left: map[Place]int64{},
 		told: map[cluster.MachineID]int64{}, concerns: map[cluster.MachineID][]int64{},
-		destroyed: map[cluster.UnitName]int64{}, highest: map[cluster.UnitName]int64{},
+		destroyed: map[cluster.UnitName]int64{}, used: map[cluster.UnitName]map[int64]bool{},
 	}
 }
 
@@ -112,7 +113,11 @@ func (l *Laws) See(event Event) {
 		}
 		maps.DeleteFunc(l.spent, func(at Place, _ int64) bool { return at.Machine == e.Machine })
 	case Left:
-		l.leaving[e.Machine] = l.store.revision
+		l.leaving[e.Machine] = math.MaxInt64
+	case Back:
+		if _, left := l.leaving[e.Machine]; left {
+			l.leaving[e.Machine] = l.store.revision
+		}
 	}
 }
 

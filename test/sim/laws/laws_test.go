@@ -108,6 +108,14 @@ func TestStories(t *testing.T) {
 			s.See(laws.Left{Machine: id(2)})
 			s.See(laws.Ended{Place: at(2, "a.service"), Cause: laws.ByJob})
 		}},
+		"a machine that is back from leaving ends a unit": {laws.Outlive, "was ended", func(s *story) {
+			s.See(laws.Left{Machine: id(2)})
+			s.See(laws.Back{Machine: id(2)})
+			s.want("b.service", laws.Wish{}, 1)
+			s.write(engine, placement(2, "b.service", of(laws.Wish{}, 1)))
+			s.See(laws.Started{Place: at(2, "b.service"), Generation: 1})
+			s.See(laws.Ended{Place: at(2, "b.service"), Cause: laws.ByJob})
+		}},
 		"a fenced unit runs twice": {laws.AtMost, "while it runs on", func(s *story) {
 			s.want("f.service", fenced, 1)
 			s.See(laws.Started{Place: at(1, "f.service")})
@@ -164,7 +172,7 @@ func TestStories(t *testing.T) {
 			s.want("c.service", large, 1)
 			s.write(engine, placement(1, "b.service", of(large, 1)), placement(1, "c.service", of(large, 1)))
 		}},
-		"one instance too many": {laws.Checked, "one of 2 of its template", func(s *story) {
+		"one instance too many": {laws.Checked, "it is one of 2 of its template", func(s *story) {
 			alone := laws.Wish{Most: 1}
 			s.want("w@1.service", alone, 1)
 			s.want("w@2.service", alone, 1)
@@ -209,7 +217,7 @@ func TestStories(t *testing.T) {
 			s.See(laws.Acknowledged{Unit: "a.service", Revision: s.revision, Generation: 2, Destroyed: true})
 		}},
 		"a change is overwritten unseen": {laws.NotLost, "from generation 1 to 3", func(s *story) { s.want("a.service", large, 3) }},
-		"a generation comes again": {laws.NotLost, "was 1 before", func(s *story) {
+		"a generation comes again": {laws.NotLost, "made anew as generation 1", func(s *story) {
 			s.write(api, unit("a.service", nil))
 			s.want("a.service", large, 1)
 		}},

@@ -75,7 +75,7 @@ func (l *Laws) unitAtRest(unit cluster.UnitName) (wrong []string) {
 		case u.Wanted == Launched && !runs && l.spent[at] != u.Generation:
 			fault("it does not run on %s", id.Short())
 		}
-		if why := strings.TrimSpace(l.store.elsewhere(at) + " " + l.store.rivals(at) + " " + l.store.crowd(at)); why != "" {
+		if why := strings.TrimSpace(l.store.elsewhere(at) + " " + l.store.rivals(at) + " " + l.store.crowd(at, l.store.both)); why != "" {
 			fault("it may not stay on %s: %s", id.Short(), why)
 		}
 		if state := l.store.states[at]; state.Generation != u.Generation || runs != (state.Active == "active") {

@@ -26,6 +26,8 @@ func Words(event Event) string {
 		return fmt.Sprintf("%s has lost its power", e.Machine.Short())
 	case Left:
 		return fmt.Sprintf("%s is to leave", e.Machine.Short())
+	case Back:
+		return fmt.Sprintf("fleetd begins on %s", e.Machine.Short())
 	case Acknowledged:
 		return fmt.Sprintf("acknowledged at revision %d: %s generation %d %s %.7s (destroyed: %v)", e.Revision, e.Unit, e.Generation, e.Wanted, e.Hash, e.Destroyed)
 	}

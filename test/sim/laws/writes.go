@@ -99,11 +99,14 @@ func (l *Laws) grows(t Transaction, w Write) {
 		l.destroyed[unit] = t.Revision
 	case stood && is.Generation != was.Generation+1:
 		l.breaks(NotLost, "%s went from generation %d to %d at revision %d", unit, was.Generation, is.Generation, t.Revision)
-	case is.Generation <= l.highest[unit]:
-		l.breaks(NotLost, "%s is made anew as generation %d, and was %d before", unit, is.Generation, l.highest[unit])
+	case l.used[unit][is.Generation]:
+		l.breaks(NotLost, "%s is made anew as generation %d, which it was before", unit, is.Generation)
+	}
+	if l.used[unit] == nil {
+		l.used[unit] = map[int64]bool{}
 	}
 	if stays {
-		l.highest[unit] = max(l.highest[unit], is.Generation)
+		l.used[unit][is.Generation] = true
 	}
 }
 
@@ -169,13 +172,13 @@ func (l *Laws) complete(w Write) {
 		}
 	case nil:
 		if w.Key.Kind == Contents {
-			l.used(cluster.Hash(w.Key.Name))
+			l.inUse(cluster.Hash(w.Key.Name))
 		}
 	}
 }
 
-// used checks that nothing stands for a text that has ended.
-func (l *Laws) used(hash cluster.Hash) {
+// inUse checks that nothing stands for a text that has ended.
+func (l *Laws) inUse(hash cluster.Hash) {
 	for unit, u := range l.store.units {
 		if u.Hash == hash {
 			l.breaks(NotLost, "the text %.7s has ended, and %s stands for it", hash, unit)
