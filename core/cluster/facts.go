@@ -118,6 +118,11 @@ type Placement struct {
 	Generation int64     `json:"generation"`
 	Reason     string    `json:"reason"` // why here, for people
 	At         time.Time `json:"at"`
+	// Attempts counts the machines on which systemd has given the unit up in this
+	// generation, and Avoid names them. Once they are as many as the leader grants,
+	// the unit stays where it is until somebody acts.
+	Attempts int         `json:"attempts,omitempty"`
+	Avoid    []MachineID `json:"avoid,omitempty"`
 }
 
 // UnitState is what systemd says of a unit on one machine: key

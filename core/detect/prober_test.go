@@ -241,7 +241,7 @@ func (b *bench) turnAnswers() {
 // moments at which two probers of one target are wrong. See the calculation at the
 // constants: one is expected in 200,000 machine-hours.
 func TestNoFalseAlarm(t *testing.T) {
-	const machineHours, arrives = 8, 0.7
+	const machineHours, arrives = 4, 0.7
 	random := rand.New(rand.NewPCG(1, 2))
 	wrong, echoes := 0, 0
 	for range machineHours {

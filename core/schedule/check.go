@@ -15,6 +15,9 @@ func (p *Picture) against(u *unit, m *machine) string {
 	if lacking := p.lacking(u, m); lacking != "" {
 		return lacking
 	}
+	if flapping := p.flapping(m); flapping != "" {
+		return flapping
+	}
 	if !m.hasPodman(u.needs.Podman) {
 		return noPodman(u)
 	}
@@ -23,6 +26,9 @@ func (p *Picture) against(u *unit, m *machine) string {
 	}
 	if u.family != nil && u.family.full(u, m) {
 		return tooMany(u, int(u.family.counts[m]))
+	}
+	if u.hasFailedOn(m) {
+		return "has failed to run it"
 	}
 	for _, a := range u.needs.room {
 		if free := m.free(a.kind); free < a.n {

@@ -12,7 +12,7 @@ import (
 // Plain says that every live machine will do.
 func (p *Picture) candidates(u *unit) (set bitset, plain bool) {
 	n := u.needs
-	if n.anywhere && u.family == nil && len(u.slots) == 0 && len(u.avoids) == 0 && len(u.avoided) == 0 {
+	if n.anywhere && u.family == nil && len(u.slots) == 0 && len(u.avoids) == 0 && len(u.avoided) == 0 && len(p.shunned) == 0 {
 		return p.machines.live, true
 	}
 	set = p.eligible(u)
@@ -20,6 +20,7 @@ func (p *Picture) candidates(u *unit) (set bitset, plain bool) {
 	for _, s := range u.slots {
 		set.clear(s.machine.number)
 	}
+	p.unspoilt(u, set)
 	return set, false
 }
 
@@ -52,6 +53,7 @@ func (p *Picture) pick(u *unit) (*machine, best) {
 func (p *Picture) eligible(u *unit) bitset {
 	p.scratch = append(p.scratch[:0], p.machines.live...)
 	set := p.scratch
+	p.shun(set)
 	p.takeUnlike(set, u)
 	for _, name := range u.needs.MachineOf {
 		set.intersect(p.home(name))

@@ -7,7 +7,7 @@ import (
 
 // decide looks at one unit and hands out what must change for it.
 func (p *Picture) decide(u *unit) {
-	u.queued = false
+	u.queued = nil
 	if u.pending > 0 && p.holds[u] == nil && !p.isGlobal(u) {
 		u.again = true
 		return
@@ -43,10 +43,11 @@ func (p *Picture) withdraw(u *unit) {
 		reason = fmt.Sprintf("%s was destroyed", u.name)
 	}
 	for _, s := range u.slots {
-		if s.pending == settled {
-			p.evict(s, reason)
-		} else {
+		switch {
+		case s.pending != settled:
 			u.again = true
+		case p.fencedUntil(s).IsZero(): // else one that is made anew must wait for it
+			p.evict(s, reason)
 		}
 	}
 	p.absolve(u)
@@ -71,10 +72,18 @@ func (p *Picture) decideSingle(u *unit, was *hold) {
 	slices.SortFunc(slots, seniority)
 	objections := make([]string, len(slots))
 	for i, s := range slots {
-		if objections[i] = p.objection(s); objections[i] == "" {
-			p.keep(u, s, slots)
+		if objections[i] = p.objection(s); objections[i] != "" {
+			continue
+		}
+		if f := p.spent(s); f != nil && len(slots) == 1 && p.retire(s, f) {
 			return
 		}
+		p.keep(u, s, slots)
+		return
+	}
+	if d := p.delayed(u); d != nil {
+		p.putOff(u, d, slots, objections)
+		return
 	}
 	// The most senior placement gives way to the new one, the others just end.
 	var from *slot
@@ -100,14 +109,30 @@ func (p *Picture) decideSingle(u *unit, was *hold) {
 		p.refuse(u, from, p.whyNowhere(u))
 		return
 	}
+	if from != nil && !from.machine.live() && !p.mayMove(u) {
+		return
+	}
 	p.place(u, m, from, why+p.whyHere(u, m, best))
+}
+
+// putOff leaves a unit for now on a machine that is gone; what is on one that is
+// there and may not be ends.
+func (p *Picture) putOff(u *unit, d *delay, slots []*slot, objections []string) {
+	for i, s := range slots {
+		if s.machine.live() {
+			p.evict(s, objections[i])
+		}
+	}
+	if d.tell && (u.note == nil || u.note.generation != u.generation) {
+		p.refuse(u, nil, d.why)
+	}
 }
 
 // keep holds a unit where it is: it renews the placement where the unit has
 // changed and ends all others.
 func (p *Picture) keep(u *unit, stay *slot, slots []*slot) {
 	for _, s := range slots {
-		if s != stay {
+		if s != stay && p.fencedUntil(s).IsZero() {
 			p.evict(s, p.whyOther(s, stay))
 		}
 	}
@@ -177,10 +202,10 @@ func (p *Picture) decideGlobal(u *unit) {
 func (p *Picture) peersSettled(u *unit) bool {
 	for _, name := range u.needs.MachineOf {
 		if peer := p.units[name]; peer != nil {
-			if peer.queued {
+			if peer.queued != nil {
 				p.decide(peer)
 			}
-			if peer.pending > 0 {
+			if peer.pending > 0 || peer.queued != nil && peer.queued.late {
 				return false
 			}
 		}
@@ -192,10 +217,10 @@ func (p *Picture) peersSettled(u *unit) bool {
 func (p *Picture) objection(s *slot) string {
 	u, m := s.unit, s.machine
 	if !m.live() {
-		if p.outOfTouch(m) {
+		if p.staysAway(s) {
 			return ""
 		}
-		return m.title() + " was lost"
+		return p.whyGone(m)
 	}
 	why := p.lacking(u, m)
 	if why == "" {

@@ -19,7 +19,7 @@ type family struct {
 	counts   map[*machine]int32 // placements of its instances
 	levels   []bitset           // machines with more than that many; kept once the machines are many
 	spreads  map[string]*spread // by the label that it is spread over
-	line     line               // instances that wait: one that leaves may have kept them away
+	lines    []*line            // instances that wait, by priority: one that leaves may have kept them away
 }
 
 // spread is how many instances are on the live machines of each value of a label.
@@ -48,12 +48,12 @@ func (p *Picture) askFamily(u *unit) {
 		if !is {
 			return
 		}
-		f := &family{template: template, limits: map[int]int{}, counts: map[*machine]int32{}, line: line{key: "instances of " + string(template)}}
+		f := &family{template: template, limits: map[int]int{}, counts: map[*machine]int32{}}
 		p.families[template] = f
 		for member := range p.instances(template) {
 			member.family = f
 			if member.waiting {
-				f.line.members.insert(member)
+				f.line(member.priority()).members.insert(member)
 			}
 			for _, s := range member.slots {
 				f.add(s.machine)
@@ -76,18 +76,34 @@ func (p *Picture) unaskFamily(u *unit) {
 		if f.limits[most]--; f.limits[most] == 0 {
 			delete(f.limits, most)
 		}
-		for waiting := range f.line.members.after("") {
-			p.touch(waiting)
+		for _, l := range f.lines {
+			for waiting := range l.members.after("") {
+				p.touch(waiting)
+			}
 		}
 	}
 	if f.askers--; f.askers > 0 {
 		return
 	}
 	delete(p.families, f.template)
-	p.closeLine(&f.line)
+	for _, l := range f.lines {
+		p.closeLine(l)
+	}
 	for member := range p.instances(f.template) {
 		member.family = nil
 	}
+}
+
+// line is the instances of one priority that wait.
+func (f *family) line(priority int) *line {
+	for _, l := range f.lines {
+		if l.priority == priority {
+			return l
+		}
+	}
+	l := &line{key: rank(priority) + " instances of " + string(f.template), priority: priority}
+	f.lines = append(f.lines, l)
+	return l
 }
 
 // instances yields the known instances of a template.

@@ -2,12 +2,14 @@ package schedule
 
 import (
 	"maps"
+	"slices"
+	"time"
 
 	"argosy/core/cluster"
 )
 
 // Learn takes in what has changed, in the store's order. What it does not need
-// to decide (states, the leader) it passes over.
+// to decide (states of what has not failed, the leader) it passes over.
 func (p *Picture) Learn(events ...cluster.Event) {
 	for _, event := range events {
 		switch e := event.(type) {
@@ -35,7 +37,18 @@ func (p *Picture) Learn(events ...cluster.Event) {
 			p.unplacedChanged(e.Unplaced)
 		case cluster.UnplacedGone:
 			p.unplacedGone(e.Unit)
-		case cluster.StateChanged, cluster.StateGone, cluster.LeaderChanged, cluster.LeaderGone:
+		case cluster.StateChanged:
+			p.stateChanged(e.State)
+			continue
+		case cluster.StateGone:
+			p.stateGone(spot{e.Machine, e.Unit})
+			continue
+		case cluster.DepartedChanged:
+			p.departed[e.Departed.Machine] = true
+		case cluster.DepartedGone:
+			delete(p.departed, e.Machine)
+		case cluster.LeaderChanged, cluster.LeaderGone,
+			cluster.ProbesChanged, cluster.ProbesGone, cluster.SuspicionChanged, cluster.SuspicionGone:
 			continue
 		}
 		p.news = true
@@ -224,6 +237,9 @@ func (p *Picture) machineChanged(fact cluster.Machine) {
 	}
 	if m.live() {
 		p.machines.leave(m)
+	} else {
+		m.gone, m.seen = time.Time{}, false
+		p.returns = append(p.returns, m)
 	}
 	m.revision, m.metadata = fact.Revision, m.labels.Over(fact.Metadata)
 	p.machines.enter(m)
@@ -238,6 +254,7 @@ func (p *Picture) machineGone(id cluster.MachineID) {
 	p.breakGuards(m)
 	p.machines.leave(m)
 	m.revision = 0
+	p.missed(m, true)
 	p.machineTouched(m)
 }
 
@@ -278,11 +295,18 @@ func (p *Picture) placementChanged(fact cluster.Placement) {
 	} else if fact.Revision <= s.revision {
 		return
 	}
+	if !m.live() {
+		p.missed(m, false)
+	}
 	if u.hash == "" { // it is destroyed, or told of later: until then this is what it takes there
 		p.setHash(u, fact.Hash)
 	}
 	s.revision, s.hash, s.desired, s.generation = fact.Revision, fact.Hash, fact.Desired, fact.Generation
 	s.at, s.reason = fact.At.UnixNano(), fact.Reason
+	s.tries = nil
+	if fact.Attempts > 0 {
+		s.tries = &tries{fact.Attempts, slices.Clone(fact.Avoid)}
+	}
 	if s.hash == u.hash {
 		s.hash = u.hash // the same letters, and one string in memory
 	}

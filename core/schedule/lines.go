@@ -5,6 +5,8 @@ import (
 	"iter"
 	"slices"
 	"strings"
+
+	"argosy/core/unitfile"
 )
 
 // line is the units that wait for the same thing to come free on a machine: for
@@ -12,12 +14,13 @@ import (
 // template to leave. When it does, Plan tries them by name for as long as there
 // is some left, and looks at none of the others.
 type line struct {
-	key     string
-	room    []amount // what each of them takes; nil in a family's line
-	members ordered
-	open    []*machine // where something has come free since all members were tried
-	tried   string     // up to and with this name
-	listed  bool       // in Picture.openedLines
+	key      string // begins with the rank of the priority
+	priority int
+	room     []amount // what each of them takes; nil in a family's line
+	members  ordered
+	open     []*machine // where something has come free since all members were tried
+	tried    string     // up to and with this name
+	listed   bool       // in Picture.openedLines
 }
 
 // fewMachines is how many machines a waiting unit is tried on one by one; where
@@ -34,17 +37,20 @@ func (p *Picture) stand(u *unit) {
 		n.line.members.insert(u)
 	}
 	if u.family != nil {
-		u.family.line.members.insert(u)
+		u.family.line(u.priority()).members.insert(u)
 	}
 }
 
 func (p *Picture) roomLine(n *needs) *line {
-	key := fmt.Sprintf("room %v on %q %q %s", n.room, n.MachineID, n.Metadata, n.Podman)
+	key := fmt.Sprintf("%s room %v on %q %q %s", rank(n.Priority), n.room, n.MachineID, n.Metadata, n.Podman)
 	if l := p.lines[key]; l != nil {
 		return l
 	}
-	return &line{key: key, room: n.room}
+	return &line{key: key, priority: n.Priority, room: n.room}
 }
+
+// rank sorts higher priorities first.
+func rank(priority int) string { return fmt.Sprintf("%04d", unitfile.MaxPriority-priority) }
 
 // unstand takes back stand.
 func (p *Picture) unstand(u *unit) {
@@ -59,7 +65,7 @@ func (p *Picture) unstand(u *unit) {
 		}
 	}
 	if u.family != nil {
-		u.family.line.members.remove(u)
+		u.family.line(u.priority()).members.remove(u)
 	}
 }
 
@@ -140,7 +146,7 @@ func (p *Picture) nextIn(l *line) *unit {
 
 // suits says whether a machine is what a text asks for, whatever runs on it.
 func (p *Picture) suits(n *needs, m *machine) bool {
-	return m.live() && m.lacks(n.Metadata) == "" && (n.MachineID == "" || named(m, n.MachineID)) && m.hasPodman(n.Podman)
+	return m.live() && p.shunned[m] == nil && m.lacks(n.Metadata) == "" && (n.MachineID == "" || named(m, n.MachineID)) && m.hasPodman(n.Podman)
 }
 
 // admits says whether a unit may be placed on a machine as things stand.

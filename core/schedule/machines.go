@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"argosy/core/cluster"
 	"argosy/core/unitfile"
@@ -22,6 +23,12 @@ type machine struct {
 	slots    []*slot           // what is placed on it, in no order
 	has      []int64           // what it has to give, by kind
 	used     []int64           // what of it is reserved, as long as has
+
+	gone    time.Time // since when it is known to have no record; zero while it has one
+	alarm   time.Time // when what it concerns is looked at again; zero for never
+	seen    bool      // it was there, in what this picture has learned
+	missed  bool      // in Picture.losses
+	missing bool      // in storm.missing
 }
 
 func (m *machine) live() bool { return m.revision > 0 }
@@ -81,7 +88,7 @@ func (ms *machines) add(id cluster.MachineID) (m *machine, renumbered bool) {
 		return m, false
 	}
 	ms.ordered = slices.DeleteFunc(ms.ordered, func(m *machine) bool {
-		forget := !m.live() && len(m.slots) == 0 && m.labels.Revision == 0
+		forget := !m.live() && len(m.slots) == 0 && m.labels.Revision == 0 && !m.missed && !m.missing
 		if forget {
 			delete(ms.byID, m.id)
 		}

@@ -19,6 +19,9 @@ type wish struct {
 	conflicts []string
 	replaces  []string
 	global    bool
+	fenced    bool
+	priority  int
+	restarts  bool
 	words
 }
 
@@ -43,7 +46,17 @@ func (w wish) text() string {
 	if w.global {
 		lines = append(lines, "Global=true")
 	}
-	return fleetText(append(lines, w.words.lines()...)...)
+	if w.fenced {
+		lines = append(lines, "OnPartition=stop")
+	}
+	if w.priority != 0 {
+		lines = append(lines, fmt.Sprint("Priority=", w.priority))
+	}
+	text := fleetText(append(lines, w.words.lines()...)...)
+	if w.restarts {
+		text = strings.Replace(text, "[Service]", "[Service]\nRestart=on-failure", 1)
+	}
+	return text
 }
 
 // judge checks the store's facts by brute force: it walks everything, keeps no
@@ -147,9 +160,22 @@ func (j judge) placed(unit cluster.UnitName) int {
 	return len(j.on(unit, true)) + len(j.on(unit, false))
 }
 
-// outOfTouch says that the unit is on a machine that is gone and answers.
+// outOfTouch says that the unit is on a machine that is gone and answers, and stays
+// there.
 func (j judge) outOfTouch(unit cluster.UnitName) bool {
-	return slices.ContainsFunc(j.on(unit, false), func(id cluster.MachineID) bool { return j.answering[id] })
+	return slices.ContainsFunc(j.on(unit, false), func(id cluster.MachineID) bool {
+		return j.answering[id] && !j.wish(unit).fenced && j.awayFromPeers(unit, id) == ""
+	})
+}
+
+// awayFromPeers names a unit that another must be with and that is not there.
+func (j judge) awayFromPeers(unit cluster.UnitName, on cluster.MachineID) string {
+	for _, peer := range j.wish(unit).peers {
+		if _, there := j.placements[place{on, cluster.UnitName(peer)}]; !there {
+			return peer + " is not there"
+		}
+	}
+	return ""
 }
 
 // atRest lists what is wrong with facts for which the scheduler has no plan.
@@ -290,7 +316,7 @@ func (j judge) needless(change schedule.Change) string {
 	if _, moved := change.(schedule.Place); moved && j.makesWay(unit, from) {
 		return ""
 	}
-	if j.mustGo(unit, from) == "" {
+	if j.mustGo(unit, from) == "" && !j.givenUp(unit, from) {
 		return "moved, though it may stay"
 	}
 	return ""

@@ -1,6 +1,8 @@
 package schedule
 
 import (
+	"time"
+
 	"argosy/core/cluster"
 )
 
@@ -38,7 +40,22 @@ type Picture struct {
 	families  map[cluster.UnitName]*family
 	cramped   map[*unit]bool // units whose new text will fit where they are once others have left
 
+	now       time.Time                  // that Observe was told last
 	answering map[cluster.MachineID]bool // machines whose kernels answer, see Judge
+	departed  map[cluster.MachineID]bool // machines that have left on purpose
+	losses    []*machine                 // found gone since the last Observe
+	returns   []*machine                 // come since then
+	failed    []spot                     // failed since then
+	failures  map[spot]*failure
+	conducts  conducts
+	shunned   map[*machine]*conduct // machines that are given nothing new
+	storm     storm
+	alarms    alarms
+	placed    int // placements in all
+	allowance allowance
+	late      queue // units that may fail over when the allowance is filled again
+	// rehearsing says that what is planned only foretells: no limit is kept.
+	rehearsing bool
 
 	lines       map[string]*line // waiting units by the room that they wait for
 	openedLines []*line          // those with members to try, by key
@@ -52,7 +69,7 @@ type Picture struct {
 
 // New returns a picture in which nothing is known.
 func New() *Picture {
-	p := &Picture{answering: map[cluster.MachineID]bool{}}
+	p := &Picture{answering: map[cluster.MachineID]bool{}, conducts: conducts{}}
 	p.Forget()
 	return p
 }
@@ -60,7 +77,8 @@ func New() *Picture {
 // Forget drops all facts, before a batch that brings the whole picture anew.
 func (p *Picture) Forget() {
 	*p = Picture{
-		answering: p.answering,
+		answering: p.answering, conducts: p.conducts, allowance: p.allowance, now: p.now, rehearsing: p.rehearsing,
+		departed: map[cluster.MachineID]bool{}, failures: map[spot]*failure{}, shunned: map[*machine]*conduct{}, late: queue{late: true},
 		units:     map[cluster.UnitName]*unit{},
 		machines:  newMachines(),
 		patterns:  newPatterns(),
@@ -160,11 +178,12 @@ func outside(set map[*unit]bool, u *unit) map[*unit]bool {
 
 // addSlot puts a unit on a machine in all indexes.
 func (p *Picture) addSlot(u *unit, m *machine) *slot {
-	s := &slot{unit: u, machine: m, index: len(m.slots)}
+	s := &slot{unit: u, machine: m, index: int32(len(m.slots))}
 	at, _ := u.find(m)
 	u.slots = append(u.slots, nil)
 	copy(u.slots[at+1:], u.slots[at:])
 	u.slots[at] = s
+	p.placed++
 	if m.live() {
 		p.machines.levels.leave(m)
 	}
@@ -204,13 +223,16 @@ func (p *Picture) freed(s *slot) {
 		p.openLines(s.machine)
 	}
 	if s.unit.family != nil {
-		p.openLine(&s.unit.family.line, s.machine)
+		for _, l := range s.unit.family.lines {
+			p.openLine(l, s.machine)
+		}
 	}
 }
 
 // takeSlot takes a unit off a machine in all indexes, and nothing else.
 func (p *Picture) takeSlot(s *slot) {
 	u, m := s.unit, s.machine
+	p.placed--
 	at, _ := u.find(m)
 	copy(u.slots[at:], u.slots[at+1:])
 	u.slots[len(u.slots)-1] = nil

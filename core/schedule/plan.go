@@ -23,12 +23,14 @@ func (pl *plan) full() bool { return pl.limit > 0 && len(pl.changes) >= pl.limit
 // Plan returns what must change now, sorted by unit, and treats it as pending.
 // About limit changes come at once, the rest with the next call; 0 is no limit.
 // The changes of one unit stay together, unless it is global. An empty plan says
-// that nothing is left to do until something is learned.
+// that nothing is left to do until something is learned, or until Next.
 //
 // A unit may have several changes in one plan: a global one, or one that is on
 // machines where it should not be. No two changes write the same key.
 func (p *Picture) Plan(now time.Time, limit int) []Change {
 	p.plan = plan{now: now, limit: limit}
+	p.Observe(now)
+	p.allow()
 	if p.news {
 		p.touchAll(p.stuck)
 		p.news = false
@@ -36,10 +38,7 @@ func (p *Picture) Plan(now time.Time, limit int) []Change {
 	p.touchAll(p.cramped)
 	p.due.order()
 	for !p.plan.full() {
-		u := p.due.take()
-		if u == nil {
-			u = p.nextWaiting()
-		}
+		u := p.next()
 		if u == nil {
 			break
 		}
@@ -53,6 +52,20 @@ func (p *Picture) Plan(now time.Time, limit int) []Change {
 	}
 	p.plan = plan{}
 	return changes
+}
+
+// next returns the unit to look at: of those that are due and those that wait for
+// what has come free, the one of the highest priority.
+func (p *Picture) next() *unit {
+	if len(p.openedLines) > 0 && (p.due.empty() || p.openedLines[0].priority > p.due.lanes[0].priority) {
+		if u := p.nextWaiting(); u != nil {
+			return u
+		}
+	}
+	if u := p.due.take(); u != nil {
+		return u
+	}
+	return p.nextWaiting()
 }
 
 func unitOf(change Change) cluster.UnitName {
@@ -78,7 +91,20 @@ func (p *Picture) emit(u *unit, change Change) {
 }
 
 // place hands out a placement of u on m: a new one, or what stands there anew.
+// Where u has failed before goes with it.
 func (p *Picture) place(u *unit, m *machine, from *slot, reason string) {
+	before := u.on(m)
+	if from != nil {
+		before = from
+	}
+	var t *tries
+	if before != nil && before.generation == u.generation {
+		t = before.tries
+	}
+	p.placeTried(u, m, from, reason, t)
+}
+
+func (p *Picture) placeTried(u *unit, m *machine, from *slot, reason string, t *tries) {
 	s := u.on(m)
 	if s == nil {
 		s = p.addSlot(u, m)
@@ -94,6 +120,9 @@ func (p *Picture) place(u *unit, m *machine, from *slot, reason string) {
 		UnitRevision:    u.revision,
 		MachineRevision: m.revision,
 		LabelsRevision:  m.labels.Revision,
+	}
+	if t != nil {
+		change.Placement.Attempts, change.Placement.Avoid = t.attempts, slices.Clone(t.avoid)
 	}
 	if from != nil {
 		change.From = from.machine.id

@@ -140,7 +140,7 @@ func (h *history) put(name cluster.UnitName, w wish, desired cluster.Desired) {
 // the commit that the plan does not know. A guard that is lost to that needs no
 // Retry: the news of what broke it will come.
 func (h *history) late() {
-	changes := h.picture.Plan(at, rapid.IntRange(0, 3).Draw(h.t, "limit"))
+	changes := h.picture.Plan(h.now, rapid.IntRange(0, 3).Draw(h.t, "limit"))
 	for range rapid.IntRange(0, 3).Draw(h.t, "meanwhile") {
 		h.meanwhile(changes)
 	}
@@ -204,7 +204,7 @@ func (h *history) meanwhile(changes []schedule.Change) {
 // planAndCommit plans from the newest facts and commits some of the changes, in
 // any order: none may lean on another.
 func (h *history) planAndCommit() {
-	changes := h.picture.Plan(at, rapid.IntRange(0, 4).Draw(h.t, "limit"))
+	changes := h.picture.Plan(h.now, rapid.IntRange(0, 4).Draw(h.t, "limit"))
 	if !slices.IsSortedFunc(changes, func(a, b schedule.Change) int { return strings.Compare(unitOf(a), unitOf(b)) }) {
 		h.fail("the plan is not sorted by unit", h.show(changes...))
 	}
@@ -245,7 +245,7 @@ func (h *history) planAndCommit() {
 
 // rest lets the picture work until nothing is left to do, and looks at all.
 func (h *history) rest() {
-	done, err := h.settle(h.picture)
+	done, err := h.outlast(h.picture)
 	if err != nil {
 		h.fail("the plan does not come to rest", err.Error())
 	}
@@ -258,14 +258,14 @@ func (h *history) rest() {
 	facts := h.facts()
 	rand.New(rand.NewPCG(1, uint64(len(facts)))).Shuffle(len(facts), func(a, b int) { facts[a], facts[b] = facts[b], facts[a] })
 	anew.Learn(facts...)
-	for _, change := range anew.Plan(at, 0) {
+	for _, change := range anew.Plan(h.now, 0) {
 		if r, worded := change.(schedule.Refuse); !worded || r.From != "" || !ofOthers(h.unplaced[r.Unplaced.Unit].Reason) {
 			h.fail("a new leader finds work", h.show(change))
 		}
 	}
 	// Facts told again change nothing.
 	h.picture.Learn(facts...)
-	if changes := h.picture.Plan(at, 0); len(changes) > 0 {
+	if changes := h.picture.Plan(h.now, 0); len(changes) > 0 {
 		h.fail("facts told twice change something", h.show(changes...))
 	}
 }
@@ -289,7 +289,7 @@ func TestOrderOfFacts(t *testing.T) {
 		one, other := h.leader(), h.leader()
 		one.Learn(facts...)
 		other.Learn(rapid.Permutation(facts).Draw(t, "facts")...)
-		want, got := one.Plan(at, 0), other.Plan(at, 0)
+		want, got := one.Plan(h.now, 0), other.Plan(h.now, 0)
 		if !reflect.DeepEqual(want, got) {
 			h.fail("the plan hangs on the order of facts", "one: "+h.show(want...), "another: "+h.show(got...))
 		}

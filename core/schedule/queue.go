@@ -5,34 +5,77 @@ import (
 	"slices"
 )
 
-// queue holds the units that Plan must look at, the choosiest first. What
-// comes in is sorted at once, since news often comes in order, into runs that
-// grow by merging, so that a few newcomers do not cost a walk over a long queue.
+// queue holds the units that Plan must look at, those of the highest priority
+// first, and of one priority the choosiest. A unit is in one queue at most, and there
+// in one lane.
 type queue struct {
-	fresh []*unit
-	runs  [][]*unit // each sorted and not empty, each longer than the next
+	late  bool    // those over the allowance wait in it
+	lanes []*lane // of falling priority
+}
+
+// lane is the units of one priority. What comes in is sorted at once, since news
+// often comes in order, into runs that grow by merging, so that a few newcomers do
+// not cost a walk over a long queue.
+type lane struct {
+	priority int
+	late     bool // its queue's
+	fresh    []*unit
+	runs     [][]*unit // each sorted and not empty, each longer than the next
 }
 
 func (q *queue) add(u *unit) {
-	if !u.queued {
-		u.queued = true
-		q.fresh = append(q.fresh, u)
+	l := q.lane(u.priority())
+	if u.queued != l {
+		u.queued = l
+		l.fresh = append(l.fresh, u)
 	}
 }
 
-// order makes a run of what has come in.
+// lane returns the lane of a priority, made where there is none.
+func (q *queue) lane(priority int) *lane {
+	if len(q.lanes) > 0 && q.lanes[0].priority == priority {
+		return q.lanes[0]
+	}
+	at, found := slices.BinarySearchFunc(q.lanes, priority, func(l *lane, priority int) int { return cmp.Compare(priority, l.priority) })
+	if !found {
+		q.lanes = slices.Insert(q.lanes, at, &lane{priority: priority, late: q.late})
+	}
+	return q.lanes[at]
+}
+
+func (q *queue) empty() bool { return len(q.lanes) == 0 }
+
+// take returns the next unit, or nil. What comes in meanwhile with the same
+// priority follows after all that is in order already.
+func (q *queue) take() *unit {
+	for len(q.lanes) > 0 {
+		if u := q.lanes[0].take(); u != nil {
+			return u
+		}
+		q.lanes = slices.Delete(q.lanes, 0, 1)
+	}
+	return nil
+}
+
+// order makes runs of what has come in.
 func (q *queue) order() {
-	if len(q.fresh) == 0 {
+	for _, l := range q.lanes {
+		l.order()
+	}
+}
+
+func (l *lane) order() {
+	if len(l.fresh) == 0 {
 		return
 	}
-	run := q.fresh
-	q.fresh = nil
+	run := l.fresh
+	l.fresh = nil
 	slices.SortFunc(run, byTurn)
-	for len(q.runs) > 0 && len(q.runs[len(q.runs)-1]) <= 2*len(run) {
-		run = merge(q.runs[len(q.runs)-1], run)
-		q.runs = q.runs[:len(q.runs)-1]
+	for len(l.runs) > 0 && len(l.runs[len(l.runs)-1]) <= 2*len(run) {
+		run = merge(l.runs[len(l.runs)-1], run)
+		l.runs = l.runs[:len(l.runs)-1]
 	}
-	q.runs = append(q.runs, run)
+	l.runs = append(l.runs, run)
 }
 
 func merge(a, b []*unit) []*unit {
@@ -47,33 +90,40 @@ func merge(a, b []*unit) []*unit {
 	return append(append(merged, a...), b...)
 }
 
-// take returns the next unit, or nil. What comes in meanwhile follows after all
-// that is in order already.
-func (q *queue) take() *unit {
+func (l *lane) take() *unit {
 	for {
-		if len(q.runs) == 0 {
-			if q.order(); len(q.runs) == 0 {
+		if len(l.runs) == 0 {
+			if l.order(); len(l.runs) == 0 {
 				return nil
 			}
 		}
 		first := 0
-		for i := range q.runs {
-			if byTurn(q.runs[i][0], q.runs[first][0]) < 0 {
+		for i := range l.runs {
+			if byTurn(l.runs[i][0], l.runs[first][0]) < 0 {
 				first = i
 			}
 		}
-		u := q.runs[first][0]
-		q.runs[first][0] = nil
-		if q.runs[first] = q.runs[first][1:]; len(q.runs[first]) == 0 {
-			q.runs = slices.Delete(q.runs, first, first+1)
+		u := l.runs[first][0]
+		l.runs[first][0] = nil
+		if l.runs[first] = l.runs[first][1:]; len(l.runs[first]) == 0 {
+			l.runs = slices.Delete(l.runs, first, first+1)
 		}
-		if u.queued { // else it was looked at out of turn
+		if u.queued == l { // else it was looked at out of turn, or waits elsewhere
+			u.queued = nil
 			return u
 		}
 	}
 }
 
 func byName(a, b *unit) int { return cmp.Compare(a.name, b.name) }
+
+// priority is how much before others a unit comes.
+func (u *unit) priority() int {
+	if u.needs == nil {
+		return 0
+	}
+	return u.needs.Priority
+}
 
 // byTurn puts those first that fewest machines may suit, and else goes by name.
 func byTurn(a, b *unit) int { return cmp.Or(cmp.Compare(b.choosy(), a.choosy()), byName(a, b)) }

@@ -104,6 +104,7 @@ func (p *Picture) whyNowhere(u *unit) string {
 	if id := u.needs.MachineID; id != "" {
 		left.keep(p.called(id), "is another than it asks for", "are others than it asks for")
 	}
+	left.unsteady()
 	left.unmoved(u)
 	left.lacking(u)
 	left.conflicting(u)

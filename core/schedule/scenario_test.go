@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"argosy/core/cluster"
 	"argosy/core/schedule"
@@ -20,6 +21,9 @@ var update = flag.Bool("update", false, "rewrite the expected plans in testdata"
 //
 //	machine core-01 KEY=VALUE...     joins, or changes
 //	lose core-01
+//	fail NAME on core-01 RESULT      systemd gives it up; with "success" it runs again
+//	wait 30s                         time passes before the plan
+//	depart core-01                   leaves on purpose
 //	judge core-01 answers|silent     what probes say of its kernel
 //	label core-01 [KEY=VALUE...]     what an operator says of it; nothing takes all back
 //	unit NAME DESIRED [KEY=VALUE...] with that [X-Fleet] section; a "|" stands for a space
@@ -111,7 +115,7 @@ func (s *scenario) step(commands string) (string, error) {
 		done, err := s.world.settle(s.picture)
 		return s.world.show(done...) + s.explain(asked), err
 	}
-	changes := s.picture.Plan(at, limit)
+	changes := s.picture.Plan(s.world.now, limit)
 	var kept, dropped []schedule.Change
 	for _, change := range changes {
 		if p, ok := change.(schedule.Place); ok && lost[p.Placement.Unit] {
@@ -137,7 +141,7 @@ func (s *scenario) explain(names []cluster.UnitName) (said string) {
 // late plays a step in which something happens between a plan and its commit.
 func (s *scenario) late(commands string) (string, error) {
 	var played strings.Builder
-	changes := s.picture.Plan(at, 0)
+	changes := s.picture.Plan(s.world.now, 0)
 	for line := range strings.Lines(commands) {
 		if err := s.command(line, strings.Fields(line)); err != nil {
 			return "", err
@@ -161,6 +165,16 @@ func (s *scenario) command(line string, words []string) error {
 		w.machine(words[1], pairs(words[2:]))
 	case "lose":
 		w.lose(words[1])
+	case "depart":
+		id := machineID(words[1])
+		w.lose(words[1])
+		w.tell(cluster.DepartedChanged{Departed: cluster.Departed{Machine: id, Revision: w.revision}})
+	case "fail":
+		w.fail(cluster.UnitName(words[1]), machineID(words[3]), words[4])
+	case "wait":
+		passed, err := time.ParseDuration(words[1])
+		w.now = w.now.Add(passed)
+		return err
 	case "judge":
 		w.answering[machineID(words[1])] = words[2] == "answers"
 	case "label":

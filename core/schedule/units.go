@@ -12,7 +12,6 @@ import (
 // as long as a placement or a refusal of it is in the store.
 type unit struct {
 	name       cluster.UnitName
-	template   bool
 	revision   int64 // 0 while there is no such unit
 	hash       cluster.Hash
 	desired    cluster.Desired
@@ -26,10 +25,11 @@ type unit struct {
 	slots []*slot // its placements, by machine id; one for most units
 	note  *note   // why it is on no machine; nil for most units
 
-	pending int  // how many of its slots and its note wait for the store
-	queued  bool // waits for Plan
-	again   bool // something happened while it was pending: look at it again after
-	waiting bool // could not be placed, or not everywhere: see Picture.wait
+	queued   *lane // where it waits to be looked at; nil where it does not
+	pending  int32 // how many of its slots and its note wait for the store
+	template bool
+	again    bool // something happened while it was pending: look at it again after
+	waiting  bool // could not be placed, or not everywhere: see Picture.wait
 }
 
 // needs is what a text asks for; units with the same text share one where its
@@ -78,16 +78,17 @@ func (u *unit) find(m *machine) (int, bool) {
 type slot struct {
 	unit    *unit
 	machine *machine
-	index   int // in machine.slots
+	index   int32 // in machine.slots
+	pending pending
 
 	revision   int64 // 0 until the store has it
 	hash       cluster.Hash
 	desired    cluster.Desired
 	generation int64
-	pending    pending
 	at         int64  // At of the placement that the store has, in Unix nanoseconds
 	reason     string // of the same
 	decided    int64  // At of the placement that is on its way
+	tries      *tries // where the unit has failed before in this generation; nil for most
 }
 
 // pending is what was handed out for a slot and is not confirmed yet.

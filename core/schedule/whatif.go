@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"argosy/core/cluster"
@@ -39,7 +40,11 @@ func (r *rehearsal) play() (done []Change) {
 	for range mostRounds {
 		changes := r.picture.Plan(r.now, 0)
 		if len(changes) == 0 {
-			break
+			next := r.picture.Next()
+			if next.IsZero() {
+				break
+			}
+			r.now = next
 		}
 		done = append(done, changes...)
 		for _, change := range changes {
@@ -76,7 +81,47 @@ func (p *Picture) copy() *Picture {
 	for u := range p.byName.beginning("") {
 		c.adopt(u, needs)
 	}
+	c.remember(p)
 	return c
+}
+
+// remember takes over what another picture knows beside the facts: what it has
+// seen of machines and of units that failed.
+func (p *Picture) remember(other *Picture) {
+	p.now, p.rehearsing = other.now, true
+	p.losses, p.returns = nil, nil
+	maps.Copy(p.departed, other.departed)
+	for _, m := range other.machines.ordered {
+		known := p.machines.byID[m.id]
+		known.gone, known.seen, known.missed, known.missing = m.gone, m.seen, m.missed, m.missing
+		if m.missed {
+			p.losses = append(p.losses, known)
+		}
+	}
+	for id, c := range other.conducts {
+		p.conducts[id] = &conduct{slices.Clone(c.losses), c.until}
+	}
+	for m := range other.shunned {
+		p.shunned[p.machines.byID[m.id]] = p.conducts[m.id]
+	}
+	for at, f := range other.failures {
+		same := *f
+		p.failures[at] = &same
+	}
+	p.failed, p.alarms = slices.Clone(other.failed), slices.Clone(other.alarms)
+	for i := range p.alarms { // as many and in the same order: a heap
+		a := &p.alarms[i]
+		if a.unit != nil {
+			a.unit = p.units[a.unit.name]
+		} else {
+			a.machine = p.machines.byID[a.machine.id]
+		}
+	}
+	p.storm = other.storm
+	p.storm.missing = nil
+	for _, m := range other.storm.missing {
+		p.storm.missing = append(p.storm.missing, p.machines.byID[m.id])
+	}
 }
 
 // copies are what the texts of one picture ask for, prepared for another.
@@ -117,7 +162,7 @@ func (s *slot) fact() cluster.Placement {
 	return cluster.Placement{
 		Machine: s.machine.id, Unit: s.unit.name, Revision: s.revision,
 		Hash: s.hash, Desired: s.desired, Generation: s.generation,
-		Reason: s.reason, At: time.Unix(0, s.at),
+		Reason: s.reason, At: time.Unix(0, s.at), Attempts: s.tried().attempts, Avoid: s.tried().avoid,
 	}
 }
 

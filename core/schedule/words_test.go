@@ -182,8 +182,8 @@ func (j judge) wordsObjection(unit cluster.UnitName, on cluster.MachineID) strin
 func (j judge) mustGo(unit cluster.UnitName, on cluster.MachineID) string {
 	at := place{on, unit}
 	if _, live := j.machines[on]; !live {
-		if j.answering[on] {
-			return ""
+		if j.answering[on] && !j.wish(unit).fenced {
+			return j.awayFromPeers(unit, on)
 		}
 		return "the machine is lost"
 	}

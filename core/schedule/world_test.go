@@ -12,12 +12,13 @@ import (
 	"argosy/core/schedule"
 )
 
-// at is when everything happens: schedule knows no clock.
+// at is when everything begins: schedule knows no clock.
 var at = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // world is the store's side of a test: the facts, and what followers are told.
 // It checks the guards that change.go promises and nothing else.
 type world struct {
+	now        time.Time
 	revision   int64
 	told       int64 // the revision of the last news
 	units      map[cluster.UnitName]cluster.Unit
@@ -27,8 +28,10 @@ type world struct {
 	labels     map[cluster.MachineID]cluster.Labels
 	placements map[place]cluster.Placement
 	unplaced   map[cluster.UnitName]cluster.Unplaced
-	answering  map[cluster.MachineID]bool // machines whose kernels answer, whether they are there or not
-	news       [][]cluster.Event          // transactions that the follower has not heard of yet
+	states     map[place]cluster.UnitState // of units that have failed
+	answering  map[cluster.MachineID]bool  // machines whose kernels answer, whether they are there or not
+	past       past
+	news       [][]cluster.Event // transactions that the follower has not heard of yet
 }
 
 type place struct {
@@ -38,6 +41,7 @@ type place struct {
 
 func newWorld() *world {
 	return &world{
+		now:        at,
 		revision:   1,
 		units:      map[cluster.UnitName]cluster.Unit{},
 		contents:   map[cluster.Hash]string{},
@@ -46,6 +50,8 @@ func newWorld() *world {
 		labels:     map[cluster.MachineID]cluster.Labels{},
 		placements: map[place]cluster.Placement{},
 		unplaced:   map[cluster.UnitName]cluster.Unplaced{},
+		past:       newPast(),
+		states:     map[place]cluster.UnitState{},
 		answering:  map[cluster.MachineID]bool{},
 	}
 }
@@ -65,6 +71,7 @@ func (w *world) machine(name string, metadata map[string]string) {
 	w.revision++
 	m := cluster.Machine{ID: machineID(name), Revision: w.revision, Name: name}
 	m.Metadata, m.Capacity, m.Versions = account(metadata)
+	w.cameBack(m.ID)
 	w.machines[m.ID], w.names[m.ID] = m, name
 	w.tell(cluster.MachineChanged{Machine: m})
 }
@@ -74,8 +81,37 @@ func (w *world) lose(name string) {
 	if _, there := w.machines[id]; there {
 		w.revision++
 		delete(w.machines, id)
+		w.went(id)
 		w.tell(cluster.MachineGone{ID: id})
+		for at := range w.states {
+			if at.machine == id {
+				delete(w.states, at)
+				w.tell(cluster.StateGone{Machine: id, Unit: at.unit})
+			}
+		}
 	}
+}
+
+// fail has systemd give up on a unit where it is placed, or where the result is
+// "success", has it run again.
+func (w *world) fail(name cluster.UnitName, on cluster.MachineID, result string) {
+	at := place{on, name}
+	pl, there := w.placements[at]
+	if _, up := w.machines[on]; !up || !there {
+		return
+	}
+	w.revision++
+	state := cluster.UnitState{Machine: on, Unit: name, Revision: w.revision, Hash: pl.Hash, Generation: pl.Generation,
+		Load: "loaded", Active: "failed", Sub: "failed", Result: result, Phase: cluster.Settled}
+	if was := w.states[at]; was.Generation != state.Generation { // else it has failed for so long
+		w.past.failed[at] = w.now
+	}
+	if delete(w.states, at); result == "success" {
+		state.Active, state.Sub = "active", "running"
+	} else {
+		w.states[at] = state
+	}
+	w.tell(cluster.StateChanged{State: state})
 }
 
 func (w *world) unit(name cluster.UnitName, desired cluster.Desired, text string) {
@@ -168,6 +204,10 @@ func (w *world) displace(from cluster.MachineID, unit cluster.UnitName) {
 	if _, there := w.placements[place{from, unit}]; there {
 		delete(w.placements, place{from, unit})
 		w.tell(cluster.PlacementGone{Machine: from, Unit: unit})
+		if _, failed := w.states[place{from, unit}]; failed {
+			delete(w.states, place{from, unit})
+			w.tell(cluster.StateGone{Machine: from, Unit: unit})
+		}
 	}
 }
 
@@ -210,6 +250,9 @@ func (w *world) facts() []cluster.Event {
 	for _, at := range w.places() {
 		events = append(events, cluster.PlacementChanged{Placement: w.placements[at]})
 	}
+	for _, state := range w.states {
+		events = append(events, cluster.StateChanged{State: state})
+	}
 	for _, name := range slices.Sorted(maps.Keys(w.units)) {
 		events = append(events, cluster.UnitChanged{Unit: w.units[name]})
 	}
@@ -228,11 +271,27 @@ func (w *world) places() []place {
 // settle plans and commits until nothing is left to do, and returns all that was
 // done. More rounds than that are a fault of the scheduler.
 func (w *world) settle(p *schedule.Picture) (done []schedule.Change, err error) {
-	for range 50 {
+	return w.settleUntil(p, w.now)
+}
+
+// outlast lets time pass, for as long as that may change anything.
+func (w *world) outlast(p *schedule.Picture) (done []schedule.Change, err error) {
+	return w.settleUntil(p, w.now.Add(24*time.Hour))
+}
+
+func (w *world) settleUntil(p *schedule.Picture, end time.Time) (done []schedule.Change, err error) {
+	for range 200 {
 		w.inform(p)
-		changes := p.Plan(at, 0)
+		changes := p.Plan(w.now, 0)
 		if len(changes) == 0 {
-			return done, nil
+			next := p.Next()
+			if next.IsZero() || next.After(end) {
+				return done, nil
+			}
+			if next.Before(w.now) {
+				return done, fmt.Errorf("it is %s, and the next plan was due at %s", w.now, next)
+			}
+			w.now = next
 		}
 		done = append(done, changes...)
 		p.Retry(w.commit(changes...)...)

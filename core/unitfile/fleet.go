@@ -40,6 +40,11 @@ type Requirements struct {
 	// Fenced (OnPartition=stop) asks for the unit on one machine at most at any
 	// time: its machine ends it when it is out of touch with the cluster.
 	Fenced bool
+	// Priority orders units where not all can have what they wait for: the higher
+	// comes first; 0 where the text does not say.
+	Priority int
+	// Restart is when systemd starts the unit again by itself.
+	Restart Restart
 	// Podman is the least version that can run the unit; empty where it needs none.
 	Podman string
 }
@@ -79,7 +84,7 @@ var fleetKeys = map[string]string{
 	"Conflicts": "Conflicts", "X-Conflicts": "Conflicts",
 	"Replaces": "Replaces",
 	"Global":   "Global",
-	"Reserve":  "Reserve", "Spread": "Spread", "MaxPerMachine": "MaxPerMachine", "Prefer": "Prefer",
+	"Reserve":  "Reserve", "Spread": "Spread", "MaxPerMachine": "MaxPerMachine", "Prefer": "Prefer", "Priority": "Priority",
 	"OnPartition": "OnPartition",
 }
 
@@ -104,6 +109,7 @@ func (f *File) Requirements(unit cluster.UnitName) (Requirements, error) {
 		}
 	}
 	r.reserveLimits()
+	r.restart()
 	r.combinations()
 	r.fenceable()
 	if err := r.faults.err(); err != nil {
@@ -192,6 +198,8 @@ func (r *requirementsReader) reset(key string) {
 		r.found.MaxPerMachine = 0
 	case "Prefer":
 		r.found.Prefer = nil
+	case "Priority":
+		r.found.Priority = 0
 	case "OnPartition":
 		r.found.Fenced = false
 	}
@@ -243,6 +251,8 @@ func (r *requirementsReader) word(key, value string, o Option) bool {
 		return r.maxPerMachine(value, o)
 	case "Prefer":
 		return r.prefer(value, o)
+	case "Priority":
+		return r.priority(value, o)
 	}
 	r.unread(value, o, expected)
 	return false

@@ -107,12 +107,12 @@ func isLimit(o Option) bool {
 }
 
 // Placing returns a file of what Requirements reads, and nothing else: the
-// [X-Fleet] section and the limits that Reserve= defaults to. It shares no memory
-// with the text.
+// [X-Fleet] section, the limits that Reserve= defaults to and Restart=. It shares
+// no memory with the text.
 func (f *File) Placing() *File {
 	only := f.Section(FleetSection)
 	for _, o := range f.options {
-		if isLimit(o) {
+		if isLimit(o) || isRestart(o) {
 			only.options = append(only.options, Option{
 				Section: strings.Clone(o.Section), Name: strings.Clone(o.Name), Value: strings.Clone(o.Value), Line: o.Line,
 			})
@@ -140,11 +140,7 @@ func (r *requirementsReader) reserveLimits() {
 
 // limit is what is assigned last to one of the limits of the unit's own type.
 func (r *requirementsReader) limit(name string) string {
-	values := r.file.Values(limitSections[r.unit.Suffix()], name)
-	if len(values) == 0 {
-		return ""
-	}
-	return values[len(values)-1].Value
+	return r.last(limitSections[r.unit.Suffix()], name)
 }
 
 // unreadLimit says that systemd will not understand a limit either, which it

@@ -89,7 +89,7 @@ func (d *desk) run(ctx context.Context) {
 			message.learn(d)
 		}
 		if late {
-			d.doDue(d.on.Now())
+			d.doDue(ctx, d.on.Now())
 		}
 		d.plan(ctx)
 		d.publish(ctx)
@@ -101,7 +101,7 @@ func (d *desk) run(ctx context.Context) {
 // due is the next time at which something is to be done though nothing is learnt.
 func (d *desk) due() time.Time {
 	due := d.passNext
-	for _, at := range []time.Time{d.retryNext, d.publishDue()} {
+	for _, at := range []time.Time{d.retryNext, d.publishDue(), d.board.checkDue()} {
 		if !at.IsZero() && at.Before(due) {
 			due = at
 		}
@@ -110,7 +110,7 @@ func (d *desk) due() time.Time {
 }
 
 // doDue does what is due, but for what plan and publish do each time.
-func (d *desk) doDue(now time.Time) {
+func (d *desk) doDue(ctx context.Context, now time.Time) {
 	if !d.passNext.After(now) {
 		d.passNext = now.Add(diskPass)
 		if err := d.readDisk(); err != nil {
@@ -120,6 +120,9 @@ func (d *desk) doDue(now time.Time) {
 	if !d.retryNext.IsZero() && !d.retryNext.After(now) {
 		d.retryDue(now)
 		d.settleDue(now)
+	}
+	if check := d.board.checkDue(); !check.IsZero() && !check.After(now) {
+		d.checkStates(ctx, now)
 	}
 }
 

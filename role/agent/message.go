@@ -19,7 +19,7 @@ type observed struct{ converge.Observation }
 type underWay struct{ reloaded bool }
 
 // The others stand where they are made: fetched and result in work.go,
-// registration in presence.go, publication in publish.go, departure in leave.go,
+// registration in presence.go, publication in publish.go, held in doubt.go, departure in leave.go,
 // question in snapshot.go.
 
 // dismiss sends away who asks something of an agent that has ended.

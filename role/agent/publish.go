@@ -36,6 +36,8 @@ type board struct {
 	busy      bool      // a write is under way
 	last      time.Time // when it began
 	next      time.Time // when to write; zero where nothing waits
+	doubted   time.Time // when a write was last not answered; see doubt.go
+	checked   time.Time // when the store was last asked what it holds
 }
 
 // news is a state that is to be written, or that a unit has none any more.
@@ -203,6 +205,7 @@ func (p publication) learn(d *desk) {
 	}
 	if p.err != nil {
 		d.log.Warn("states were not published", "error", p.err)
+		b.doubt(d.on.Now())
 		if errors.Is(p.err, cluster.ErrLeaseGone) {
 			d.presence.bell.Ring() // which has the lease looked at now
 		}
@@ -237,6 +240,10 @@ func (r registration) learn(d *desk) {
 		d.schedule(d.reunited.returned.Add(reunion))
 	}
 	d.board.renew(r.lease, r.states)
+	d.board.doubted = time.Time{}
+	if len(r.states) > 0 { // fleetd's life before may have been in the middle of a write
+		d.board.doubt(d.on.Now())
+	}
 	for name := range d.units {
 		d.mark(name)
 	}

@@ -188,8 +188,10 @@ type link struct {
 	mu      sync.Mutex
 	cut     bool
 	changed chan struct{}
-	missing cluster.Hash  // a text that is not found
-	stuck   bool          // writes of the machine's record are not answered
+	missing cluster.Hash // a text that is not found
+	stuck   bool         // writes of the machine's record are not answered
+	astray  bool         // the next write of states is not answered, and done by strayed
+	strayed func() error
 	late    time.Duration // by which a follower begins later
 }
 
@@ -207,6 +209,13 @@ func (l *link) stick(stuck bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stuck = stuck
+}
+
+// goAstray has the next write of states be done only when the test calls strayed.
+func (l *link) goAstray() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.astray = true
 }
 
 func (l *link) lose(text cluster.Hash) {
@@ -316,6 +325,16 @@ func (l *link) States(ctx context.Context, id cluster.MachineID) ([]cluster.Unit
 }
 
 func (l *link) PutStates(ctx context.Context, lease int64, id cluster.MachineID, changed []cluster.UnitState, gone []cluster.UnitName) error {
+	l.mu.Lock()
+	astray := l.astray
+	l.astray = false
+	if astray {
+		l.strayed = func() error { return l.Store.PutStates(context.Background(), lease, id, changed, gone) }
+	}
+	l.mu.Unlock()
+	if astray {
+		return cluster.ErrUnavailable
+	}
 	return l.pass(func() error { return l.Store.PutStates(ctx, lease, id, changed, gone) })
 }
 

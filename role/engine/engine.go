@@ -39,6 +39,7 @@ type Planner interface {
 	Learn(events ...cluster.Event)
 	Forget()
 	Judge(id cluster.MachineID, answers bool)
+	Clock
 	Plan(now time.Time, limit int) []schedule.Change
 	Retry(changes ...schedule.Change)
 	Unused() []cluster.Hash
@@ -84,6 +85,7 @@ type Engine struct {
 	on       runtime.Runtime
 	campaign campaign
 	court    *detect.Court
+	leases   []int64        // of lost machines, to be revoked
 	known    int64          // the revision up to which everything is known; 0 before the first batch
 	heard    time.Time      // when the store last said anything
 	silent   bool           // that it is away has been said
@@ -93,6 +95,7 @@ type Engine struct {
 	unsettled []schedule.Change
 	collector collector
 	troubled  bool // the last call to the store did not reach it
+	held      bool // that failover is held has been said
 	status    atomic.Pointer[Status]
 
 	bell      runtime.Bell // rings for batches and questions
@@ -186,6 +189,7 @@ func (e *Engine) take(batch cluster.Batch) {
 		e.config.Planner.Forget()
 	}
 	e.config.Planner.Learn(batch.Events...)
+	e.observe(now)
 	e.campaign.learn(batch, now)
 	e.learnFates(batch)
 	e.known = batch.Revision
