@@ -42,7 +42,7 @@ deps: ## install the Debian packages that are missing
 
 .PHONY: test
 test: ## every test there is, ring by ring, with the time of each
-	@mkdir -p build; rm -f build/rings; for ring in check store machines; do \
+	@mkdir -p build; rm -f build/rings; for ring in check store sim machines; do \
 	  start=$$SECONDS; $(MAKE) --no-print-directory $$ring || exit 1; \
 	  printf '%-10s %4d s\n' $$ring $$((SECONDS - start)) >> build/rings; done; \
 	echo; cat build/rings
@@ -61,6 +61,17 @@ lint: ## vet and staticcheck; an exception carries its reason
 	go vet ./... && go vet -tags machines,store ./...
 	go tool staticcheck ./...
 	go tool errcheck -ignoretests -exclude .errcheck ./...
+
+SEEDS ?= 10000
+LARGE ?= 20
+SIM := GOGC=400 go test -count=1 -timeout 0 ./test/sim
+.PHONY: sim
+sim: ## whole clusters in one process: SEEDS= of 3-15 machines, LARGE= of 2,000
+	$(SIM) -small $(SEEDS) -large $(LARGE)
+
+.PHONY: soak
+soak: ## such clusters until one breaks a law; FIRST= is the first seed
+	$(SIM) -v -run TestSmall -soak -first $(or $(FIRST),$(shell date +%s))
 
 # Debian's own etcd is the reference for the v2 API. It is unpacked, not
 # installed: the package would start a service.

@@ -145,6 +145,9 @@ func (w *World) schedule() {
 			if w.over() {
 				return
 			}
+			if w.rand.IntN(4) == 0 {
+				h = w.leader(h)
+			}
 			w.remark("%s: %s for %s", h.name, f.name, lasts.Round(time.Millisecond))
 			if end := f.begin(w, h); end != nil {
 				w.after(lasts, func() {
@@ -154,6 +157,18 @@ func (w *World) schedule() {
 			}
 		})
 	}
+}
+
+// leader is the machine that leads, or another where none does.
+func (w *World) leader(or *host) *host {
+	if lead, err := w.store.Leader(background); err == nil {
+		for _, h := range w.hosts[:w.plan.members] {
+			if h.id == lead.Machine {
+				return h
+			}
+		}
+	}
+	return or
 }
 
 func (w *World) upTo(d time.Duration) time.Duration { return time.Duration(w.rand.Int64N(int64(d))) }

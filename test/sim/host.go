@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"argosy/core/cluster"
+	"argosy/core/converge"
 	"argosy/core/schedule"
 	"argosy/edge/fakesystemd"
 	"argosy/role/agent"
@@ -120,7 +121,7 @@ func (h *host) start() {
 	if h.member {
 		running++
 		e := engine.New(engine.Config{
-			Machine: h.id, Run: run, Store: l, Planner: w.planner(schedule.New()), MayLead: h.fleetd.agent.Admitted, Log: w.log(h), Runtime: on,
+			Machine: h.id, Run: run, Store: l, Planner: w.planted.planner(schedule.New()), MayLead: h.fleetd.agent.Admitted, Log: w.log(h), Runtime: on,
 		})
 		on.Go(func() { ended(e.Run(ctx)) })
 	}
@@ -141,6 +142,11 @@ func (h *host) kill() {
 		h.fleetd = nil
 	}
 	h.systemd.Disconnect()
+	if h.world.planted.halts {
+		for _, unit := range h.systemd.Running() {
+			_ = h.systemd.Enqueue(background, converge.StopJob, unit, func(converge.Outcome) {})
+		}
+	}
 }
 
 // leave has fleetd take the machine out of the cluster, as systemctl stop fleet

@@ -123,6 +123,9 @@ func (l *link) Follow(ctx context.Context, scope cluster.Scope, deliver func(clu
 			continue
 		}
 		batch := l.world.store.Changes(scope, f.known)
+		if _, one := scope.Machine(); one && l.world.planted.herd {
+			batch = l.world.store.Changes(cluster.Everything, f.known)
+		}
 		if err := runtime.Sleep(ctx, l.on, l.travelTime(0)); err != nil {
 			return err
 		}
@@ -278,6 +281,9 @@ func (l *link) Commit(ctx context.Context, term cluster.Leader, changes []schedu
 	for _, i := range l.world.rand.Perm(len(chunks)) {
 		var written []cluster.Event
 		err := l.call(ctx, laws.Engine, func() (err error) {
+			if l.world.planted.unguard {
+				term, _ = l.world.store.Leader(context.Background())
+			}
 			written, err = l.world.store.Commit(context.Background(), term, chunks[i])
 			return err
 		})

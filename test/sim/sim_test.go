@@ -18,7 +18,7 @@ var (
 	theSeed = flag.Uint64("seed", 0, "run this seed alone, with all that the daemons log")
 	size    = flag.String("size", string(Small), "of the cluster of -seed: small or large")
 	first   = flag.Uint64("first", 1, "the first of the seeds")
-	small   = flag.Int("small", 150, "how many clusters of 3 to 15 machines")
+	small   = flag.Int("small", 100, "how many clusters of 3 to 15 machines")
 	large   = flag.Int("large", 0, "how many clusters of 2,000 machines")
 	survey  = flag.Bool("survey", false, "go on after a failure, and show little of each")
 	soak    = flag.Bool("soak", false, "go on with small clusters until something is broken")

@@ -31,9 +31,19 @@ type World struct {
 
 	wishes map[cluster.Hash]laws.Wish
 	texts  map[cluster.Hash]string
+	making map[cluster.UnitName]int // operators who are about to write a unit
 
-	// planner stands between engines and their pictures, for planting bugs.
-	planner func(engine.Planner) engine.Planner
+	planted planted
+}
+
+// planted are bugs, which the tests plant to see them caught.
+type planted struct {
+	planner  func(engine.Planner) engine.Planner
+	unguard  bool // a commit does not compare the leader's term
+	herd     bool // agents are told of all placements
+	optimist bool // what nobody has answered counts as done
+	forgets  bool // records of starts are lost
+	halts    bool // the units end with fleetd
 }
 
 // epoch is when every simulation begins.
@@ -43,8 +53,8 @@ var epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 func New(seed uint64, size Size) *World {
 	w := &World{
 		Seed: seed, rand: rand.New(rand.NewPCG(seed, 0)), laws: laws.New(), byAddress: map[string]*host{},
-		wishes: map[cluster.Hash]laws.Wish{}, texts: map[cluster.Hash]string{},
-		planner: func(p engine.Planner) engine.Planner { return p },
+		wishes: map[cluster.Hash]laws.Wish{}, texts: map[cluster.Hash]string{}, making: map[cluster.UnitName]int{},
+		planted: planted{planner: func(p engine.Planner) engine.Planner { return p }},
 	}
 	w.plan = draw(w.rand, size)
 	w.stage = stage.New(w.rand, epoch)
@@ -64,6 +74,9 @@ const (
 	// unit's steps again after a minute at the latest, and tells of its return for
 	// as long.
 	settling = 4 * time.Minute
+	// lastRetry is how much later than all else an agent may still try a job that
+	// systemd did not take; until then nothing tells that it will.
+	lastRetry = 61 * time.Second
 	// calm is how long it must stay at rest and write nothing.
 	calm = 65 * time.Second
 )
@@ -127,7 +140,7 @@ func (w *World) settle() error {
 		}
 		wrong := w.laws.AtRest()
 		if len(wrong) == 0 {
-			return nil
+			return w.until(w.now().Add(lastRetry))
 		}
 		if w.now().After(last) {
 			return w.fails("no rest %s after the last fault: %s", settling, strings.Join(wrong, "; "))
