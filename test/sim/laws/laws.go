@@ -6,6 +6,7 @@
 package laws
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -154,7 +155,8 @@ func (l *Laws) started(e Started) {
 		l.asked[e.Place] = e.Generation
 	}
 	delete(l.spent, e.Place)
-	runs[e.Place.Machine] = process{e.Generation, l.store.revision}
+	// What systemd restarts by itself is what a job has started before.
+	runs[e.Place.Machine] = process{cmp.Or(e.Generation, l.asked[e.Place]), l.store.revision}
 	if !l.store.wish(e.Place.Unit).Fenced || len(runs) == 1 {
 		return
 	}
@@ -193,7 +195,7 @@ func (l *Laws) ended(e Ended) {
 		return
 	}
 	placement, stands := l.store.placement(e.Place)
-	if stands && placement.Wanted == Launched && (placement.Generation == p.generation || p.generation == 0) {
+	if stands && placement.Wanted == Launched && placement.Generation == p.generation {
 		l.breaks(Outlive, "%s was ended, and what was placed there has not changed since revision %d, before it began at %d",
 			e.Place, placement.revision, p.revision)
 	}
