@@ -121,12 +121,14 @@ func (m *Machine) Finish(name cluster.UnitName) {
 	u, there := m.units[name]
 	switch {
 	case !there || u.status.Job == 0:
-	case u.status.Active != "deactivating":
-		m.settle(name, u, "active")
-		m.finish(name, u, "done")
-	default:
+	case u.status.Active == "deactivating":
 		m.halt(name, u)
 		m.work(name, u)
+	case u.status.Active == "activating":
+		m.settle(name, u, "active")
+		m.finish(name, u, "done")
+	default: // it has ended meanwhile
+		m.finish(name, u, "failed")
 	}
 }
 
