@@ -62,6 +62,17 @@ lint: ## vet and staticcheck; an exception carries its reason
 	go tool staticcheck ./...
 	go tool errcheck -ignoretests -exclude .errcheck ./...
 
+SEEDS ?= 10000
+LARGE ?= 0
+SIM := GOGC=400 go test -count=1 -timeout 0 ./test/sim
+.PHONY: sim
+sim: ## whole clusters in one process: SEEDS= of 3-15 machines, LARGE= of 2,000
+	$(SIM) -small $(SEEDS) -large $(LARGE)
+
+.PHONY: soak
+soak: ## such clusters until one breaks a law; FIRST= is the first seed
+	$(SIM) -v -run TestSmall -soak -first $(or $(FIRST),$(shell date +%s))
+
 # Debian's own etcd is the reference for the v2 API. It is unpacked, not
 # installed: the package would start a service.
 REFERENCE := build/reference/usr/bin/etcd

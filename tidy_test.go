@@ -72,6 +72,8 @@ var layers = map[string]string{
 	"test/e2e":                  "test",
 	"test/fleetclient":          "test",
 	"test/scale":                "test",
+	"test/sim":                  "test",
+	"test/sim/laws":             "test",
 	"test/sim/stage":            "test",
 	"test/v2cluster":            "test",
 	"test/v2diff":               "test",
