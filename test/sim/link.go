@@ -244,6 +244,14 @@ func (l *link) EndMachine(ctx context.Context, term cluster.Leader, m cluster.Ma
 	return l.call(ctx, laws.Engine, func() error { return l.world.store.EndMachine(context.Background(), term, m) })
 }
 
+func (l *link) Leader(ctx context.Context) (leader cluster.Leader, err error) {
+	err = l.call(ctx, laws.Engine, func() (err error) {
+		leader, err = l.world.store.Leader(context.Background())
+		return err
+	})
+	return leader, err
+}
+
 func (l *link) TakeLead(ctx context.Context, wanted cluster.Leader) (term cluster.Leader, err error) {
 	err = l.call(ctx, laws.Engine, func() (err error) {
 		term, err = l.world.store.TakeLead(context.Background(), wanted)
