@@ -42,7 +42,7 @@ deps: ## install the Debian packages that are missing
 
 .PHONY: test
 test: ## every test there is, ring by ring, with the time of each
-	@mkdir -p build; rm -f build/rings; for ring in check store machines; do \
+	@mkdir -p build; rm -f build/rings; for ring in check store machines chaos; do \
 	  start=$$SECONDS; $(MAKE) --no-print-directory $$ring || exit 1; \
 	  printf '%-10s %4d s\n' $$ring $$((SECONDS - start)) >> build/rings; done; \
 	echo; cat build/rings
@@ -62,6 +62,17 @@ lint: ## vet and staticcheck; an exception carries its reason
 	go tool staticcheck ./...
 	go tool errcheck -ignoretests -exclude .errcheck ./...
 
+SEEDS ?= 10000
+LARGE ?= 0
+SIM := GOGC=400 go test -count=1 -timeout 0 ./test/sim
+.PHONY: sim
+sim: ## whole clusters in one process: SEEDS= of 3-15 machines, LARGE= of 2,000
+	$(SIM) -small $(SEEDS) -large $(LARGE)
+
+.PHONY: soak
+soak: ## such clusters until one breaks a law; FIRST= is the first seed
+	$(SIM) -v -run TestSmall -soak -first $(or $(FIRST),$(shell date +%s))
+
 # Debian's own etcd is the reference for the v2 API. It is unpacked, not
 # installed: the package would start a service.
 REFERENCE := build/reference/usr/bin/etcd
@@ -72,16 +83,27 @@ $(REFERENCE):
 .PHONY: store
 store: PACKAGES += python3-etcd
 store: deps $(REFERENCE) ## three real members: killed, stopped, restored; the v2 API and discovery against etcd's own
-	PATH="$(abspath $(dir $(REFERENCE))):$$PATH" go test -tags store -count=1 ./$(STORE_TESTS)/... ./test/v2cluster/... ./test/v2diff/... ./test/discovery/...
+	PATH="$(abspath $(dir $(REFERENCE))):$$PATH" go test -tags store -count=1 ./$(STORE_TESTS)/... ./test/v2cluster/... ./test/v2diff/... ./test/discovery/... ./test/scale/...
 
 .PHONY: machines
 machines: deps build ## real systemd, the real binary, real machines
 	$(SUDO) env "PATH=$$PATH" ARGOSY=$(abspath $(ARGOSY)) GOFLAGS=$(GOFLAGS) \
 	  $$(command -v go) test -tags machines -count=1 -timeout 30m -v $(MACHINE_TESTS) | tee build/machines.log | grep --line-buffered -vE '^=== '
 
+.PHONY: chaos
+chaos: deps build ## real machines broken at random under load, the laws checked; MINUTES=30, SEED=n
+	$(SUDO) env "PATH=$$PATH" ARGOSY=$(abspath $(ARGOSY)) GOFLAGS=$(GOFLAGS) MINUTES=$(MINUTES) SEED=$(SEED) \
+	  $$(command -v go) test -tags machines -count=1 -timeout 60m -v ./test/chaos | tee build/chaos.log | grep --line-buffered -vE '^=== '
+
 .PHONY: bench
-bench: deps build ## the budgets of the design, measured, as a table
+bench: deps build $(REFERENCE) ## the budgets of the design, measured, as a table; the v2 API beside v3; discovery
 	$(SUDO) env "PATH=$$PATH" $$(command -v go) run ./test/bench -argosy $(ARGOSY)
+	$(SUDO) env "PATH=$$PATH" $$(command -v go) run ./test/scale
+	go test -tags store -run '^$$' -bench . ./test/v2cluster ./test/discovery
+
+.PHONY: bench-scale
+bench-scale: ## a million units placed, and their leader lost; takes minutes
+	$(SUDO) env "PATH=$$PATH" $$(command -v go) run ./test/scale -only million
 
 .PHONY: clean
 clean: down ## what was built; the base tree stays in /var/cache/argosy

@@ -35,7 +35,9 @@ func EndpointCommand() *cobra.Command {
 		Use:   "endpoint",
 		Short: "The way to the cluster's store for plain programs on this machine",
 		Long: "endpoint listens in plain text and passes each connection on to one of the store's members, over TLS,\n" +
-			"as the user that its certificate names. A member on this machine is asked first.\n\n" +
+			"as the user that its certificate names. A member on this machine is asked first. Who connects must be on\n" +
+			"the network of the address that is listened at; an address that is not there yet, as that of a bridge\n" +
+			"before its first container, may be given.\n\n" +
 			"Every flag has a variable: --members is " + endpointPrefix + "MEMBERS. A flag wins over its variable.",
 		Args: func(command *cobra.Command, arguments []string) error {
 			if err := cobra.NoArgs(command, arguments); err != nil {
@@ -82,6 +84,9 @@ func runEndpoint(command *cobra.Command, given endpointFlags) error {
 	}
 	if config.Listeners, err = endpoint.Listen(command.Context(), given.listen); err != nil {
 		return err
+	}
+	for i, listener := range config.Listeners {
+		config.Listeners[i] = endpoint.Neighbours(listener)
 	}
 	config.Changed = reachability(command.ErrOrStderr())
 	tell(daemon.SdNotifyReady)

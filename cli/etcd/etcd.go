@@ -16,6 +16,7 @@ import (
 
 	"argosy/cli"
 	"argosy/edge/etcdnode"
+	"argosy/edge/v2keys"
 )
 
 // Command is etcd, under its own name or as argosy's first word. It reads its
@@ -50,6 +51,10 @@ func Command() *cobra.Command {
 				_, err := fmt.Fprintf(out, "etcd Version: %s\nGo Version: %s\nGo OS/Arch: %s/%s\n",
 					version.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 				return err
+			case settings.KeysV2:
+				if err := beginAgain(); err != nil {
+					return err
+				}
 			}
 			return serve(command.Context(), settings, command.ErrOrStderr(), func() { tell(daemon.SdNotifyReady) })
 		},
@@ -80,7 +85,7 @@ func serve(ctx context.Context, settings *etcdnode.Settings, faults io.Writer, r
 	if settings.KeysV2 {
 		var keys keysAPI
 		config.Handlers = keys.handlers()
-		config.Beside = keys.run(faults)
+		config.Beside = keys.run(v2keys.Limits{RequestBytes: config.Etcd.MaxRequestBytes, Operations: config.Etcd.MaxTxnOps}, faults)
 	}
 	return etcdnode.Run(ctx, config)
 }

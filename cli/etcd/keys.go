@@ -47,12 +47,14 @@ func (k *keysAPI) handlers() map[string]http.Handler {
 }
 
 // run keeps the keys while the member serves.
-func (k *keysAPI) run(faults io.Writer) func(context.Context, etcdnode.Member) {
+func (k *keysAPI) run(limits v2keys.Limits, faults io.Writer) func(context.Context, etcdnode.Member) {
 	report := func(err error) { fmt.Fprintf(faults, "etcd: v2 keys: %v\n", err) }
 	return func(ctx context.Context, member etcdnode.Member) {
 		keys := v2keys.NewCluster(v2keys.ClusterConfig{
 			Client: member.Client,
+			Member: strconv.FormatUint(member.ID, 16),
 			Now:    time.Now,
+			Limits: limits,
 			Raft: func() v2keys.Raft {
 				index, term := member.Raft()
 				return v2keys.Raft{Index: index, Term: term}
@@ -60,12 +62,13 @@ func (k *keysAPI) run(faults io.Writer) func(context.Context, etcdnode.Member) {
 			Report: report,
 		})
 		id := strconv.FormatUint(member.ClusterID, 16)
-		security := v2keys.NewSecurity(member.Client, report)
-		k.keys.set(&v2keys.Handler{Keys: keys, ClusterID: id, Now: time.Now, Security: security})
+		security := v2keys.NewSecurity(member.Client, keys, report)
+		k.keys.set(&v2keys.Handler{Keys: keys, ClusterID: id, Now: time.Now, Security: security, Limits: limits})
 		k.auth.set(&v2keys.Auth{Security: security, ClusterID: id})
 		k.members.set(&v2keys.Members{
-			Client: member.Client, Keys: keys, Security: security, ClusterID: id, Started: time.Now(),
-			Self: func() (id, leader uint64) { return member.ID, member.Leader() },
+			Client: member.Client, Keys: keys, Security: security, ClusterID: id,
+			Self:    func() (id, leader uint64) { return member.ID, member.Leader() },
+			Removed: member.Removed, Stats: member.Stats,
 		})
 		var parts sync.WaitGroup
 		parts.Go(func() { _ = security.Run(ctx) }) // they end with ctx, which is no fault

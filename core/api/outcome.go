@@ -63,10 +63,11 @@ func (u Unit) Culprit() cluster.MachineID {
 	return ""
 }
 
-// refused says that the leader found no machine for this very generation.
+// refused says that the leader found no machine for this very generation, or has the
+// unit wait. What is placed on a machine that is gone runs nowhere that anybody sees.
 func (s situation) refused() bool {
 	return s.unplaced != nil && s.unplaced.Generation == s.unit.Generation &&
-		!slices.ContainsFunc(s.on, func(p Presence) bool { return p.Placed != nil })
+		!slices.ContainsFunc(s.on, func(p Presence) bool { return p.Placed != nil && (p.State != nil || p.Name != "" || p.IP != "") })
 }
 
 // judgeGone judges a unit that is wanted on no machine. A problem counts once its

@@ -44,10 +44,14 @@ type Suspicion struct {
 
 // Departed says that a machine has left on purpose: key departed/<id>, written by
 // that machine in the transaction that ends its record, taken away when it
-// registers again. Its kernel may answer for as long as it likes.
+// registers again. Its kernel may answer for as long as it likes. It ends by itself
+// after DepartedFor, when nobody has probed that machine for long.
 type Departed struct {
 	Machine  MachineID `json:"-"`
 	Revision int64     `json:"-"`
 
 	At time.Time `json:"at"`
 }
+
+// DepartedFor is how long it is remembered that a machine has left.
+const DepartedFor = 24 * time.Hour

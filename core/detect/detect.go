@@ -48,7 +48,9 @@ const (
 	// that is said. It may be about to boot.
 	neverAfter = 3 * time.Second
 	// stalled is how much later than it asked for a prober may be called. One that
-	// is called later did not run, and did not listen: its silences begin anew.
+	// is called later did not run, and did not listen: that time is part of no
+	// silence, and what was under way then counts neither way. What it knew before
+	// stands, so that a machine under full load finds others lost all the same.
 	stalled = 250 * time.Millisecond
 	// meanwhile is how much later than the silent machine another must have answered
 	// to count as reached: two that are cut off at one moment fall silent at one

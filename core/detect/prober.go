@@ -69,12 +69,13 @@ func (p *Prober) Answered(address string, now time.Duration) {
 // Tick says whom to send an echo now, in order, and how long to wait for the next
 // call. Answers that have come are to be told first.
 func (p *Prober) Tick(now time.Duration) (send []string, wait time.Duration) {
-	paused := p.next != 0 && now-p.next > stalled
+	late := now - p.next
+	paused := p.next != 0 && late > stalled
 	next := now + leisure
 	for _, address := range slices.Sorted(maps.Keys(p.lines)) {
 		l := p.lines[address]
 		if paused && !l.silent {
-			l.since, l.fresh, l.overdue = now, l.fresh[:0], 0
+			l.since, l.fresh = min(now, l.since+late), l.fresh[:0]
 		}
 		l.age(now)
 		if l.due(now) {

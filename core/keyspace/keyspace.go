@@ -81,6 +81,7 @@ const (
 	ActionCompareAndDelete Action = "compareAndDelete"
 	ActionDelete           Action = "delete"
 	ActionExpire           Action = "expire"
+	ActionStep             Action = "step" // ours, for a Step; nobody is told
 )
 
 // Node is a key or directory as it was when it was looked at.

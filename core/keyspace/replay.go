@@ -5,6 +5,9 @@ import "fmt"
 // Touched are the keys whose nodes a change made, altered or removed. Who keeps
 // them elsewhere writes what Stored says of each, and removes those it lacks.
 func (c Change) Touched() []Key {
+	if c.Event.Action == ActionStep {
+		return nil
+	}
 	touched := append(append([]Key(nil), c.Made...), c.Gone...)
 	if len(c.Gone) == 0 {
 		touched = append(touched, c.Event.Node.Key)
@@ -62,6 +65,10 @@ func (t *Tree) Replay(event Event, silent bool) (Change, error) {
 	change := Change{Event: event, Silent: silent}
 	if change.Index() != t.index+1 || key == Root {
 		return Change{}, fmt.Errorf("replay the change %d of %s on a tree at %d", change.Index(), key, t.index)
+	}
+	if event.Action == ActionStep {
+		t.index++
+		return change, nil
 	}
 	there, err := t.lookup(key)
 	if err != nil {

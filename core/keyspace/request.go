@@ -9,7 +9,7 @@ import (
 type Request interface{ request() }
 
 // Write is a request that changes the tree: Set, Create, CreateInOrder,
-// Update, CompareAndSwap, CompareAndDelete or Delete.
+// Update, CompareAndSwap, CompareAndDelete, Delete or Step.
 type Write interface {
 	Request
 	write()
@@ -97,6 +97,10 @@ type Delete struct {
 	Recursive bool
 }
 
+// Step takes a step of the index and changes no key. etcd takes such steps when
+// something else that it keeps in the same tree changes.
+type Step struct{}
+
 // Concerns is the key that a request is about, and whether all below it, too.
 func Concerns(request Request) (key Key, recursive bool) {
 	switch r := request.(type) {
@@ -118,6 +122,8 @@ func Concerns(request Request) (key Key, recursive bool) {
 		return r.Key, false
 	case Delete:
 		return r.Key, r.Recursive
+	case Step:
+		return Root, false
 	}
 	panic(fmt.Sprintf("keyspace: a request of unknown type %T", request))
 }
@@ -131,6 +137,7 @@ func (Update) request()           {}
 func (CompareAndSwap) request()   {}
 func (CompareAndDelete) request() {}
 func (Delete) request()           {}
+func (Step) request()             {}
 
 func (Set) write()              {}
 func (Create) write()           {}
@@ -139,3 +146,4 @@ func (Update) write()           {}
 func (CompareAndSwap) write()   {}
 func (CompareAndDelete) write() {}
 func (Delete) write()           {}
+func (Step) write()             {}

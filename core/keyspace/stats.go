@@ -62,6 +62,8 @@ func ActionOf(write Write) Action {
 		return ActionCompareAndSwap
 	case CompareAndDelete:
 		return ActionCompareAndDelete
+	case Step:
+		return ActionStep
 	}
 	return ActionDelete
 }

@@ -50,6 +50,9 @@ func (t *Tree) Apply(write Write, now time.Time) (Change, error) {
 		return t.compareAndDelete(w, now)
 	case Delete:
 		return t.delete(w, now)
+	case Step:
+		t.index++
+		return Change{Event: Event{Action: ActionStep, Node: &Node{Created: t.index, Modified: t.index}}, Silent: true}, nil
 	}
 	panic(fmt.Sprintf("keyspace: a write of unknown type %T", write))
 }

@@ -32,7 +32,10 @@ type Place struct {
 	Placement cluster.Placement // Placement.Reason is shown to the user as it is
 	// From is the machine whose placement of this unit ends in the same
 	// transaction; empty where there was none, or for a renewal in place.
-	From            cluster.MachineID
+	From cluster.MachineID
+	// FromGone says that the record of From must be gone still: a fenced unit runs
+	// there again should the machine have come back meanwhile.
+	FromGone        bool
 	UnitRevision    int64 // of the unit decided from
 	MachineRevision int64 // of the machine decided for
 	LabelsRevision  int64 // of that machine's labels; 0 where it has none

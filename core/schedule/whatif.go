@@ -17,9 +17,15 @@ const mostRounds = 1000
 // is due anyway is left out: it is taken for done before. The events' revisions
 // do not matter. The picture stays as it is.
 //
-// It works on a copy, so that it costs about what learning everything anew does.
+// It works on a copy, so that it costs about what learning everything anew does;
+// Copy does the same without holding the picture up for so long.
 func (p *Picture) WhatIf(now time.Time, events ...cluster.Event) []Change {
-	r := rehearsal{picture: p.copy(), now: now, revision: p.latest()}
+	return p.whole().WhatIf(now, events...)
+}
+
+// WhatIf is Picture's, once the copy is whole. The copy is spent by it.
+func (c *Copy) WhatIf(now time.Time, events ...cluster.Event) []Change {
+	r := rehearsal{picture: c.to, now: now, revision: c.to.latest()}
 	r.play()
 	for _, event := range events {
 		r.revision++
@@ -55,44 +61,20 @@ func (r *rehearsal) play() (done []Change) {
 	return done
 }
 
-// copy returns a picture of the same facts, without what was handed out and is
-// not confirmed.
-func (p *Picture) copy() *Picture {
-	c := New()
-	maps.Copy(c.answering, p.answering)
-	needs := copies{}
-	for hash, known := range p.contents {
-		text := *known
-		text.shared = needs.of(known.shared)
-		c.contents[hash] = &text
-	}
-	for _, m := range p.machines.ordered {
-		c.machine(m.id)
-		if m.record.ID != "" {
-			c.Learn(cluster.MachineChanged{Machine: m.record})
-		}
-		if !m.live() {
-			c.machineGone(m.id)
-		}
-		if m.labels.Revision > 0 {
-			c.Learn(cluster.LabelsChanged{Labels: m.labels})
-		}
-	}
-	for u := range p.byName.beginning("") {
-		c.adopt(u, needs)
-	}
-	c.remember(p)
-	return c
-}
-
 // remember takes over what another picture knows beside the facts: what it has
 // seen of machines and of units that failed.
 func (p *Picture) remember(other *Picture) {
 	p.now, p.rehearsing = other.now, true
 	p.losses, p.returns = nil, nil
+	clear(p.answering)
+	clear(p.departed)
+	clear(p.conducts)
+	clear(p.shunned)
+	clear(p.failures)
+	maps.Copy(p.answering, other.answering)
 	maps.Copy(p.departed, other.departed)
 	for _, m := range other.machines.ordered {
-		known := p.machines.byID[m.id]
+		known := p.machine(m.id)
 		known.gone, known.seen, known.missed, known.missing = m.gone, m.seen, m.missed, m.missing
 		if m.missed {
 			p.losses = append(p.losses, known)
@@ -119,9 +101,9 @@ func (p *Picture) remember(other *Picture) {
 	for i := range p.alarms { // as many and in the same order: a heap
 		a := &p.alarms[i]
 		if a.unit != nil {
-			a.unit = p.units[a.unit.name]
+			a.unit = p.unit(a.unit.name)
 		} else {
-			a.machine = p.machines.byID[a.machine.id]
+			a.machine = p.machine(a.machine.id)
 		}
 	}
 	p.storm = other.storm

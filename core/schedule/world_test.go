@@ -33,6 +33,7 @@ type world struct {
 	answering  map[cluster.MachineID]bool  // machines whose kernels answer, whether they are there or not
 	past       past
 	news       [][]cluster.Event // transactions that the follower has not heard of yet
+	copied     *schedule.Copy    // of the picture, under way; told what it hears
 }
 
 type place struct {
@@ -234,6 +235,9 @@ func (w *world) judge(p *schedule.Picture) {
 func (w *world) hear(p *schedule.Picture, transactions int) {
 	for _, events := range w.news[:transactions] {
 		p.Learn(events...)
+		if w.copied != nil {
+			w.copied.Learn(events...)
+		}
 	}
 	w.news = w.news[transactions:]
 	if len(w.news) == 0 {

@@ -64,6 +64,28 @@ type State struct {
 	Enabled bool
 	Users   map[string]User
 	Roles   map[string]Role // without root's
+	// Prepared says that etcd would have made its places for users and roles.
+	Prepared bool `json:",omitempty"`
+
+	steps int
+}
+
+// preparing is how many steps etcd's index takes when it first changes a user or
+// role, or tries to and finds that it cannot: a directory, one for users, one for
+// roles, and that nobody is asked for names.
+const preparing = 4
+
+// Steps are how many steps etcd's index would have taken since the State was read:
+// it keeps users and roles in the same tree as the keys.
+func (s *State) Steps() int { return s.steps }
+
+// keep counts how many users, roles and such were written.
+func (s *State) keep(written int) {
+	if !s.Prepared {
+		s.Prepared = true
+		s.steps += preparing
+	}
+	s.steps += written
 }
 
 // New is a State that lets everybody do everything.
@@ -82,8 +104,10 @@ func (s *State) Enable() error {
 	}
 	if _, there := s.Roles[Guest]; !there {
 		s.Roles[Guest] = Role{Role: Guest, Permissions: everything}
+		s.keep(1)
 	}
 	s.Enabled = true
+	s.keep(1)
 	return nil
 }
 
@@ -93,6 +117,7 @@ func (s *State) Disable() error {
 		return refuse(409, "auth: already disabled")
 	}
 	s.Enabled = false
+	s.keep(1)
 	return nil
 }
 
@@ -127,6 +152,7 @@ func (s *State) PutUser(asked User) (user User, created bool, err error) {
 	case asked.Password == "":
 		err = refuse(400, "auth: Cannot create user %s with an empty password", asked.User)
 	case there:
+		s.keep(0)
 		err = refuse(409, "auth: User %s already exists.", asked.User)
 	default:
 		user = User{User: asked.User, Password: asked.Password, Roles: asked.Roles}.effective()
@@ -136,6 +162,7 @@ func (s *State) PutUser(asked User) (user User, created bool, err error) {
 		return User{}, false, err
 	}
 	s.Users[asked.User] = user
+	s.keep(1)
 	user.Password = ""
 	return user, created, nil
 }
@@ -172,9 +199,11 @@ func (s *State) DeleteUser(name string) error {
 		return refuse(403, "auth: Cannot delete root user while auth is enabled.")
 	}
 	if _, there := s.Users[name]; !there {
+		s.keep(0)
 		return refuse(404, "auth: User %s does not exist", name)
 	}
 	delete(s.Users, name)
+	s.keep(1)
 	return nil
 }
 
@@ -201,6 +230,7 @@ func (s *State) PutRole(asked Role) (role Role, created bool, err error) {
 	case changes:
 		role, err = before.merge(asked)
 	case there:
+		s.keep(0)
 		err = refuse(409, "auth: Role %s already exists.", asked.Role)
 	default:
 		role, created = Role{Role: asked.Role, Permissions: asked.Permissions}, true
@@ -209,6 +239,7 @@ func (s *State) PutRole(asked Role) (role Role, created bool, err error) {
 		return Role{}, false, err
 	}
 	s.Roles[asked.Role] = role
+	s.keep(1)
 	return role, created, nil
 }
 
@@ -268,9 +299,11 @@ func (s *State) DeleteRole(name string) error {
 		return refuse(403, "auth: Cannot modify role root: is root role.")
 	}
 	if _, there := s.Roles[name]; !there {
+		s.keep(0)
 		return refuse(404, "auth: Role %s doesn't exist.", name)
 	}
 	delete(s.Roles, name)
+	s.keep(1)
 	return nil
 }
 

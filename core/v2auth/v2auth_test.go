@@ -44,3 +44,35 @@ func TestARefusalChangesNothing(t *testing.T) {
 		t.Errorf("roles %v, before %v", got, before.Roles)
 	}
 }
+
+// TestStepsAsEtcd: what is written takes a step each; the first time, or the first
+// try that finds nothing, four more.
+func TestStepsAsEtcd(t *testing.T) {
+	state := New()
+	before := 0
+	for _, c := range []struct {
+		what  string
+		takes int
+		do    func() error
+	}{
+		{"forget root's role", 0, func() error { return state.DeleteRole(Root) }},
+		{"ask for names without root", 0, state.Enable},
+		{"forget nobody", 4, func() error { return state.DeleteUser("bob") }},
+		{"forget nobody again", 0, func() error { return state.DeleteUser("bob") }},
+		{"make root", 1, func() error { _, _, err := state.PutUser(User{User: Root, Password: "x"}); return err }},
+		{"change nothing", 0, func() error { _, _, err := state.PutUser(User{User: Root}); return err }},
+		{"ask for names, guests made", 2, state.Enable},
+		{"ask again", 0, state.Enable},
+		{"ask no more", 1, state.Disable},
+		{"ask for names, guests there", 1, state.Enable},
+		{"make a role", 1, func() error { _, _, err := state.PutRole(Role{Role: "r"}); return err }},
+		{"make it again", 0, func() error { _, _, err := state.PutRole(Role{Role: "r"}); return err }},
+		{"forget it", 1, func() error { return state.DeleteRole("r") }},
+	} {
+		_ = c.do()
+		if took := state.Steps() - before; took != c.takes {
+			t.Errorf("%s: %d steps, want %d", c.what, took, c.takes)
+		}
+		before = state.Steps()
+	}
+}

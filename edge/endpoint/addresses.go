@@ -47,21 +47,21 @@ func parseMember(given string) (string, error) {
 	return parsed.Host, nil
 }
 
-// ownAddresses are this machine's, as they are now: the relay may start before
-// the network does.
-func ownAddresses() []net.IP {
-	addresses, _ := net.InterfaceAddrs() // without them no member is preferred
-	var own []net.IP
+// ownNetworks are this machine's addresses with their networks, as they are now: the
+// relay may start before the network does.
+func ownNetworks() []*net.IPNet {
+	addresses, _ := net.InterfaceAddrs() // without them no member is preferred, and no neighbour known
+	var own []*net.IPNet
 	for _, address := range addresses {
 		if network, ok := address.(*net.IPNet); ok {
-			own = append(own, network.IP)
+			own = append(own, network)
 		}
 	}
 	return own
 }
 
-func isOwn(member string, own []net.IP) bool {
+func isOwn(member string, own []*net.IPNet) bool {
 	host, _, _ := net.SplitHostPort(member)
 	ip := net.ParseIP(host)
-	return ip != nil && slices.ContainsFunc(own, ip.Equal)
+	return ip != nil && slices.ContainsFunc(own, func(network *net.IPNet) bool { return network.IP.Equal(ip) })
 }

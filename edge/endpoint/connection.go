@@ -147,7 +147,7 @@ func closeWrite(c net.Conn) {
 // connect tries the members one after the other.
 func (r *relay) connect(ctx context.Context, protocol string) (member upstream, address string, err error) {
 	var faults []error
-	for _, address := range r.members.order(time.Now(), ownAddresses()) {
+	for _, address := range r.members.order(time.Now(), ownNetworks()) {
 		connection, err := r.dialer.dial(ctx, address, protocol)
 		if ctx.Err() != nil {
 			if err == nil {

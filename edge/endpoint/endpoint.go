@@ -33,8 +33,8 @@ type Config struct {
 	// DialTimeout is how long a member has to accept a connection and shake
 	// hands before the next one is tried; 0 means the default.
 	DialTimeout time.Duration
-	// Connections is how many may be open; more wait in the listener's queue.
-	// 0 means the default.
+	// Connections is how many may be open; more wait in the listener's queue until
+	// one ends, or has been quiet for a while. 0 means the default.
 	Connections int
 
 	// Updates says who the members are from now on, where they change; may be nil.
@@ -56,7 +56,7 @@ func Run(ctx context.Context, config Config) error {
 	r := &relay{
 		members: newMembers(config.Members, config.Changed),
 		dialer:  dialer{config: config.TLS, timeout: orDefault(config.DialTimeout, DialTimeout)},
-		slots:   make(chan struct{}, orDefault(config.Connections, Connections)),
+		room:    newRoom(orDefault(config.Connections, Connections)),
 	}
 	var group sync.WaitGroup
 	broken := make(chan error, len(config.Listeners))
@@ -80,7 +80,7 @@ func Run(ctx context.Context, config Config) error {
 type relay struct {
 	members     *members
 	dialer      dialer
-	slots       chan struct{} // one for each open connection
+	room        *room
 	connections sync.WaitGroup
 }
 
@@ -102,15 +102,14 @@ func (r *relay) accept(ctx context.Context, listener net.Listener) error {
 		default:
 			return fmt.Errorf("relay to the store: accept a connection at %s: %w", listener.Addr(), err)
 		}
-		select {
-		case r.slots <- struct{}{}:
-		case <-ctx.Done():
+		placed, ok := r.room.take(ctx, client)
+		if !ok {
 			_ = client.Close()
 			return nil
 		}
 		r.connections.Go(func() {
-			defer func() { <-r.slots }()
-			r.serve(ctx, client)
+			defer r.room.leave(placed)
+			r.serve(ctx, placed)
 		})
 	}
 }

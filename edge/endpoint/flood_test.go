@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -49,7 +50,7 @@ func (q *queue) Addr() net.Addr { return &net.UnixAddr{} }
 
 // TestAFloodOfSilentClientsPasses: of those who say nothing, or too little to be
 // understood, as many are held as there is room for, and not for long; who comes
-// after them is answered.
+// after them takes their place and is answered.
 func TestAFloodOfSilentClientsPasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const room, rounds = 4, 5
@@ -80,7 +81,7 @@ func TestAFloodOfSilentClientsPasses(t *testing.T) {
 			t.Errorf("%d are held, and one more waits; there is room for %d", held-1, room)
 		}
 		// Nobody can be reached here: it is the relay that answers.
-		if said := <-answered; said != "HTTP/1.1 503" || time.Since(begun) != rounds*firstBytesTime {
+		if said := <-answered; said != "HTTP/1.1 503" || time.Since(begun) != rounds*quietTime {
 			t.Errorf("after %v it is told %q", time.Since(begun), said)
 		}
 		cancel()
@@ -150,6 +151,52 @@ func TestWhoStopsHalfwayEndsWithItsMember(t *testing.T) {
 		}
 		if _, err := client.Read(make([]byte, 1)); err == nil {
 			t.Error("the client is still connected")
+		}
+	})
+}
+
+// TestWaitsMakeRoom: those who wait for an event fill the relay, and who comes with
+// a word is let in, in place of the one that has been quiet for longest. A stream
+// that is told something stays.
+func TestWaitsMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(3)
+		var ends []net.Conn
+		come := func() *held {
+			here, there := net.Pipe()
+			ends = append(ends, here)
+			h, ok := r.take(t.Context(), there)
+			if !ok {
+				t.Fatal("the test has ended")
+			}
+			return h
+		}
+		first, stream, third := come(), come(), come()
+		over := func(h *held) bool {
+			_ = h.SetReadDeadline(time.Now())
+			_, err := h.Conn.Read(make([]byte, 1))
+			return errors.Is(err, io.ErrClosedPipe)
+		}
+		time.Sleep(quietTime / 2)
+		go func() { _, _ = ends[1].Read(make([]byte, 5)) }()
+		_, _ = io.WriteString(stream, "event")
+		time.Sleep(quietTime / 4)
+		go func() { // who relays them notices
+			for _, h := range []*held{first, third} {
+				for !over(h) {
+					time.Sleep(time.Millisecond)
+				}
+				r.leave(h)
+			}
+		}()
+		begun := time.Now()
+		come()
+		if took := time.Since(begun); took < quietTime/4 || took > quietTime/4+time.Second {
+			t.Errorf("a place was made after %v", took)
+		}
+		come()
+		if !over(first) || over(stream) || !over(third) {
+			t.Errorf("ended: the first %t, the stream %t, the third %t", over(first), over(stream), over(third))
 		}
 	})
 }

@@ -68,7 +68,7 @@ func (m *members) replace(addresses []string) {
 // order lists all members in the order in which a new connection tries them: the
 // one at an address of this machine's own, the others in turn, and last those that
 // did not answer lately, the longest ago first.
-func (m *members) order(now time.Time, own []net.IP) []string {
+func (m *members) order(now time.Time, own []*net.IPNet) []string {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	m.turn = (m.turn + 1) % len(m.all)

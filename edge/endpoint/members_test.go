@@ -47,7 +47,7 @@ func TestOrder(t *testing.T) {
 			m := newMembers(addresses, nil)
 			c.with(m)
 			for i, want := range c.want {
-				if got := strings.Join(m.order(now, []net.IP{net.ParseIP(c.own)}), " "); got != want {
+				if got := strings.Join(m.order(now, []*net.IPNet{{IP: net.ParseIP(c.own)}}), " "); got != want {
 					t.Errorf("connection %d: %s, want %s", i, got, want)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,11 @@ import (
 // drain is how long requests may take to finish once etcd stops. Watches never
 // finish, so without it every stop takes etcd's own limit of seven seconds.
 const drain = time.Second
+
+// window is how much a client may send before it is acknowledged. A fixed one ends
+// gRPC's measuring of the line, which answers each small request with a question:
+// a fifth of what ten thousand idle machines cost.
+const window = 4 << 20
 
 // Config is what Run needs.
 type Config struct {
@@ -47,6 +53,10 @@ type Member struct {
 	ID        uint64
 	Leader    func() uint64               // the id of who leads; 0 while nobody does
 	Raft      func() (index, term uint64) // how far it has applied
+	Removed   func(id uint64) bool        // whether there was such a member, which was removed
+	// Stats are etcd 2's statistics of this member since it began, as JSON: of itself,
+	// and of its followers, which means something while it leads.
+	Stats func() (self, leader []byte, err error)
 }
 
 // Run starts etcd and serves until ctx ends, or until etcd stops by itself, which
@@ -56,6 +66,8 @@ func Run(ctx context.Context, config Config) error {
 	etcd.UserHandlers = config.Handlers
 	var calls servers
 	etcd.ServiceRegister = calls.add
+	etcd.GRPCAdditionalServerOptions = append(slices.Clip(etcd.GRPCAdditionalServerOptions),
+		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window))
 	var closing atomic.Bool
 	if logger := etcd.GetLogger(); logger != nil { // nil: Parse did not make it
 		etcd.ZapLoggerBuilder = embed.NewZapLoggerBuilder(calmed(logger, &closing))
@@ -111,6 +123,8 @@ func memberOf(server *etcdserver.EtcdServer) Member {
 		ID:        uint64(server.MemberID()),
 		Leader:    func() uint64 { return uint64(server.Leader()) },
 		Raft:      func() (index, term uint64) { return server.AppliedIndex(), server.Term() },
+		Removed:   server.IsIDRemoved,
+		Stats:     func() (self, leader []byte, err error) { return statsOf(server) },
 	}
 }
 

@@ -62,25 +62,43 @@ func (m *Machine) load(name cluster.UnitName) (*unit, error) {
 	return u, nil
 }
 
+// work does a job: first what ends, then what begins. A stop of a text with
+// sleep in ExecStop= takes until Finish.
 func (m *Machine) work(name cluster.UnitName, u *unit) {
 	up := u.status.Active != "inactive" && u.status.Active != "failed"
-	if u.kind == converge.StopJob || u.kind == converge.RestartJob {
-		if u.status.Active == "activating" {
-			m.settle(name, u, "failed") // its ExecStartPre was killed
-		} else if up {
-			m.settle(name, u, "inactive")
+	if up && (u.kind != converge.StartJob || u.status.Active == "deactivating") {
+		if u.status.Active == "active" && strings.Contains(option(u.text, "ExecStop"), "sleep") {
+			u.status.Active, u.status.Sub = "deactivating", "stop"
+			m.changed(name)
+			return
 		}
+		m.halt(name, u)
 		up = false
 	}
 	if u.kind == converge.StopJob || up {
 		m.finish(name, u, "done")
 		return
 	}
+	m.begin(name, u)
+}
+
+// halt has what runs of a unit be ended by a job.
+func (m *Machine) halt(name cluster.UnitName, u *unit) {
+	m.runs(name, u, false, true)
+	if u.status.Active == "activating" {
+		m.settle(name, u, "failed") // its ExecStartPre was killed
+	} else {
+		m.settle(name, u, "inactive")
+	}
+}
+
+func (m *Machine) begin(name cluster.UnitName, u *unit) {
 	if base := option(u.text, "Requires"); base != "" && !m.startsWell(cluster.UnitName(base)) {
 		m.finish(name, u, "dependency")
 		return
 	}
 	u.status.Invocation, u.status.Result = m.invocation(), "success"
+	m.runs(name, u, true, true)
 	if option(u.text, "ExecStartPre") != "" {
 		u.status.Active, u.status.Sub = "activating", "start-pre"
 		m.changed(name)
@@ -116,6 +134,9 @@ func (m *Machine) startsWell(name cluster.UnitName) bool {
 
 // settle has a unit reach a state.
 func (m *Machine) settle(name cluster.UnitName, u *unit, active string) {
+	if active != "active" {
+		m.runs(name, u, false, false)
+	}
 	u.status.Active = active
 	switch active {
 	case "active":

@@ -40,6 +40,9 @@ type Machine struct {
 	refused   map[cluster.UnitName]error // jobs alone
 	followers []*follower
 
+	// watch, if set, is told of processes.
+	watch func(unit cluster.UnitName, up, byJob bool)
+
 	jobs    []string // what was asked of systemd, in order
 	reloads int
 }
@@ -51,6 +54,7 @@ type unit struct {
 	// waiting are those who wait for the job that is under way.
 	waiting []func(converge.Outcome)
 	kind    converge.Job
+	up      bool // something of it runs
 }
 
 // New returns a machine that has just booted, on Go's own runtime.
@@ -110,13 +114,21 @@ func (m *Machine) End(name cluster.UnitName, active string) {
 	}
 }
 
-// Finish has a start that is under way succeed.
+// Finish has a start or a stop that is under way succeed.
 func (m *Machine) Finish(name cluster.UnitName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if u, there := m.units[name]; there && u.status.Job != 0 {
+	u, there := m.units[name]
+	switch {
+	case !there || u.status.Job == 0:
+	case u.status.Active == "deactivating":
+		m.halt(name, u)
+		m.work(name, u)
+	case u.status.Active == "activating":
 		m.settle(name, u, "active")
 		m.finish(name, u, "done")
+	default: // it has ended meanwhile
+		m.finish(name, u, "failed")
 	}
 }
 

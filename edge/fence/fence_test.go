@@ -127,3 +127,26 @@ func TestBadTerms(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// The agent extends the fence from several tasks at a time.
+func TestExtendAtATime(t *testing.T) {
+	term := Term(filepath.Join(t.TempDir(), "fence", "until"))
+	failed := make(chan error, 8)
+	for range cap(failed) {
+		go func() {
+			var err error
+			for range 200 {
+				err = errors.Join(err, term.Extend(term.Now()+time.Second))
+			}
+			failed <- err
+		}()
+	}
+	for range cap(failed) {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(string(term)), ".new-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}

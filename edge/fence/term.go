@@ -48,16 +48,24 @@ func (t Term) Extend(until time.Duration) error {
 	return nil
 }
 
-// write puts a text there whole: a reader sees the old one or the new one.
+// write puts a text there whole: a reader sees the old one or the new one, also
+// where several write at a time.
 func (t Term) write(text string) error {
 	if err := os.MkdirAll(filepath.Dir(string(t)), 0o755); err != nil {
 		return err
 	}
-	next := string(t) + ".new"
-	if err := os.WriteFile(next, []byte(text+"\n"), 0o644); err != nil { //nolint:gosec // it is no secret
+	next, err := os.CreateTemp(filepath.Dir(string(t)), ".new-*")
+	if err != nil {
 		return err
 	}
-	return os.Rename(next, string(t))
+	_, err = next.WriteString(text + "\n")
+	if err = errors.Join(err, next.Close()); err == nil {
+		err = os.Rename(next.Name(), string(t))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(next.Name()))
+	}
+	return nil
 }
 
 // until reads the moment, 0 where nothing was said yet. One that is further away

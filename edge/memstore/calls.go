@@ -89,10 +89,14 @@ func (s *Store) GrantLease(ctx context.Context, ttl time.Duration) (int64, error
 		return 0, err
 	}
 	defer s.mu.Unlock()
+	return s.grant(ttl), nil
+}
+
+func (s *Store) grant(ttl time.Duration) int64 {
 	s.lastID++
 	id := s.lastID
 	s.leases[id] = &lease{ttl: ttl, ends: s.on.AfterFunc(ttl, func() { s.EndLease(id) })}
-	return id, nil
+	return id
 }
 
 // KeepAlive refreshes a lease once.
@@ -142,11 +146,13 @@ func (s *Store) end(id int64) {
 
 // ending is the event of the end of a fact that was bound to a lease.
 func ending(event cluster.Event) cluster.Event {
-	if state, is := event.(cluster.StateChanged); is {
-		return cluster.StateGone{Machine: state.State.Machine, Unit: state.State.Unit}
-	}
-	if word, is := event.(cluster.SuspicionChanged); is {
-		return cluster.SuspicionGone{Target: word.Suspicion.Target, Prober: word.Suspicion.Prober}
+	switch e := event.(type) {
+	case cluster.StateChanged:
+		return cluster.StateGone{Machine: e.State.Machine, Unit: e.State.Unit}
+	case cluster.SuspicionChanged:
+		return cluster.SuspicionGone{Target: e.Suspicion.Target, Prober: e.Suspicion.Prober}
+	case cluster.DepartedChanged:
+		return cluster.DepartedGone{Machine: e.Departed.Machine}
 	}
 	return cluster.MachineGone{ID: event.(cluster.MachineChanged).Machine.ID}
 }

@@ -67,7 +67,7 @@ func (s *Store) PutSuspicions(ctx context.Context, id int64, prober cluster.Mach
 	return nil
 }
 
-// EndMachine ends the record of a machine that is lost, and then its lease.
+// EndMachine ends the record of a machine that is lost.
 func (s *Store) EndMachine(ctx context.Context, term cluster.Leader, m cluster.Machine) error {
 	if err := checkNames(m.ID); err != nil {
 		return err
@@ -83,7 +83,6 @@ func (s *Store) EndMachine(ctx context.Context, term cluster.Leader, m cluster.M
 		return fmt.Errorf("end the record of machine %q: %w", m.ID, cluster.ErrConflict)
 	}
 	s.write(change{key: machineKey(m.ID), gone: cluster.MachineGone{ID: m.ID}})
-	s.end(m.Lease)
 	return nil
 }
 
@@ -102,6 +101,6 @@ func (s *Store) Depart(ctx context.Context, id cluster.MachineID, bound int64, a
 	}
 	s.write(
 		change{key: machineKey(id), gone: cluster.MachineGone{ID: id}},
-		change{key: departedKey(id), changed: cluster.DepartedChanged{Departed: cluster.Departed{Machine: id, At: at}}})
+		change{key: departedKey(id), changed: cluster.DepartedChanged{Departed: cluster.Departed{Machine: id, At: at}}, lease: s.grant(cluster.DepartedFor)})
 	return nil
 }

@@ -102,7 +102,8 @@ func (s *Store) decided(decision schedule.Change) ([]change, error) {
 		p := d.Placement
 		if err := checkNames(p.Machine, p.Unit); err != nil || !s.unitIs(p.Unit, d.UnitRevision) ||
 			s.facts[machineKey(p.Machine)].revision != d.MachineRevision ||
-			s.facts[labelsKey(p.Machine)].revision != d.LabelsRevision {
+			s.facts[labelsKey(p.Machine)].revision != d.LabelsRevision ||
+			d.FromGone && s.facts[machineKey(d.From)].revision != 0 {
 			return nil, err
 		}
 		var changes []change

@@ -287,7 +287,7 @@ func TestLongRead(t *testing.T) {
 // transactions, each in one batch.
 func TestRevisionStaysWhole(t *testing.T) {
 	s := open(t, Config{Endpoints: etcdtest.Start(t)})
-	f := &follower{store: s, prefix: root, known: 1}
+	f := &follower{store: s, prefix: root, confirmEvery: s.confirmEvery, known: 1}
 	const transactions = 50
 	var last int64
 	for range transactions {

@@ -91,6 +91,9 @@ func asWrite(change schedule.Change) (write, error) {
 		w.ground = ground{machine, c.MachineRevision, c.LabelsRevision}
 		w.guards = []*pb.Compare{hasRevision(unitKey(unit), c.UnitRevision)}
 		err = w.put(placementKey(machine, unit), c.Placement)
+		if c.FromGone {
+			w.guards = append(w.guards, hasRevision(machineKey(c.From), 0))
+		}
 		if c.Moves() {
 			w.delete(placementKey(c.From, unit))
 		}
@@ -118,10 +121,14 @@ func asWrite(change schedule.Change) (write, error) {
 // hasRevision holds while the key was last written at revision; 0 stands for
 // a key that is not there.
 func hasRevision(key string, revision int64) *pb.Compare {
-	return &pb.Compare{
-		Key: []byte(key), Target: pb.Compare_MOD, Result: pb.Compare_EQUAL,
-		TargetUnion: &pb.Compare_ModRevision{ModRevision: revision},
+	var one struct { // the message and what it is wrapped in are made at once
+		compare pb.Compare
+		is      pb.Compare_ModRevision
 	}
+	one.is.ModRevision = revision
+	one.compare.Key, one.compare.Target, one.compare.Result = []byte(key), pb.Compare_MOD, pb.Compare_EQUAL
+	one.compare.TargetUnion = &one.is
+	return &one.compare
 }
 
 func (w *write) put(key string, fact any) error {
@@ -130,8 +137,14 @@ func (w *write) put(key string, fact any) error {
 		return fmt.Errorf("value of %s: %w", key, err)
 	}
 	w.bytes += len(value)
-	put := &pb.PutRequest{Key: []byte(key), Value: value}
-	w.ops = append(w.ops, &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: put}})
+	var one struct {
+		op   pb.RequestOp
+		kind pb.RequestOp_RequestPut
+		put  pb.PutRequest
+	}
+	one.put.Key, one.put.Value = []byte(key), value
+	one.kind.RequestPut, one.op.Request = &one.put, &one.kind
+	w.ops = append(w.ops, &one.op)
 	return nil
 }
 

@@ -83,15 +83,12 @@ func (s *Store) putSuspicions(ctx context.Context, lease int64, prober cluster.M
 }
 
 // EndMachine ends the record of a machine that is lost, in the leader's term, where
-// the record still has m.Revision, else cluster.ErrConflict; and then the machine's
-// lease with all that is bound to it. Where only the latter cannot be done now the
-// lease ends by itself.
+// the record still has m.Revision, else cluster.ErrConflict. It may be done again: a
+// member that has died with the machine costs a try. The machine's lease is revoked
+// apart, which no term guards and no failover waits for.
 func (s *Store) EndMachine(ctx context.Context, term cluster.Leader, m cluster.Machine) error {
 	if err := s.endMachine(ctx, term, m); err != nil {
 		return fmt.Errorf("end the record of machine %q: %w", m.ID, err)
-	}
-	if err := s.RevokeLease(ctx, m.Lease); err != nil && !errors.Is(err, cluster.ErrLeaseGone) {
-		s.report(err)
 	}
 	return nil
 }
@@ -105,11 +102,21 @@ func (s *Store) endMachine(ctx context.Context, term cluster.Leader, m cluster.M
 		clientv3.Compare(clientv3.ModRevision(key), "=", m.Revision),
 		clientv3.Compare(clientv3.CreateRevision(key), ">", 0),
 	}
-	response, err := s.inTerm(ctx, term, []clientv3.Op{clientv3.OpTxn(untouched, []clientv3.Op{clientv3.OpDelete(key)}, nil)})
-	if err == nil && !response.Responses[0].GetResponseTxn().Succeeded {
-		err = cluster.ErrConflict
+	var response *clientv3.TxnResponse
+	err := s.repeat(ctx, func(ctx context.Context) (err error) {
+		response, err = s.client.Txn(ctx).If(isLeader(term), clientv3.Compare(clientv3.CreateRevision(leaderKey), ">", 0)).
+			Then(clientv3.OpTxn(untouched, []clientv3.Op{clientv3.OpDelete(key)}, nil)).Commit()
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case !response.Succeeded:
+		return cluster.ErrDeposed
+	case !response.Responses[0].GetResponseTxn().Succeeded:
+		return cluster.ErrConflict
 	}
-	return err
+	return nil
 }
 
 // Depart ends a machine's record, where it is bound to the given lease, else
@@ -129,13 +136,20 @@ func (s *Store) depart(ctx context.Context, id cluster.MachineID, lease int64, a
 	if err != nil {
 		return err
 	}
+	kept, err := s.GrantLease(ctx, cluster.DepartedFor)
+	if err != nil {
+		return err
+	}
 	key := machineKey(id)
 	response, err := s.transact(ctx,
 		[]clientv3.Cmp{
 			clientv3.Compare(clientv3.LeaseValue(key), "=", lease),
 			clientv3.Compare(clientv3.CreateRevision(key), ">", 0),
 		},
-		[]clientv3.Op{clientv3.OpDelete(key), clientv3.OpPut(departedKey(id), string(value))}, nil)
+		[]clientv3.Op{
+			clientv3.OpDelete(key),
+			clientv3.OpPut(departedKey(id), string(value), clientv3.WithLease(clientv3.LeaseID(kept))),
+		}, nil)
 	if err == nil && !response.Succeeded {
 		err = cluster.ErrConflict
 	}

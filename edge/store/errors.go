@@ -29,6 +29,9 @@ func translate(ctx context.Context, err error) error {
 	}
 }
 
+// notPrimary is etcd's lease.ErrNotPrimary, which it does not translate.
+const notPrimary = "not a primary lessor"
+
 // isAway tells of a store that cannot answer now, but may later: no member in
 // reach, no leader among them, too busy, or too slow.
 func isAway(err error) bool {
@@ -36,6 +39,10 @@ func isAway(err error) bool {
 		return true
 	}
 	if errors.Is(rpctypes.Error(err), rpctypes.ErrTooManyRequests) {
+		return true
+	}
+	// A member that has just lost its lead says so of leases, in no code of its own.
+	if status.Convert(err).Message() == notPrimary {
 		return true
 	}
 	var known rpctypes.EtcdError

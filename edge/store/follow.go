@@ -4,20 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
 
 	"argosy/core/cluster"
 )
 
 const (
-	// pageKeys is how many keys one request of the first read brings.
+	// pageKeys is how many keys the first request brings: one machine's placements.
 	pageKeys = 1000
 	// The pause before following again after an error grows from the first to
 	// the second.
 	firstPause, longestPause = 20 * time.Millisecond, time.Second
+	// assignedSlower is how many times seldomer than others the followers of one
+	// machine's placements ask: there is one on each machine. At once a second
+	// ten thousand of them keep a core of the members' busy.
+	assignedSlower = 10
 	// silentAfter confirmations missed, a watch counts as lost. It also catches
 	// a member that is stopped while its kernel answers for it.
 	silentAfter = 3
@@ -29,9 +36,9 @@ var errBehind = errors.New("the store is behind what it has told before")
 
 // Follow hands over the scope as it is, in one Reset batch, and then every
 // change in the store's order, the changes of one revision in one batch. While
-// nothing changes it confirms about once a second, by an empty batch, that all
-// up to its Revision is known; a batch without one in some seconds means that
-// the store is away. A member cut off from the others confirms for as long as
+// nothing changes it confirms about once a second (once in ten for one machine's
+// placements), by an empty batch, that all up to its Revision is known; none for
+// three times that long means that the store is away. A member cut off from the others confirms for as long as
 // it takes to notice, four election timeouts at most.
 //
 // After a fault it goes on where it was, and only when the store no longer has
@@ -39,9 +46,10 @@ var errBehind = errors.New("the store is behind what it has told before")
 // ends, or with deliver's error. deliver is called by one goroutine; a slow one
 // holds nobody up but itself.
 func (s *Store) Follow(ctx context.Context, scope cluster.Scope, deliver func(cluster.Batch) error) error {
-	f := &follower{store: s, prefix: root, deliver: deliver}
+	f := &follower{store: s, prefix: root, confirmEvery: s.confirmEvery, deliver: deliver}
 	if machine, one := scope.Machine(); one {
 		f.prefix = placementsPrefix(machine)
+		f.confirmEvery *= assignedSlower
 	}
 	pause := firstPause
 	for reported := ""; ; {
@@ -74,9 +82,10 @@ func (s *Store) Follow(ctx context.Context, scope cluster.Scope, deliver func(cl
 
 // follower is one Follow under way.
 type follower struct {
-	store   *Store
-	prefix  string
-	deliver func(cluster.Batch) error
+	store        *Store
+	prefix       string
+	deliver      func(cluster.Batch) error
+	confirmEvery time.Duration
 
 	known   int64 // up to which everything was delivered; 0 before the first batch
 	heard   int   // how many batches were delivered
@@ -93,34 +102,80 @@ func (f *follower) follow(ctx context.Context) error {
 	return f.watch(ctx)
 }
 
-// readAll reads the whole scope at one revision, page by page, and delivers it
-// as one Reset.
+// readAll reads the whole scope at one revision and delivers it as one Reset.
 func (f *follower) readAll(ctx context.Context) error {
 	batch := cluster.Batch{Reset: true}
 	end := clientv3.GetPrefixRangeEnd(f.prefix)
-	for from, more := f.prefix, true; more; {
-		var page *clientv3.GetResponse
-		err := f.store.repeat(ctx, func(ctx context.Context) (err error) {
-			page, err = f.store.client.Get(ctx, from,
-				clientv3.WithRange(end), clientv3.WithLimit(pageKeys), clientv3.WithRev(batch.Revision))
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("read all below %s: %w", f.prefix, err)
-		}
-		if batch.Revision == 0 {
-			batch.Revision = page.Header.Revision
-		}
-		for _, kv := range page.Kvs {
-			if event := f.store.event(kv, false); event != nil {
-				batch.Events = append(batch.Events, event)
-			}
-		}
-		if more = page.More; more {
-			from = string(page.Kvs[len(page.Kvs)-1].Key) + "\x00"
+	var page *clientv3.GetResponse
+	err := f.store.repeat(ctx, func(ctx context.Context) (err error) {
+		page, err = f.store.client.Get(ctx, f.prefix, clientv3.WithRange(end), clientv3.WithLimit(pageKeys))
+		return err
+	})
+	if err == nil {
+		batch.Revision = page.Header.Revision
+		last := f.store.events(&batch, page.Kvs)
+		if page.More {
+			err = f.readOn(ctx, last, end, &batch)
 		}
 	}
+	if err != nil {
+		return fmt.Errorf("read all below %s: %w", f.prefix, err)
+	}
 	return f.hand(batch)
+}
+
+// readOn reads what comes after a key, at the batch's revision. It goes in one
+// stream: etcd counts all that is left for each page that is asked for, which for
+// a million keys in pages of a thousand takes minutes. What has interrupted a
+// stream that told something is got over.
+func (f *follower) readOn(ctx context.Context, last, end string, batch *cluster.Batch) error {
+	for failures := 0; ; failures++ {
+		before := last
+		err := f.readStream(ctx, &last, end, batch)
+		if last != before {
+			failures = 0
+		}
+		err = translate(ctx, err)
+		if !errors.Is(err, cluster.ErrUnavailable) || failures == tries {
+			return err
+		}
+	}
+}
+
+// readStream reads until the end or a fault, and moves last along. A member that
+// says nothing for the time of one call is given up.
+func (f *follower) readStream(ctx context.Context, last *string, end string, batch *cluster.Batch) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watchdog := time.AfterFunc(f.store.timeout, cancel)
+	defer watchdog.Stop()
+	stream, err := f.store.kv.RangeStream(ctx, &pb.RangeRequest{
+		Key: []byte(*last + "\x00"), RangeEnd: []byte(end), Revision: batch.Revision,
+	}, grpc.WaitForReady(true))
+	for err == nil {
+		var part *pb.RangeStreamResponse
+		if part, err = stream.Recv(); err == nil {
+			watchdog.Reset(f.store.timeout)
+			if kvs := part.GetRangeResponse().GetKvs(); len(kvs) > 0 {
+				*last = f.store.events(batch, kvs)
+			}
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// events adds what keys tell to a batch, and returns the last of them.
+func (s *Store) events(batch *cluster.Batch, kvs []*keyValue) (last string) {
+	for _, kv := range kvs {
+		if event := s.event(kv, false); event != nil {
+			batch.Events = append(batch.Events, event)
+		}
+		last = string(kv.Key)
+	}
+	return last
 }
 
 // watch delivers what comes after f.known until the watch is lost. Each has a
@@ -133,13 +188,13 @@ func (f *follower) watch(ctx context.Context) error {
 	watcher := clientv3.NewWatcher(f.store.client)
 	defer func() { _ = watcher.Close() }() // it was lost or is no longer wanted
 
-	patience := silentAfter * f.store.confirmEvery
+	patience := silentAfter * f.confirmEvery
 	watchdog := time.AfterFunc(patience, cancel)
 	defer watchdog.Stop()
 	responses := watcher.Watch(ctx, f.prefix,
 		clientv3.WithPrefix(), clientv3.WithRev(f.known), clientv3.WithProgressNotify())
 
-	ask := time.NewTicker(f.store.confirmEvery)
+	ask := time.NewTicker(f.confirmEvery)
 	defer ask.Stop()
 	quiet := true // since the last tick
 	behind := false

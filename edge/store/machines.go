@@ -30,19 +30,6 @@ func (s *Store) GrantLease(ctx context.Context, ttl time.Duration) (int64, error
 	return lease, nil
 }
 
-// KeepAlive refreshes a lease once. cluster.ErrLeaseGone says that it has
-// ended, and with it all that was bound to it.
-func (s *Store) KeepAlive(ctx context.Context, lease int64) error {
-	err := s.repeat(ctx, func(ctx context.Context) error {
-		_, err := s.client.KeepAliveOnce(ctx, clientv3.LeaseID(lease))
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("keep lease %x alive: %w", lease, err)
-	}
-	return nil
-}
-
 // RevokeLease ends a lease and all that is bound to it.
 func (s *Store) RevokeLease(ctx context.Context, lease int64) error {
 	err := s.once(ctx, func(ctx context.Context) error {

@@ -22,10 +22,6 @@ const (
 	patience = 7 * time.Second
 	// pause is between tries of what the store did not allow.
 	pause = 100 * time.Millisecond
-	// largestValue and deepestKey make every request fit into one transaction
-	// of etcd's default limits (1.5 MiB, 128 operations) with what it replaces.
-	largestValue = 384 << 10
-	deepestKey   = 50
 )
 
 var errTimeout = errors.New("etcdserver: request timed out")
@@ -33,8 +29,10 @@ var errTimeout = errors.New("etcdserver: request timed out")
 // ClusterConfig is what a Cluster needs.
 type ClusterConfig struct {
 	Client *clientv3.Client
+	Member string // the member's name here; no two run with the same one
 	Now    func() time.Time
 	Raft   func() Raft // how far this member is
+	Limits Limits      // the same on all members
 	// Gateway serves and sends but never decides: for machines that are no members.
 	Gateway bool
 	// Report is told of what Run gets over by itself. Several goroutines may call it.
@@ -56,6 +54,10 @@ type Cluster struct {
 	term    atomic.Pointer[term] // while this one is the sequencer
 	replica *replica
 	loaded  chan struct{} // closed once the replica has been filled
+
+	doubting sync.Mutex // held while somebody doubts the sequencer
+	posting  sync.Mutex // held while a letter is posted
+	noted    int64      // etcd's revision of the latest note of what was posted; guarded by posting
 
 	mu      sync.Mutex
 	pending map[string]chan outcome
@@ -151,13 +153,13 @@ func (c *Cluster) catchUp(ctx context.Context) error {
 // Write sends the request to the sequencer and waits until this member has
 // learnt the outcome. After an error that is no refusal it may have happened.
 func (c *Cluster) Write(ctx context.Context, write keyspace.Write) (Answer, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
+	o := newOrder(fmt.Sprintf("%s-%020d", c.name, c.orders.Add(1)), write)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience+taking(o.bytes()), errTimeout)
 	defer cancel()
 	if err := c.ready(ctx); err != nil {
 		return Answer{}, err
 	}
-	o := newOrder(fmt.Sprintf("%s-%020d", c.name, c.orders.Add(1)), write)
-	if err := o.fits(); err != nil {
+	if err := c.Limits.admit(o); err != nil {
 		return Answer{}, err
 	}
 	done := make(chan outcome, 1)
@@ -170,14 +172,24 @@ func (c *Cluster) Write(ctx context.Context, write keyspace.Write) (Answer, erro
 	case <-ctx.Done():
 		return Answer{}, context.Cause(ctx)
 	}
-	select {
-	case outcome := <-done:
-		if outcome.err != nil {
-			c.countFailure(write)
+	var doubting sync.WaitGroup
+	defer doubting.Wait()
+	doubtful, certain := context.WithCancel(ctx)
+	defer certain()
+	doubts := time.NewTicker(doubtAfter)
+	defer doubts.Stop()
+	for {
+		select {
+		case outcome := <-done:
+			if outcome.err != nil {
+				c.countFailure(write)
+			}
+			return c.answer(ctx, outcome)
+		case <-doubts.C:
+			doubting.Go(func() { c.doubt(doubtful) })
+		case <-ctx.Done():
+			return Answer{}, context.Cause(ctx)
 		}
-		return c.answer(ctx, outcome)
-	case <-ctx.Done():
-		return Answer{}, context.Cause(ctx)
 	}
 }
 

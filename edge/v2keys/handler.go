@@ -57,6 +57,7 @@ type Handler struct {
 	ClusterID string           // X-Etcd-Cluster-Id, in hexadecimal as etcd prints it
 	Now       func() time.Time // from when a TTL counts
 	Security  *Security        // who may do what; nil for everybody everything
+	Limits    Limits
 
 	once  sync.Once
 	forms chan struct{} // one for each large form that is held
@@ -94,7 +95,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, key keyspace.Key
 		return err
 	}
 	defer done()
-	if err := readForm(w, r); err != nil {
+	if err := readForm(w, r, h.Limits); err != nil {
 		return err
 	}
 	query, err := keyspace.Parse(r.Method, key, r.Form, h.Now())

@@ -20,8 +20,6 @@ const (
 	// answerTime is how long a client may leave an answer, or an event of a
 	// stream, unread once the kernel's buffers are full.
 	answerTime = 30 * time.Second
-	// largestForm holds the largest value with each byte written as %XX.
-	largestForm = 3*largestValue + 64<<10
 	// tooLargeForm is where etcd 2 does not read a form at all (error 210).
 	tooLargeForm = 10 << 20
 	// smallForm is what each connection may hold; of larger ones formsAtOnce are
@@ -33,7 +31,6 @@ const (
 var (
 	errTooManyWaits = fmt.Errorf("etcdserver: too many wait: %d at most", mostWaits)
 	errSlow         = fmt.Errorf("etcdserver: the request did not arrive within %v", formTime)
-	errTooLarge     = fmt.Errorf("etcdserver: request is too large: %d bytes at most", largestValue)
 )
 
 // admit waits until there is room for the request's form; done gives it back.
@@ -54,12 +51,12 @@ func (h *Handler) admit(r *http.Request) (done func(), err error) {
 }
 
 // readForm reads the query and the form, within time and size.
-func readForm(w http.ResponseWriter, r *http.Request) error {
+func readForm(w http.ResponseWriter, r *http.Request, limits Limits) error {
 	// A server without deadlines (a test's recorder) has no slow clients either.
 	timing := http.NewResponseController(w)
 	if r.ContentLength != 0 {
 		_ = timing.SetReadDeadline(time.Now().Add(formTime))
-		r.Body = http.MaxBytesReader(w, r.Body, largestForm)
+		r.Body = http.MaxBytesReader(w, r.Body, limits.largestForm())
 	}
 	err := r.ParseForm()
 	var tooLarge *http.MaxBytesError
@@ -70,7 +67,7 @@ func readForm(w http.ResponseWriter, r *http.Request) error {
 		_ = timing.SetReadDeadline(time.Time{})
 		return nil
 	case errors.As(err, &tooLarge):
-		return errTooLarge
+		return limits.tooLarge()
 	case errors.As(err, &slow) && slow.Timeout():
 		return errSlow
 	}

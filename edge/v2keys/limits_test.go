@@ -117,7 +117,7 @@ func TestAStreamThatIsNotReadEnds(t *testing.T) {
 
 func TestAFormBeyondTheLargestValueIsNotRead(t *testing.T) {
 	url := serve(t, NewMemory(0, time.Now))
-	status, body, _ := ask(t, "PUT", url+"/v2/keys/a", "value="+strings.Repeat("a", largestForm))
+	status, body, _ := ask(t, "PUT", url+"/v2/keys/a", "value="+strings.Repeat("a", int(Limits{}.largestForm())))
 	const want = `{"errorCode":300,"message":"Raft Internal Error","cause":"etcdserver: request is too large: 393216 bytes at most","index":0}` + "\n"
 	if status != http.StatusInternalServerError || body != want {
 		t.Errorf("%d %.200s", status, body)

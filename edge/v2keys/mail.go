@@ -3,9 +3,12 @@ package v2keys
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -27,6 +30,14 @@ func readLetter(key, record []byte) letter {
 		l.orders = []order{{ID: l.id}}
 	}
 	return l
+}
+
+func (l letter) bytes() int {
+	bytes := 0
+	for _, o := range l.orders {
+		bytes += o.bytes()
+	}
+	return bytes
 }
 
 func (l letter) queued() []queued {
@@ -116,7 +127,7 @@ func (c *Cluster) enclose(gathered *[]order) letter {
 		}
 	}
 	held, bytes := 0, 0
-	for held < len(*gathered) && bytes < batchBytes {
+	for held < len(*gathered) && bytes < c.Limits.batchBytes() {
 		o := (*gathered)[held]
 		bytes += 2*(len(o.Key)+len(o.Value)+len(o.PrevValue)) + 100
 		held++
@@ -126,14 +137,86 @@ func (c *Cluster) enclose(gathered *[]order) letter {
 	return l
 }
 
-// mail leaves a letter in etcd. It is not sent again: one whose sending failed
-// may have arrived.
+// handOn leaves orders that came by hand, and were surely not carried out, to
+// whoever is the next sequencer.
+func (c *Cluster) handOn(ctx context.Context, left []queued) {
+	var orders []order
+	for _, q := range left {
+		if q.letter == "" {
+			orders = append(orders, q.order)
+		}
+	}
+	for len(orders) > 0 {
+		c.mail(ctx, c.enclose(&orders))
+	}
+}
+
+// mail leaves a letter in etcd.
 func (c *Cluster) mail(ctx context.Context, l letter) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience+taking(l.bytes()), errTimeout)
 	defer cancel()
-	if _, err := c.Client.Do(ctx, l.left()); err != nil {
+	if err := c.post(ctx, l); err != nil {
 		for _, o := range l.orders {
 			c.settle(o.ID, outcome{err: err})
 		}
 	}
+}
+
+// post tries until the letter is in etcd, which loses some when its leader is lost.
+// Each attempt compares what this member has posted before, so that none comes
+// through after another, and notes what it posts.
+func (c *Cluster) post(ctx context.Context, l letter) error {
+	c.posting.Lock()
+	defer c.posting.Unlock()
+	note := postedPrefix + c.Member
+	for {
+		attempt, stop := context.WithTimeout(ctx, attemptTime+taking(l.bytes()))
+		done, err := c.Client.Txn(attempt).If(clientv3.Compare(clientv3.ModRevision(note), "=", c.noted)).
+			Then(l.left(), clientv3.OpPut(note, l.id)).Else(clientv3.OpGet(note)).Commit()
+		stop()
+		switch {
+		case err != nil && mayBeLost(err) && rest(ctx):
+			continue
+		case err != nil:
+			return err
+		case done.Succeeded:
+			c.noted = done.Header.Revision
+			return nil
+		}
+		c.noted = 0
+		for _, found := range done.Responses[0].GetResponseRange().Kvs {
+			c.noted = found.ModRevision
+			if string(found.Value) == l.id {
+				return nil // an attempt that was thought lost
+			}
+		}
+	}
+}
+
+// attemptTime is how long a transaction may take before another attempt is made,
+// more than etcd takes unless it has lost its leader.
+const attemptTime = 700 * time.Millisecond
+
+// rest waits before another attempt; false if ctx has ended.
+func rest(ctx context.Context) bool {
+	select {
+	case <-time.After(pause):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// mayBeLost tells whether a transaction may have been lost on its way, or come
+// through nevertheless.
+func mayBeLost(err error) bool {
+	for _, lost := range []error{
+		context.DeadlineExceeded, rpctypes.ErrTimeout, rpctypes.ErrTimeoutDueToLeaderFail,
+		rpctypes.ErrTimeoutDueToConnectionLost, rpctypes.ErrNoLeader, rpctypes.ErrLeaderChanged,
+	} {
+		if errors.Is(err, lost) {
+			return true
+		}
+	}
+	return false
 }

@@ -19,7 +19,7 @@ func TestALetterIsCarriedOutOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cluster := NewCluster(ClusterConfig{Client: client, Now: time.Now})
+	cluster := NewCluster(ClusterConfig{Client: client, Member: "test", Now: time.Now})
 	l := letter{id: "letter"}
 	for i := range together {
 		l.orders = append(l.orders, newOrder(fmt.Sprint(i), keyspace.CreateInOrder{Directory: "/q", Content: value(fmt.Sprint(i))}))
@@ -33,7 +33,7 @@ func TestALetterIsCarriedOutOnce(t *testing.T) {
 		if len(found.letters) != 1 || len(found.letters[0].orders) != together-done || found.letters[0].orders[0].ID != fmt.Sprint(done) {
 			t.Fatalf("after %d of %d there are letters %+v", done, together, found.letters)
 		}
-		successor := term{cluster: cluster, tree: found.tree,
+		successor := term{cluster: cluster, tree: found.tree, indexed: found.indexed,
 			guard: clientv3.Compare(clientv3.CreateRevision(electionPrefix+"/test"), "=", elected.Header.Revision)}
 		taken, err := successor.commit(t.Context(), found.letters[0].queued())
 		if err != nil || taken == 0 {

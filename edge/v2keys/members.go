@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -27,11 +26,10 @@ type Members struct {
 	Security  *Security
 	ClusterID string
 	Self      func() (id, leader uint64)
-	Started   time.Time
+	Removed   func(id uint64) bool // whether there was such a member
+	// Stats are what this member tells of itself and of its followers, as JSON.
+	Stats func() (self, leader []byte, err error)
 }
-
-// removedPrefix holds an empty key for each member that was removed by this API.
-const removedPrefix = Base + "removed/"
 
 // Paths are what a Handler (keys), an Auth (auth) and a Members (the rest) serve.
 var (
@@ -174,44 +172,26 @@ func (m *Members) change(w http.ResponseWriter, r *http.Request, name string) (s
 	return http.StatusCreated, show(added.Member), nil
 }
 
-// remove also notes whom it removed: etcd 3 knows, but does not tell whether a
-// member has gone or has never been.
 func (m *Members) remove(ctx context.Context, id uint64) error {
 	_, err := m.Client.MemberRemove(ctx, id)
-	if errors.Is(err, rpctypes.ErrMemberNotFound) {
-		removed, err := m.wasRemoved(ctx, id)
-		switch {
-		case err != nil:
-			return err
-		case removed:
-			return &v2auth.Error{Status: http.StatusGone, Message: "Member permanently removed: " + hex(id)}
-		}
-		return noSuchMember(hex(id))
-	}
-	if err != nil {
+	switch {
+	case !errors.Is(err, rpctypes.ErrMemberNotFound):
 		return err
-	}
-	_, err = m.Client.Put(ctx, removedPrefix+hex(id), "")
-	return err
-}
-
-func (m *Members) update(ctx context.Context, id uint64, urls []string) error {
-	_, err := m.Client.MemberUpdate(ctx, id, urls)
-	if !errors.Is(err, rpctypes.ErrMemberNotFound) {
-		return memberError(err)
-	}
-	if removed, fault := m.wasRemoved(ctx, id); removed || fault != nil {
-		return errors.Join(err, fault) // which etcd 2 has no words for
+	case m.Removed(id):
+		return &v2auth.Error{Status: http.StatusGone, Message: "Member permanently removed: " + hex(id)}
 	}
 	return noSuchMember(hex(id))
 }
 
-func (m *Members) wasRemoved(ctx context.Context, id uint64) (bool, error) {
-	noted, err := m.Client.Get(ctx, removedPrefix+hex(id), clientv3.WithCountOnly())
-	if err != nil {
-		return false, fmt.Errorf("look whether member %x was removed: %w", id, err)
+func (m *Members) update(ctx context.Context, id uint64, urls []string) error {
+	_, err := m.Client.MemberUpdate(ctx, id, urls)
+	switch {
+	case !errors.Is(err, rpctypes.ErrMemberNotFound):
+		return memberError(err)
+	case m.Removed(id):
+		return err // which etcd 2 has no words for
 	}
-	return noted.Count > 0, nil
+	return noSuchMember(hex(id))
 }
 
 func noSuchMember(id string) error {
@@ -247,8 +227,7 @@ func peerURLs(w http.ResponseWriter, r *http.Request) ([]string, error) {
 	return urls.StringSlice(), nil
 }
 
-// stats answers what there still is to count: etcd 3.7 measures its followers in
-// /metrics only.
+// stats answers what this member has counted.
 func (m *Members) stats(w http.ResponseWriter, r *http.Request, kind string) {
 	if kind != "self" && kind != "leader" && kind != "store" {
 		http.NotFound(w, r)
@@ -258,62 +237,26 @@ func (m *Members) stats(w http.ResponseWriter, r *http.Request, kind string) {
 		notAllowed(w, "GET")
 		return
 	}
-	id, leader := m.Self()
-	switch kind {
-	case "store":
-		replyPlain(w, m.Keys.Stats())
-	case "leader":
-		if id != leader {
-			refuseJSON(w, &v2auth.Error{Status: http.StatusForbidden, Message: "not current leader"})
-			return
-		}
-		replyPlain(w, leaderStats{Leader: hex(id), Followers: map[string]any{}})
-	case "self":
-		members, err := m.list(r.Context())
-		if err != nil {
-			refuseJSON(w, err)
-			return
-		}
-		replyPlain(w, m.self(members, id, leader))
+	if kind == "store" {
+		replyPlain(w, []byte(text(m.Keys.Stats())))
+		return
+	}
+	if id, leader := m.Self(); kind == "leader" && id != leader {
+		refuseJSON(w, &v2auth.Error{Status: http.StatusForbidden, Message: "not current leader"})
+		return
+	}
+	self, leader, err := m.Stats()
+	switch {
+	case err != nil:
+		refuseJSON(w, err)
+	case kind == "leader":
+		replyPlain(w, leader)
+	default:
+		replyPlain(w, self)
 	}
 }
 
-type leaderStats struct {
-	Leader    string         `json:"leader"`
-	Followers map[string]any `json:"followers"`
-}
-
-type selfStats struct {
-	Name       string     `json:"name"`
-	ID         string     `json:"id"`
-	State      string     `json:"state"`
-	StartTime  time.Time  `json:"startTime"`
-	LeaderInfo leaderInfo `json:"leaderInfo"`
-	Received   uint64     `json:"recvAppendRequestCnt"`
-	Sent       uint64     `json:"sendAppendRequestCnt"`
-}
-
-type leaderInfo struct {
-	Leader    string    `json:"leader"`
-	Uptime    string    `json:"uptime"`
-	StartTime time.Time `json:"startTime"`
-}
-
-func (m *Members) self(members []memberShown, id, leader uint64) selfStats {
-	s := selfStats{ID: hex(id), State: "StateFollower", StartTime: m.Started,
-		LeaderInfo: leaderInfo{Leader: hex(leader), Uptime: time.Since(m.Started).String(), StartTime: m.Started}}
-	if id == leader {
-		s.State = "StateLeader"
-	}
-	for _, one := range members {
-		if one.ID == s.ID {
-			s.Name = one.Name
-		}
-	}
-	return s
-}
-
-func replyPlain(w http.ResponseWriter, answer any) {
+func replyPlain(w http.ResponseWriter, answer []byte) {
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write([]byte(text(answer)))
+	_, _ = w.Write(answer)
 }

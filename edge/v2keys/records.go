@@ -20,9 +20,9 @@ import (
 //	                 last one in 20 digits; those of the history are kept
 //	log/refused      JSON of a batch that changed nothing: only its refusals
 //	requests/ID      JSON of requests that wait for the sequencer (list of order)
+//	posted/MEMBER    the ID of the latest request of that member
 //	sequencer/LEASE  who decides: the oldest, while its lease lives
 //	security         JSON of users and roles (see securityKey)
-//	removed/ID       empty: the member of this id was removed (see removedPrefix)
 //
 // The sequencer alone writes the first five, in transactions that compare its
 // own key. Programs may read keys/ and must write through the v2 API.
@@ -34,6 +34,7 @@ const (
 	logPrefix      = Base + "log/"
 	refusedKey     = logPrefix + "refused"
 	requestsPrefix = Base + "requests/"
+	postedPrefix   = Base + "posted/"
 	electionPrefix = Base + "sequencer"
 )
 
@@ -80,6 +81,8 @@ func newOrder(id string, write keyspace.Write) order {
 		o.PrevValue, o.PrevIndex = []byte(w.Guard.Value), w.Guard.Index
 	case keyspace.Delete:
 		o.Key, o.Kind, o.Dir, o.Recursive = []byte(w.Key), "delete", w.Dir, w.Recursive
+	case keyspace.Step:
+		o.Kind = "step"
 	}
 	return o
 }
@@ -103,6 +106,8 @@ func (o order) write() (keyspace.Write, error) {
 		return keyspace.CompareAndDelete{Key: key, Guard: guard}, nil
 	case "delete":
 		return keyspace.Delete{Key: key, Dir: o.Dir, Recursive: o.Recursive}, nil
+	case "step":
+		return keyspace.Step{}, nil
 	}
 	return nil, fmt.Errorf("the request %s is of unknown kind %q", o.ID, o.Kind)
 }

@@ -26,6 +26,7 @@ const securityKey = Base + "security"
 // nobody is let in.
 type Security struct {
 	client  *clientv3.Client
+	keys    Keys
 	report  func(error)
 	state   atomic.Pointer[v2auth.State]
 	loaded  chan struct{}
@@ -35,9 +36,9 @@ type Security struct {
 	known map[string][sha256.Size]byte // of each user, the password and hash that matched last
 }
 
-// NewSecurity does nothing until Run.
-func NewSecurity(client *clientv3.Client, report func(error)) *Security {
-	return &Security{client: client, report: report, loaded: make(chan struct{}),
+// NewSecurity does nothing until Run. The keys' index takes a step for each change.
+func NewSecurity(client *clientv3.Client, keys Keys, report func(error)) *Security {
+	return &Security{client: client, keys: keys, report: report, loaded: make(chan struct{}),
 		hashing: make(chan struct{}, 1), known: map[string][sha256.Size]byte{}}
 }
 
@@ -112,18 +113,27 @@ func (s *Security) change(ctx context.Context, change func(*v2auth.State) error)
 		if err != nil {
 			return err
 		}
-		if err := change(state); err != nil {
-			return err
+		refusal := change(state)
+		if state.Steps() == 0 {
+			return refusal
 		}
 		done, err := s.client.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(securityKey), "=", modified)).
 			Then(clientv3.OpPut(securityKey, text(state))).Commit()
 		if err != nil {
 			return err
 		}
-		if done.Succeeded {
-			_, err := s.load(ctx)
+		if !done.Succeeded {
+			continue
+		}
+		if _, err := s.load(ctx); err != nil {
 			return err
 		}
+		for range state.Steps() {
+			if _, err := s.keys.Write(ctx, keyspace.Step{}); err != nil {
+				return fmt.Errorf("step the index for a change of users: %w", err)
+			}
+		}
+		return refusal
 	}
 }
 

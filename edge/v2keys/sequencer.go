@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -21,31 +20,21 @@ const (
 	termSeconds = 5
 	// expireEvery is how often keys are looked at for their end, as in etcd 2.
 	expireEvery = 500 * time.Millisecond
-	// operations and batchBytes are what one transaction may hold, within
-	// etcd's default limits; the rest of 128 is for what each transaction has.
-	operations = 120
-	batchBytes = 700 << 10
 	// wide is how many removals are better written as one range.
 	wide = 8
 )
 
-var errDeposed = errors.New("another one is the sequencer")
-
-// fits refuses what no transaction could hold.
-func (o order) fits() error {
-	if len(o.Value)+len(o.PrevValue)+len(o.Key) > largestValue {
-		return errTooLarge
-	}
-	if depth := strings.Count(string(o.Key), "/"); depth > deepestKey {
-		return fmt.Errorf("etcdserver: the key has %d parts: %d at most", depth, deepestKey)
-	}
-	return nil
-}
+var (
+	errDeposed  = errors.New("another one is the sequencer")
+	errReplaced = errors.New("another one is the sequencer meanwhile")
+)
 
 // term is the time of one sequencer.
 type term struct {
 	cluster *Cluster
-	guard   clientv3.Cmp // holds as long as nobody else was elected
+	office  string       // the key in etcd that it holds
+	guard   clientv3.Cmp // holds as long as it does
+	indexed int64        // etcd's revision of the latest write of the index
 	tree    *keyspace.Tree
 	orders  chan []order // by hand; nobody waits in it
 	over    chan struct{}
@@ -76,32 +65,35 @@ func (c *Cluster) sequence(ctx context.Context) error {
 		return err
 	}
 	t := &term{
-		cluster: c, tree: snapshot.tree, orders: make(chan []order), over: make(chan struct{}),
-		guard: clientv3.Compare(clientv3.CreateRevision(election.Key()), "=", election.Rev()),
+		cluster: c, tree: snapshot.tree, indexed: snapshot.indexed, orders: make(chan []order), over: make(chan struct{}),
+		office: election.Key(), guard: clientv3.Compare(clientv3.CreateRevision(election.Key()), "=", election.Rev()),
 	}
 	c.term.Store(t)
-	defer close(t.over)
-	return t.decide(ctx, session.Done(), snapshot)
+	left, err := t.decide(ctx, session.Done(), snapshot)
+	close(t.over)
+	c.handOn(ctx, left)
+	return err
 }
 
-func (t *term) decide(ctx context.Context, lost <-chan struct{}, snapshot snapshot) error {
+// decide returns why the term is over, and the orders that it leaves undone.
+func (t *term) decide(ctx context.Context, lost <-chan struct{}, snapshot snapshot) (queue []queued, err error) {
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
+	deposed := t.cluster.Client.Watch(watching, t.office, clientv3.WithRev(snapshot.revision+1), clientv3.WithFilterPut())
 	mail := t.cluster.Client.Watch(watching, requestsPrefix, clientv3.WithPrefix(),
 		clientv3.WithRev(snapshot.revision+1), clientv3.WithFilterDelete())
 	tick := time.NewTicker(expireEvery)
 	defer tick.Stop()
-	var queue []queued
 	for _, l := range snapshot.letters {
 		queue = append(queue, l.queued()...)
 	}
 	for {
 		for _, due := t.due(); due || len(queue) > 0; _, due = t.due() {
 			taken, err := t.commit(ctx, queue)
-			if err != nil {
-				return err
-			}
 			queue = queue[taken:]
+			if err != nil {
+				return queue, err
+			}
 		}
 		select {
 		case orders := <-t.orders:
@@ -110,7 +102,7 @@ func (t *term) decide(ctx context.Context, lost <-chan struct{}, snapshot snapsh
 			}
 		case response, open := <-mail:
 			if !open || response.Err() != nil {
-				return fmt.Errorf("watch %s: %w", requestsPrefix, errors.Join(response.Err(), ctx.Err()))
+				return queue, fmt.Errorf("watch %s: %w", requestsPrefix, errors.Join(response.Err(), ctx.Err()))
 			}
 			for _, event := range response.Events {
 				if event.IsCreate() { // else it is our own note of what is left of one
@@ -119,9 +111,11 @@ func (t *term) decide(ctx context.Context, lost <-chan struct{}, snapshot snapsh
 			}
 		case <-tick.C:
 		case <-lost:
-			return errDeposed
+			return queue, errDeposed
+		case <-deposed:
+			return queue, errDeposed
 		case <-ctx.Done():
-			return nil
+			return queue, nil
 		}
 	}
 }
@@ -143,7 +137,7 @@ type draft struct {
 
 // commit decides as many of the queue as one transaction holds, after what has
 // expired, and writes them. After an error the tree is ahead of the store and
-// the term is over.
+// the term is over; what it took may have happened, but for a deposed one's.
 func (t *term) commit(ctx context.Context, queue []queued) (taken int, err error) {
 	d := draft{touched: map[keyspace.Key]bool{}}
 	for key, due := t.due(); due && t.room(&d, order{Key: []byte(key)}); key, due = t.due() {
@@ -160,35 +154,40 @@ func (t *term) commit(ctx context.Context, queue []queued) (taken int, err error
 		t.apply(&d, q.order)
 	}
 	d.leave(queue[taken:])
-	if err := t.write(ctx, d); err != nil {
+	switch err := t.write(ctx, d); {
+	case errors.Is(err, errDeposed):
+		return 0, err
+	case err != nil:
 		for _, q := range queue[:taken] {
 			if q.letter == "" {
 				t.cluster.settle(q.ID, outcome{err: err})
 			}
 		}
-		return 0, err
+		return taken, err
 	}
 	return taken, nil
 }
 
 // room tells whether the order surely fits; the first always does.
 func (t *term) room(d *draft, o order) bool {
+	limits := t.cluster.Limits
 	nodes := 1
 	key := keyspace.CleanKey(string(o.Key))
 	present, _ := t.tree.Stored(key)
+	bytes := 3*len(o.Value) + 2*len(key) + 500
 	for above := key.Parent(); above != keyspace.Root; above = above.Parent() {
 		if _, there := t.tree.Stored(above); there {
 			break
 		}
 		nodes++
+		bytes += 2*len(above) + recordBytes
 	}
-	bytes := 3*len(o.Value) + 500
 	if present.Value != nil {
 		bytes += 2 * len(*present.Value)
 	}
 	used := 2*len(d.touched) + len(d.letters)
 	first := used == 0 && len(d.Refused) == 0
-	fits := used+2*nodes+2*wide+1 <= operations && d.bytes+bytes <= batchBytes && len(d.ranges) == 0
+	fits := used+2*nodes+2*wide+1 <= limits.operations() && d.bytes+bytes <= limits.batchBytes() && len(d.ranges) == 0
 	if first || fits {
 		d.bytes += bytes
 		return true
@@ -252,16 +251,47 @@ func (t *term) write(ctx context.Context, d draft) error {
 	case len(d.letters) > 0:
 		then = append(then, clientv3.OpPut(refusedKey, text(d.batch)))
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
-	defer cancel()
-	done, err := t.cluster.Client.Txn(ctx).If(t.guard).Then(then...).Commit()
-	switch {
-	case err != nil:
-		return fmt.Errorf("commit %d changes up to %d: %w", len(d.Changes), index, err)
-	case !done.Succeeded:
-		return errDeposed
-	case len(d.Changes) == 0 && len(d.letters) == 0:
+	if err := t.persist(ctx, d, then); err != nil {
+		return err
+	}
+	if len(d.Changes) == 0 && len(d.letters) == 0 {
 		t.cluster.settleRefused(d.Refused) // nobody else waits for them
 	}
 	return nil
+}
+
+// persist tries until the transaction is in etcd, which loses some when its leader
+// is lost. Each attempt compares the office and that the index has not moved, so
+// the transaction is carried out once at most. errDeposed says that it never will be.
+func (t *term) persist(ctx context.Context, d draft, then []clientv3.Op) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience+taking(d.bytes), errTimeout)
+	defer cancel()
+	guards := []clientv3.Cmp{t.guard, clientv3.Compare(clientv3.ModRevision(indexKey), "=", t.indexed)}
+	look := []clientv3.Op{clientv3.OpGet(indexKey), clientv3.OpGet(logKey(t.tree.Index()))}
+	for certain := true; ; certain = false {
+		attempt, stop := context.WithTimeout(ctx, attemptTime+taking(d.bytes))
+		done, err := t.cluster.Client.Txn(attempt).If(guards...).Then(t.cluster.Limits.parted(then)...).Else(look...).Commit()
+		stop()
+		switch {
+		case err != nil && mayBeLost(err) && rest(ctx):
+			continue
+		case err != nil:
+			return fmt.Errorf("commit %d changes up to %d: %w", len(d.Changes), t.tree.Index(), err)
+		case done.Succeeded && len(d.Changes) > 0:
+			t.indexed = done.Header.Revision
+			return nil
+		case done.Succeeded:
+			return nil
+		}
+		index, log := done.Responses[0].GetResponseRange().Kvs, done.Responses[1].GetResponseRange().Kvs
+		unmoved := t.indexed == 0 && len(index) == 0 || len(index) > 0 && index[0].ModRevision == t.indexed
+		switch {
+		case certain || unmoved && len(d.Changes) > 0:
+			return errDeposed
+		case len(log) > 0 && len(d.Changes) > 0 && string(log[0].Value) == text(d.batch):
+			t.indexed = log[0].ModRevision // an attempt that was thought lost
+			return nil
+		}
+		return fmt.Errorf("commit %d changes up to %d: %w: %w", len(d.Changes), t.tree.Index(), errTimeout, errReplaced)
+	}
 }

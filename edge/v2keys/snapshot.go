@@ -21,6 +21,7 @@ type snapshot struct {
 	log      []batch // the history, oldest first
 	letters  []letter
 	revision int64
+	indexed  int64 // when the index was last written; 0 for never
 }
 
 // load reads everything, each page at the revision of the first.
@@ -33,6 +34,7 @@ func load(ctx context.Context, kv clientv3.KV) (snapshot, error) {
 	}
 	s.revision = first.Header.Revision
 	if len(first.Kvs) > 0 {
+		s.indexed = first.Kvs[0].ModRevision
 		if index, err = strconv.ParseUint(string(first.Kvs[0].Value), 10, 64); err != nil {
 			return s, fmt.Errorf("read %s: %w", indexKey, err)
 		}

@@ -134,6 +134,7 @@ func (p *parts) lead() {
 	}
 	p.engine = engine.New(engine.Config{
 		Machine: p.on.facts.ID, Run: rand.Text(), Store: p.store, Planner: schedule.New(), MayLead: mayLead, Log: p.log,
+		Near: func(ctx context.Context) error { return p.store.MoveLeadership(ctx, p.address) },
 	})
 	p.loops["engine"] = p.engine.Run
 }

@@ -38,18 +38,20 @@ func (e *Engine) act(ctx context.Context, now time.Time) (more bool, wait time.D
 	if e.known < e.term.Revision {
 		return false, wait
 	}
-	if e.decideFates(ctx) {
+	if !e.endLost(ctx) {
+		return true, wait
+	}
+	more = e.plan(ctx, now)
+	if e.term.Revision != 0 {
+		more = e.tidyFates(ctx) || more
+	}
+	if more {
 		return true, wait
 	}
 	if e.term.Revision == 0 {
 		return false, wait
 	}
-	if e.plan(ctx, now) {
-		return true, wait
-	}
-	if e.term.Revision == 0 {
-		return false, wait
-	}
+	e.comeNear(ctx)
 	return false, min(wait, e.planAgain(now), e.collect(ctx, now))
 }
 

@@ -30,18 +30,6 @@ func (e *Engine) Why(ctx context.Context, unit cluster.UnitName) (schedule.Expla
 	return answer, nil
 }
 
-// WhatIf tells what would change if the events happened now, as
-// schedule.Picture's does. Its errors are Why's.
-func (e *Engine) WhatIf(ctx context.Context, events ...cluster.Event) ([]schedule.Change, error) {
-	changes, err := ask(ctx, e, func() ([]schedule.Change, error) {
-		return e.config.Planner.WhatIf(e.on.Now(), events...), nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("foretell what would change: %w", err)
-	}
-	return changes, nil
-}
-
 // question is what the loop is asked, and what has its asker wait no more.
 type question struct{ answer, drop func() }
 
@@ -92,6 +80,9 @@ func (e *Engine) answerOne() bool {
 // answerNoMore sends away who asks, now and from now on.
 func (e *Engine) answerNoMore() {
 	e.questions.Close()
+	if e.copying != nil {
+		e.copying.ready.Close()
+	}
 	for !e.questions.Drained() {
 		if question, there := e.questions.Take(); there {
 			question.drop()

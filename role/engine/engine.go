@@ -20,6 +20,7 @@ import (
 // Store is what an engine needs of the store.
 type Store interface {
 	Follow(ctx context.Context, scope cluster.Scope, deliver func(cluster.Batch) error) error
+	Leader(ctx context.Context) (cluster.Leader, error)
 	TakeLead(ctx context.Context, l cluster.Leader) (cluster.Leader, error)
 	Resign(ctx context.Context, l cluster.Leader) error
 	Commit(ctx context.Context, term cluster.Leader, changes []schedule.Change) ([]cluster.Event, error)
@@ -48,7 +49,7 @@ type Planner interface {
 // Explainer answers questions about decisions.
 type Explainer interface {
 	Why(unit cluster.UnitName) (schedule.Explanation, bool)
-	WhatIf(now time.Time, events ...cluster.Event) []schedule.Change
+	Copy() *schedule.Copy
 }
 
 // Config is what an engine is given.
@@ -60,6 +61,9 @@ type Config struct {
 	// MayLead says whether this machine may decide; nil where it always may. It is
 	// asked whenever the store says something.
 	MayLead func() bool
+	// Near brings the store's own leadership to this machine, so that decisions
+	// take one way less; nil where that cannot be. It is asked once in each term.
+	Near    func(ctx context.Context) error
 	Log     *slog.Logger
 	Runtime runtime.Runtime // nil for Go's own
 }
@@ -85,6 +89,7 @@ type Engine struct {
 	on       runtime.Runtime
 	campaign campaign
 	court    *detect.Court
+	leases   []int64        // of lost machines, to be revoked
 	known    int64          // the revision up to which everything is known; 0 before the first batch
 	heard    time.Time      // when the store last said anything
 	silent   bool           // that it is away has been said
@@ -93,11 +98,15 @@ type Engine struct {
 	// decided again once everything up to a new term is known.
 	unsettled []schedule.Change
 	collector collector
-	troubled  bool // the last call to the store did not reach it
-	held      bool // that failover is held has been said
+	troubled  bool  // the last call to the store did not reach it
+	neared    int64 // the term in which Near was asked last
+	held      bool  // that failover is held has been said
 	status    atomic.Pointer[Status]
 
-	bell      runtime.Bell // rings for batches and questions
+	copying   *copying           // nil where nobody waits for one
+	copies    *runtime.Semaphore // one at a time: each is as large as the picture
+	beside    *runtime.Group     // what goes on beside the loop
+	bell      runtime.Bell       // rings for batches and questions
 	batches   *runtime.Mailbox[cluster.Batch]
 	questions *runtime.Mailbox[question]
 	begun     atomic.Bool
@@ -111,7 +120,8 @@ func New(config Config) *Engine {
 	}
 	bell := on.NewBell()
 	return &Engine{
-		config: config, on: on, campaign: campaign{self: config.Machine, run: config.Run}, court: detect.NewCourt(), bell: bell,
+		config: config, on: on, campaign: campaign{self: config.Machine, run: config.Run}, court: detect.NewCourt(),
+		copies: runtime.NewSemaphore(on, 1), beside: runtime.NewGroup(on), bell: bell,
 		batches:   runtime.NewMailbox[cluster.Batch](on, bell, queued),
 		questions: runtime.NewMailbox[question](on, bell, asking),
 	}
@@ -123,9 +133,9 @@ func New(config Config) *Engine {
 func (e *Engine) Run(ctx context.Context) error {
 	following, stop := e.on.WithCancel(ctx)
 	defer stop()
-	follower := runtime.NewGroup(e.on)
 	var ended error
-	follower.Go(func() {
+	e.beside.Go(func() { e.relieve(following) })
+	e.beside.Go(func() {
 		defer e.batches.Close()
 		ended = e.config.Store.Follow(following, cluster.Everything, func(batch cluster.Batch) error {
 			return e.batches.Send(following, batch)
@@ -137,7 +147,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.answerNoMore()
 	e.resign(ctx)
 	stop()
-	follower.Wait()
+	e.beside.Wait()
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -151,6 +161,7 @@ func (e *Engine) loop(ctx context.Context) {
 	for ctx.Err() == nil && !e.batches.Drained() {
 		news := e.takeWaiting()
 		answered := e.answerOne()
+		answered = e.copyOn() || answered
 		now := e.on.Now()
 		if more || news || !now.Before(due) {
 			var wait time.Duration
@@ -188,6 +199,7 @@ func (e *Engine) take(batch cluster.Batch) {
 		e.config.Planner.Forget()
 	}
 	e.config.Planner.Learn(batch.Events...)
+	e.copying.learn(batch)
 	e.observe(now)
 	e.campaign.learn(batch, now)
 	e.learnFates(batch)

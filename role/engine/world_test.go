@@ -152,24 +152,33 @@ func (w *world) start(n int, run string) *node { return w.startWhere(n, run, nil
 
 // startWhere runs one that leads only where it may.
 func (w *world) startWhere(n int, run string, mayLead func() bool) *node {
+	node := w.prepare(n, run, mayLead)
+	w.run(node)
+	return node
+}
+
+func (w *world) prepare(n int, run string, mayLead func() bool) *node {
 	node := &node{Store: w.store, w: w, done: make(chan error, 1)}
-	ctx, cancel := context.WithCancel(context.Background())
-	engine := New(Config{
+	node.engine = New(Config{
 		Machine: machineID(n), Run: run, Store: node, Planner: schedule.New(), MayLead: mayLead,
 		Log: slog.New(slog.NewTextHandler(w.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("on", n),
 	})
-	node.engine = engine
-	node.status = engine.Status
-	go func() { node.done <- engine.Run(ctx) }()
+	node.status = node.engine.Status
+	return node
+}
+
+// run runs a node's engine until the test ends or it is stopped.
+func (w *world) run(node *node) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { node.done <- node.engine.Run(ctx) }()
 	node.end = sync.OnceFunc(func() {
 		cancel()
 		node.see()
 		if err := <-node.done; err != nil {
-			w.Errorf("engine on machine %d ended with %v", n, err)
+			w.Errorf("engine of run %s ended with %v", node.engine.config.Run, err)
 		}
 	})
 	w.Cleanup(node.end)
-	return node
 }
 
 // tries says how many commits and campaigns the engine has tried.

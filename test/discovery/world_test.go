@@ -51,11 +51,11 @@ const patience = 30 * time.Second
 // world is a network of machines at loopback addresses of their own. These come
 // from the process's number, so that two runs do not meet.
 type world struct {
-	t   *testing.T
+	t   testing.TB
 	dir string
 }
 
-func newWorld(t *testing.T) *world { return &world{t, t.TempDir()} }
+func newWorld(t testing.TB) *world { return &world{t, t.TempDir()} }
 
 // address is that of the machine with the number, from 1.
 func (w *world) address(n int) string {

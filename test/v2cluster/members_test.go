@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -160,6 +161,47 @@ func TestMembersChangeAsEtcd(t *testing.T) {
 			t.Errorf("after %s %s the members are\n--- etcd\n%s\n--- ours\n%s", step.method, step.path, a, b)
 		}
 		ours.knownToV3(t)
+	}
+}
+
+// TestMembersRemovedByV3AsEtcd: who was removed with etcd 3's API is known to have
+// been a member, on every member and after it began again.
+func TestMembersRemovedByV3AsEtcd(t *testing.T) {
+	web := newWeb()
+	defer web.CloseIdleConnections()
+	answers := map[string][]string{}
+	for side, members := range map[string][]*member{"etcd": startReference(t, 3), "ours": start(t, 3)} {
+		a := &changing{members: members, web: web}
+		a.name(t)
+		a.settled(t)
+		last := members[2]
+		for _, m := range a.list(t) {
+			if m.Name == last.name {
+				a.added = m.ID
+			}
+		}
+		id, err := strconv.ParseUint(a.added, 16, 64)
+		if err == nil {
+			_, err = members[0].connect(t).MemberRemove(t.Context(), id)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		last.kill()
+		for range 2 {
+			for _, m := range members[:2] {
+				m.await(t) // the one that was removed may have led
+				for _, method := range []string{http.MethodDelete, http.MethodPut} {
+					asked := &changing{members: []*member{m, members[1]}, web: web, names: a.names, added: a.added}
+					answers[side] = append(answers[side], asked.change(t, method, "/ADDED", "http://127.9.9.9:2380"))
+				}
+			}
+			members[0].kill()
+			members[0].start(t)
+		}
+	}
+	if !slices.Equal(answers["etcd"], answers["ours"]) || !strings.HasPrefix(answers["ours"][0], "410 ") {
+		t.Errorf("--- etcd\n%s\n--- ours\n%s", strings.Join(answers["etcd"], "\n"), strings.Join(answers["ours"], "\n"))
 	}
 }
 

@@ -19,22 +19,26 @@ import (
 // many is how many wait on one member at once.
 const many = 10_000
 
-// TestTenThousandWait: each is told of one write. What they cost is logged: the
-// member's memory with as many idle connections, with the waits, after them.
-func TestTenThousandWait(t *testing.T) {
-	allow(t, many+500)
-	member := start(t, 1)[0]
-	waiting := make([]*caller, many)
+// waits is what many who wait on one member cost it.
+type waits struct {
+	idle, waiting int64         // memory with as many idle connections, and with the waits
+	told          time.Duration // from the first of 100 writes until all who waited were told
+	processor     time.Duration // of the member, in that time
+}
+
+func wait(t testing.TB, member *member) (cost waits) {
+	t.Helper()
+	callers := make([]*caller, many)
 	each(func(i int) {
-		waiting[i] = &caller{t: t, member: member}
-		waiting[i].dial()
-		waiting[i].ask("/v2/keys/ready", true)
+		callers[i] = &caller{t: t, member: member}
+		callers[i].dial()
+		callers[i].ask("/v2/keys/ready", true)
 	})
-	idle := member.memory(t)
+	cost.idle = member.memory(t)
 	each(func(i int) {
-		waiting[i].ask(fmt.Sprintf("/v2/keys/flood/%d?wait=true&stream=%v", i%100, i%2 == 0), false)
+		callers[i].ask(fmt.Sprintf("/v2/keys/flood/%d?wait=true&stream=%v", i%100, i%2 == 0), false)
 	})
-	waits := member.memory(t)
+	cost.waiting = member.memory(t)
 	spent := member.processor(t)
 	web := newWeb()
 	defer web.CloseIdleConnections()
@@ -45,19 +49,47 @@ func TestTenThousandWait(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, c := range waiting {
+	for _, c := range callers {
 		told.Go(c.hear)
 	}
 	told.Wait()
-	t.Logf("%d idle connections: %d MiB; waiting: %d MiB; 100 writes told to all in %v with %v of processor",
-		many, idle>>20, waits>>20, time.Since(begun).Round(time.Millisecond), member.processor(t)-spent)
-	if each := (waits - idle) / many; each > 32<<10 {
+	cost.told, cost.processor = time.Since(begun), member.processor(t)-spent
+	for _, c := range callers {
+		_ = c.connection.Close()
+	}
+	return cost
+}
+
+// TestTenThousandWait: each is told of one write, and costs little beyond its
+// connection.
+func TestTenThousandWait(t *testing.T) {
+	allow(t, many+500)
+	cost := wait(t, start(t, 1)[0])
+	if each := (cost.waiting - cost.idle) / many; each > 32<<10 {
 		t.Errorf("a wait takes %d bytes beyond its connection", each)
 	}
 }
 
+// BenchmarkTenThousandWaits is what they cost.
+func BenchmarkTenThousandWaits(b *testing.B) {
+	allow(b, many+500)
+	var all waits
+	for b.Loop() {
+		member := start(b, 1)[0]
+		cost := wait(b, member)
+		member.kill()
+		all.idle, all.waiting = all.idle+cost.idle, all.waiting+cost.waiting
+		all.told, all.processor = all.told+cost.told, all.processor+cost.processor
+	}
+	n := float64(b.N)
+	b.ReportMetric(float64(all.idle)/n/(1<<20), "MiB-idle")
+	b.ReportMetric(float64(all.waiting)/n/(1<<20), "MiB-waiting")
+	b.ReportMetric(all.told.Seconds()*1e3/n, "ms-until-told")
+	b.ReportMetric(all.processor.Seconds()*1e3/n, "ms-of-processor")
+}
+
 // allow makes this process, and those that it starts, have so many files.
-func allow(t *testing.T, files uint64) {
+func allow(t testing.TB, files uint64) {
 	t.Helper()
 	var limit syscall.Rlimit
 	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
@@ -85,7 +117,7 @@ func each(do func(i int)) {
 
 // caller is one connection, held as cheaply as can be.
 type caller struct {
-	t          *testing.T
+	t          testing.TB
 	member     *member
 	connection net.Conn
 	answer     *bufio.Reader
@@ -130,7 +162,7 @@ func (c *caller) hear() {
 }
 
 // memory is what the member's process holds.
-func (m *member) memory(t *testing.T) int64 {
+func (m *member) memory(t testing.TB) int64 {
 	t.Helper()
 	fields := strings.Fields(m.proc(t, "statm"))
 	pages, err := strconv.ParseInt(fields[1], 10, 64)
@@ -141,7 +173,7 @@ func (m *member) memory(t *testing.T) int64 {
 }
 
 // processor is the time that the member's process has run.
-func (m *member) processor(t *testing.T) time.Duration {
+func (m *member) processor(t testing.TB) time.Duration {
 	t.Helper()
 	_, after, _ := strings.Cut(m.proc(t, "stat"), ") ")
 	fields := strings.Fields(after)
@@ -153,7 +185,7 @@ func (m *member) processor(t *testing.T) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond // proc(5): in USER_HZ, which is 100
 }
 
-func (m *member) proc(t *testing.T, name string) string {
+func (m *member) proc(t testing.TB, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", m.process.Process.Pid, name))
 	if err != nil {

@@ -5,6 +5,7 @@ package v2diff
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -114,7 +115,7 @@ func inEtcd(t *testing.T, index uint64) v2keys.Keys {
 	var gateway *v2keys.Cluster
 	for _, asked := range []bool{false, true} {
 		cluster := v2keys.NewCluster(v2keys.ClusterConfig{
-			Client: client, Now: time.Now, Gateway: asked,
+			Client: client, Member: fmt.Sprint(asked), Now: time.Now, Gateway: asked,
 			Raft:   func() v2keys.Raft { return v2keys.Raft{} },
 			Report: func(err error) { t.Log(err) },
 		})

@@ -69,20 +69,36 @@ type Variable struct{ Name, Value string }
 // machine's next boot.
 func (c *Cluster) Environment(path string) ([]Variable, error) {
 	for _, node := range c.plan.Machines {
-		m, err := c.machine(node)
-		if err != nil || m.State() != nspawn.Running {
+		root, err := c.Root(node.Name)
+		if err != nil {
 			continue
 		}
-		leader, err := m.Leader()
-		if err != nil {
-			return nil, err
-		}
-		root := fmt.Sprintf("unix:///proc/%d/root", leader)
 		return []Variable{
-			{"FLEETCTL_ENDPOINT", root + "/run/fleet.sock"},
-			{"ETCDCTL_ENDPOINTS", root + "/run/etcd-endpoint/etcd.sock"},
+			{"FLEETCTL_ENDPOINT", "unix://" + root + "/run/fleet.sock"},
+			{"ETCDCTL_ENDPOINTS", "unix://" + root + "/run/etcd-endpoint/etcd.sock"},
 			{"PATH", c.path("bin") + ":" + path},
 		}, nil
 	}
 	return nil, fmt.Errorf("no machine of cluster %q runs: `argosy up` starts them", c.plan.Name)
+}
+
+// Root is where this host finds the files of a machine that runs, until its next
+// boot.
+func (c *Cluster) Root(machine string) (string, error) {
+	node, err := c.plan.node(machine)
+	if err != nil {
+		return "", err
+	}
+	m, err := c.machine(node)
+	if err != nil {
+		return "", err
+	}
+	if state := m.State(); state != nspawn.Running {
+		return "", fmt.Errorf("%s is not running but %s", machine, state)
+	}
+	leader, err := m.Leader()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("/proc/%d/root", leader), nil
 }

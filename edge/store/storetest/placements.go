@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"argosy/core/cluster"
+	"argosy/core/schedule"
 )
 
 // testPlacement: what is read of one placement is what stands there now, with the
@@ -37,5 +38,28 @@ func testPlacement(s *suite) {
 		if _, err := s.store.Placement(ctx, place.From, unit.Name); !errors.Is(err, cluster.ErrNotFound) {
 			s.Errorf("the placement before: %v, want ErrNotFound", err)
 		}
+	}
+}
+
+// testFromGone: what may move once a machine is gone does not when it is back.
+func testFromGone(s *suite) {
+	m, other := s.putMachine(1), s.putMachine(2)
+	unit := s.putUnit(aUnit("db.service", "a"), "a")
+	term := s.takeLead(other.ID)
+	s.commit(term, placed(unit, m))
+	move := placed(unit, other)
+	move.From, move.FromGone = m.ID, true
+	if _, err := s.store.Commit(s.Context(), term, []schedule.Change{move}); !errors.Is(err, cluster.ErrConflict) {
+		s.Errorf("moved from a machine that is there: %v, want ErrConflict", err)
+	}
+	if _, err := s.store.Placement(s.Context(), m.ID, unit.Name); err != nil {
+		s.Error(err)
+	}
+	if err := s.store.RevokeLease(s.Context(), m.Lease); err != nil {
+		s.Fatal(err)
+	}
+	s.commit(term, move)
+	if _, err := s.store.Placement(s.Context(), other.ID, unit.Name); err != nil {
+		s.Error(err)
 	}
 }

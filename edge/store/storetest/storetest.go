@@ -64,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"deposed leader's writes fail":                   testDeposed,
 		"each decision stands on its own guards":         testGuards,
 		"a placement is guarded by its labels too":       testLabelled,
+		"a placement that waited for a machine's end":    testFromGone,
 		"a placement is read as it stands":               testPlacement,
 		"every kind of decision":                         testDecisions,
 		"a thousand decisions in one Commit":             testThousand,

@@ -121,6 +121,15 @@ func (c *trio) running() []cluster.UnitName {
 	return up
 }
 
+// written is all that was ever written to the store.
+func (c *trio) written() string {
+	var lines strings.Builder
+	for _, event := range c.store.Changes(cluster.Everything, 1).Events {
+		fmt.Fprintf(&lines, "%T %+v\n", event, event)
+	}
+	return lines.String()
+}
+
 // story is a cluster that launches units, loses a machine and gets it back.
 func story(t *testing.T, seed uint64) *trio {
 	c := newTrio(t, seed)
@@ -159,8 +168,8 @@ func TestCluster(t *testing.T) {
 	digests := map[uint64]bool{}
 	for seed := range uint64(50) {
 		once, again := story(t, seed), story(t, seed)
-		if once.Digest() != again.Digest() || once.log.String() != again.log.String() {
-			t.Fatalf("seed %d gives two runs:\n%s\nand:\n%s", seed, once.log.String(), again.log.String())
+		if once.Digest() != again.Digest() || once.log.String() != again.log.String() || once.written() != again.written() {
+			t.Fatalf("seed %d gives two runs:\n%s\n%s\nand:\n%s\n%s", seed, once.log.String(), once.written(), again.log.String(), again.written())
 		}
 		digests[once.Digest()] = true
 	}

@@ -1,0 +1,161 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"argosy/core/cluster"
+	"argosy/core/converge"
+	"argosy/role/runtime"
+	"argosy/test/sim/laws"
+)
+
+// bench is a machine's systemd and disk as fleetd meets them: edge/fakesystemd,
+// as slow and as faulty as the world has it.
+type bench struct {
+	host *host
+	on   runtime.Runtime // of the life of fleetd that works at it
+}
+
+// health is how a machine's systemd and disk fare.
+type health struct {
+	slowDisk, slowSystemd time.Duration // the longest that a call takes
+	fullDisk, deadSystemd bool          // calls fail
+	hangs                 bool          // jobs that take their time never end
+}
+
+var (
+	errFull = errors.New("no space left on device")
+	errDead = errors.New("systemd does not answer")
+)
+
+// take has a call take its time.
+func (b *bench) take(ctx context.Context, most time.Duration) error {
+	if most == 0 {
+		return ctx.Err()
+	}
+	return runtime.Sleep(ctx, b.on, b.host.world.upTo(most))
+}
+
+func (b *bench) call(ctx context.Context) error {
+	if err := b.take(ctx, b.host.health.slowSystemd); err != nil {
+		return err
+	}
+	if b.host.health.deadSystemd {
+		return errDead
+	}
+	return nil
+}
+
+func (b *bench) Follow(ctx context.Context, deliver func(converge.Observation) error) error {
+	return b.host.systemd.Follow(ctx, deliver)
+}
+
+func (b *bench) Enqueue(ctx context.Context, kind converge.Job, unit cluster.UnitName, ended func(converge.Outcome)) error {
+	if err := b.call(ctx); err != nil {
+		return err
+	}
+	b.host.world.after(b.host.world.upTo(2*time.Second), func() {
+		if !b.host.health.hangs {
+			b.host.systemd.Finish(unit)
+		}
+	})
+	return b.host.systemd.Enqueue(ctx, kind, unit, ended)
+}
+
+func (b *bench) Reload(ctx context.Context) error {
+	if err := b.call(ctx); err != nil {
+		return err
+	}
+	return b.host.systemd.Reload(ctx)
+}
+
+func (b *bench) ResetFailed(ctx context.Context, unit cluster.UnitName) error {
+	if err := b.call(ctx); err != nil {
+		return err
+	}
+	return b.host.systemd.ResetFailed(ctx, unit)
+}
+
+// disk has an access to the disk take its time.
+func (b *bench) disk() { _ = b.take(background, b.host.health.slowDisk) }
+
+// write is an access that needs room.
+func (b *bench) write() error {
+	b.disk()
+	if b.host.health.fullDisk {
+		return errFull
+	}
+	return nil
+}
+
+func (b *bench) Write(unit cluster.UnitName, text string) error {
+	if err := b.write(); err != nil {
+		return err
+	}
+	return b.host.systemd.Write(unit, text)
+}
+
+func (b *bench) Remove(unit cluster.UnitName) error {
+	b.disk()
+	return b.host.systemd.Remove(unit)
+}
+
+func (b *bench) List() (map[cluster.UnitName]cluster.Hash, error) {
+	b.disk()
+	return b.host.systemd.List()
+}
+
+func (b *bench) Record(r converge.Record) error {
+	if err := b.write(); err != nil {
+		return err
+	}
+	b.host.asked[r.Unit] = r.Generation
+	return b.host.systemd.Record(r)
+}
+
+func (b *bench) Forget(unit cluster.UnitName) error {
+	b.disk()
+	return b.host.systemd.Forget(unit)
+}
+
+func (b *bench) Records() ([]converge.Record, error) {
+	b.disk()
+	if b.host.world.planted.forgets {
+		return nil, nil
+	}
+	return b.host.systemd.Records()
+}
+
+func (b *bench) SaveLease(lease int64) error {
+	if err := b.write(); err != nil {
+		return err
+	}
+	return b.host.systemd.SaveLease(lease)
+}
+
+func (b *bench) Lease() (int64, error) {
+	b.disk()
+	return b.host.systemd.Lease()
+}
+
+func (b *bench) ForgetLease() error {
+	b.disk()
+	return b.host.systemd.ForgetLease()
+}
+
+// ran tells the laws what really runs.
+func (h *host) ran(unit cluster.UnitName, runs, byJob bool) {
+	at := laws.Place{Machine: h.id, Unit: unit}
+	switch {
+	case runs && byJob:
+		h.world.see(laws.Started{At: h.world.now(), Place: at, Generation: h.asked[unit]})
+	case runs:
+		h.world.see(laws.Started{At: h.world.now(), Place: at})
+	case byJob:
+		h.world.see(laws.Ended{At: h.world.now(), Place: at, Cause: laws.ByJob})
+	default:
+		h.world.see(laws.Ended{At: h.world.now(), Place: at, Cause: laws.ByItself})
+	}
+}

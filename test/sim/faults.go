@@ -1,0 +1,203 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"argosy/test/sim/laws"
+)
+
+var background = context.Background()
+
+// fault is something that the world does to a machine or to the store. begin
+// returns what takes it back; nil where nothing does.
+type fault struct {
+	name  string
+	begin func(w *World, h *host) (end func())
+}
+
+// hiddenFaults are those of the control plane alone, short enough that no lease
+// ends: no unit may notice.
+var hiddenFaults = []fault{
+	{"fleetd is killed", func(w *World, h *host) func() {
+		h.kill()
+		h.startIn(w.upTo(2 * time.Second))
+		return nil
+	}},
+	{"the store loses its quorum", func(w *World, _ *host) func() {
+		w.away = true
+		return func() { w.away = false }
+	}},
+	{"its network is slow", func(w *World, h *host) func() {
+		h.net.slow = w.upTo(time.Second)
+		return func() { h.net.slow = 0 }
+	}},
+	{"its network loses packets", func(w *World, h *host) func() {
+		h.net.loss = w.rand.Float64() / 4
+		return func() { h.net.loss = 0 }
+	}},
+	{"its requests come late", func(w *World, h *host) func() {
+		h.net.late = w.rand.Float64() / 4
+		return func() { h.net.late = 0 }
+	}},
+	{"the store forgets its history", func(w *World, _ *host) func() {
+		w.store.Compact()
+		return nil
+	}},
+	{"fleetd is restarted", func(w *World, h *host) func() {
+		if h.fleetd != nil {
+			h.fleetd.end()
+		}
+		return nil
+	}},
+	{"its disk is slow", func(w *World, h *host) func() {
+		h.health.slowDisk = w.upTo(time.Second)
+		return func() { h.health.slowDisk = 0 }
+	}},
+	{"its disk is full", func(_ *World, h *host) func() {
+		h.health.fullDisk = true
+		return func() { h.health.fullDisk = false }
+	}},
+	{"systemd is slow", func(w *World, h *host) func() {
+		h.health.slowSystemd = w.upTo(time.Second)
+		return func() { h.health.slowSystemd = 0 }
+	}},
+	{"systemd does not answer", func(_ *World, h *host) func() {
+		h.health.deadSystemd = true
+		return func() { h.health.deadSystemd = false }
+	}},
+	{"its jobs hang", func(_ *World, h *host) func() {
+		h.health.hangs = true
+		return func() {
+			h.health.hangs = false
+			h.finishAll()
+		}
+	}},
+	{"systemd ends its connections", func(_ *World, h *host) func() {
+		h.systemd.Disconnect()
+		return nil
+	}},
+	{"its clock is set", func(w *World, h *host) func() {
+		h.clock.Jump(w.upTo(2*time.Hour) - time.Hour)
+		return nil
+	}},
+	{"its clock drifts", func(w *World, h *host) func() {
+		h.clock.Drift(w.rand.Float64()/50 - 0.01)
+		return nil
+	}},
+}
+
+// anyFault is all there is.
+var anyFault = append([]fault{
+	{"it is cut off", func(w *World, h *host) func() {
+		h.net.mute, h.net.deaf = true, true
+		return func() { h.net.mute, h.net.deaf = false, false }
+	}},
+	{"it is not heard", func(w *World, h *host) func() {
+		h.net.mute = true
+		return func() { h.net.mute = false }
+	}},
+	{"it does not hear", func(w *World, h *host) func() {
+		h.net.deaf = true
+		return func() { h.net.deaf = false }
+	}},
+	{"fleetd is stopped by SIGSTOP", func(w *World, h *host) func() {
+		if h.fleetd == nil {
+			return nil
+		}
+		life := h.fleetd
+		life.Pause()
+		return life.Resume
+	}},
+	{"it loses its power", func(w *World, h *host) func() {
+		h.crash()
+		return h.boot
+	}},
+	{"its lease ends in mid-step", func(w *World, h *host) func() {
+		if m, err := w.store.Machine(background, h.id); err == nil {
+			w.store.do(laws.Writer{Role: laws.Expiry}, func() { w.store.EndLease(m.Lease) })
+		}
+		return nil
+	}},
+	{"one of its units ends", func(w *World, h *host) func() {
+		h.endOne()
+		return nil
+	}},
+	{"it is asked to leave", func(w *World, h *host) func() {
+		h.leave()
+		return nil
+	}},
+}, hiddenFaults...)
+
+// schedule draws when which fault befalls whom, and for how long.
+func (w *World) schedule() {
+	if len(w.plan.kinds) == 0 {
+		return
+	}
+	for range w.plan.faults {
+		f, h := w.plan.kinds[w.rand.IntN(len(w.plan.kinds))], w.hosts[w.rand.IntN(len(w.hosts))]
+		lasts := w.upTo(4 * time.Second)
+		if len(w.plan.kinds) == len(anyFault) && w.rand.IntN(3) == 0 {
+			lasts = w.upTo(30 * time.Second)
+		}
+		w.after(w.upTo(w.plan.storm), func() {
+			if w.over() {
+				return
+			}
+			if w.rand.IntN(4) == 0 {
+				h = w.leader(h)
+			}
+			w.remark("%s: %s for %s", h.name, f.name, lasts.Round(time.Millisecond))
+			if end := f.begin(w, h); end != nil {
+				w.after(lasts, func() {
+					w.remark("%s: %s no more", h.name, f.name)
+					end()
+				})
+			}
+		})
+	}
+}
+
+// leader is the machine that leads, or another where none does.
+func (w *World) leader(or *host) *host {
+	if lead, err := w.store.Leader(background); err == nil {
+		for _, h := range w.hosts[:w.plan.members] {
+			if h.id == lead.Machine {
+				return h
+			}
+		}
+	}
+	return or
+}
+
+func (w *World) upTo(d time.Duration) time.Duration { return time.Duration(w.rand.Int64N(int64(d))) }
+
+func (w *World) remark(format string, args ...any) {
+	w.trace.note(w.now(), fmt.Sprintf(format, args...))
+}
+
+// clear takes all faults back, and leaves out for ever those machines that are to
+// be lost.
+func (w *World) clear() {
+	w.remark("the faults are over")
+	w.away = false
+	for _, h := range w.hosts {
+		h.net, h.health = network{}, health{}
+		h.finishAll()
+		if h.fleetd != nil {
+			h.fleetd.Resume()
+		}
+	}
+	for range w.plan.lost {
+		h := w.hosts[w.plan.members%len(w.hosts)+w.rand.IntN(len(w.hosts)-w.plan.members%len(w.hosts))]
+		if w.plan.members > 1 && w.rand.IntN(2) == 0 {
+			h = w.hosts[w.rand.IntN(len(w.hosts))]
+		}
+		h.gone = true
+		h.crash()
+	}
+	for _, h := range w.hosts {
+		h.boot()
+	}
+}

@@ -1,0 +1,245 @@
+package laws
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"argosy/core/cluster"
+)
+
+// Event is something that has happened, told in the order in which it did.
+// Nothing in it comes from what the product believes: transactions are what the
+// store has taken in, processes are what really runs.
+type Event interface{ event() }
+
+// Role is who wrote a transaction.
+type Role string
+
+const (
+	Agent  Role = "agent"
+	Engine Role = "engine"
+	API    Role = "api"
+	Expiry Role = "expiry" // of a lease, by the store itself
+)
+
+// Writer is who wrote a transaction.
+type Writer struct {
+	Role    Role
+	Machine cluster.MachineID
+	Run     string // of an engine
+	Known   int64  // the revision up to which an engine had been told when it decided
+}
+
+func (w Writer) String() string {
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s", w.Role, w.Machine.Short(), w.Run))
+}
+
+type (
+	// Transaction is one revision of the store.
+	Transaction struct {
+		At       time.Time
+		Revision int64
+		By       Writer
+		Writes   []Write
+	}
+
+	// Told is what has reached a machine's agent: all that has changed from one
+	// revision to another, or with Reset all that there is.
+	Told struct {
+		At          time.Time
+		Machine     cluster.MachineID
+		Reset       bool
+		Since, Upto int64
+		Keys        []Key
+	}
+
+	// Started is a process that has begun to run.
+	Started struct {
+		At         time.Time
+		Place      Place
+		Generation int64 // of the placement that asked for it; 0 where systemd restarted it
+	}
+
+	// Ended is a process that runs no more.
+	Ended struct {
+		At    time.Time
+		Place Place
+		Cause Cause
+	}
+
+	// Booted is a machine's kernel beginning to run; nothing else runs yet.
+	Booted struct {
+		At      time.Time
+		Machine cluster.MachineID
+		Boot    string
+	}
+
+	// Crashed is a machine's kernel ending, with all that ran on it.
+	Crashed struct {
+		At      time.Time
+		Machine cluster.MachineID
+	}
+
+	// Left is an operator's order that a machine leave the cluster.
+	Left struct {
+		At      time.Time
+		Machine cluster.MachineID
+	}
+
+	// Back is fleetd's beginning on a machine, which ends any leaving.
+	Back struct {
+		At      time.Time
+		Machine cluster.MachineID
+	}
+
+	// Acknowledged is a request that an operator was told is done.
+	Acknowledged struct {
+		At         time.Time
+		Unit       cluster.UnitName
+		Revision   int64
+		Generation int64
+		Hash       cluster.Hash
+		Wanted     Wanted
+		Destroyed  bool
+	}
+)
+
+// Place is a unit on a machine.
+type Place struct {
+	Machine cluster.MachineID
+	Unit    cluster.UnitName
+}
+
+func (p Place) String() string { return fmt.Sprintf("%s on %s", p.Unit, p.Machine.Short()) }
+
+// Cause is why a process ended.
+type Cause string
+
+const (
+	ByJob    Cause = "a job of fleet's"
+	ByItself Cause = "itself" // it exited, was killed, or systemd restarts it
+)
+
+func (Transaction) event()  {}
+func (Told) event()         {}
+func (Started) event()      {}
+func (Ended) event()        {}
+func (Booted) event()       {}
+func (Crashed) event()      {}
+func (Left) event()         {}
+func (Back) event()         {}
+func (Acknowledged) event() {}
+
+// Key names a fact as ARCHITECTURE.md's table does.
+type Key struct {
+	Kind    Kind
+	Machine cluster.MachineID
+	Name    string // of a unit, or a text's hash
+}
+
+func (k Key) unit() cluster.UnitName { return cluster.UnitName(k.Name) }
+
+func (k Key) String() string {
+	words := []string{string(k.Kind)}
+	if k.Machine != "" {
+		words = append(words, k.Machine.Short())
+	}
+	if k.Name != "" {
+		words = append(words, k.Name)
+	}
+	return strings.Join(words, "/")
+}
+
+// Kind is a folder of the store.
+type Kind string
+
+const (
+	Contents   Kind = "contents"
+	Unused     Kind = "unused"
+	Units      Kind = "units"
+	Machines   Kind = "machines"
+	Labels     Kind = "labels"
+	Placements Kind = "placements"
+	States     Kind = "states"
+	Unplaced   Kind = "unplaced"
+	Leader     Kind = "leader"
+	Probes     Kind = "placements/.../probes"
+	Suspects   Kind = "suspects" // by the prober, whose fact it is
+	Departed   Kind = "departed"
+)
+
+// Write is one fact of a transaction as it is afterwards; nil where it is gone.
+type Write struct {
+	Key  Key
+	Fact any // a Text, Unit, Machine, Label, Placement, State, Refusal, Lead or Said
+}
+
+func (w Write) String() string {
+	if w.Fact == nil {
+		return w.Key.String() + " gone"
+	}
+	return fmt.Sprintf("%s %+v", w.Key, w.Fact)
+}
+
+// Wanted is what is wanted of a unit.
+type Wanted string
+
+const (
+	Inactive Wanted = "inactive"
+	Loaded   Wanted = "loaded"
+	Launched Wanted = "launched"
+)
+
+// The facts, as far as the laws speak of them.
+type (
+	// Text is a unit's text by what it asks for.
+	Text struct{ Wish Wish }
+
+	// Unit is what operators want.
+	Unit struct {
+		Hash       cluster.Hash
+		Wanted     Wanted
+		Generation int64
+	}
+
+	// Machine is what a machine says of itself.
+	Machine struct {
+		Boot     string
+		Metadata map[string]string
+		Memory   int64 // bytes
+		GPUs     int64
+	}
+
+	// Label is what operators say of a machine, over its own metadata.
+	Label struct{ Set map[string]string }
+
+	// Placement is what a machine must run.
+	Placement struct {
+		Hash       cluster.Hash
+		Wanted     Wanted
+		Generation int64
+		Reason     string
+	}
+
+	// State is what a machine says of a unit.
+	State struct {
+		Active     string
+		Generation int64
+	}
+
+	// Refusal is why a unit is on no machine.
+	Refusal struct {
+		Generation int64
+		Reason     string
+	}
+
+	// Said is a fact of which the laws need to know no more than who wrote it.
+	Said struct{}
+
+	// Lead is who leads.
+	Lead struct {
+		Machine cluster.MachineID
+		Run     string
+	}
+)

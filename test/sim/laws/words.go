@@ -1,0 +1,35 @@
+package laws
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Words puts an event into words, for a trace.
+func Words(event Event) string {
+	switch e := event.(type) {
+	case Transaction:
+		writes := make([]string, len(e.Writes))
+		for i, w := range e.Writes {
+			writes[i] = w.String()
+		}
+		return fmt.Sprintf("revision %d by %s (known %d): %s", e.Revision, e.By, e.By.Known, strings.Join(writes, ", "))
+	case Told:
+		return fmt.Sprintf("the agent of %s is told (all: %v) %v", e.Machine.Short(), e.Reset, e.Keys)
+	case Started:
+		return fmt.Sprintf("%s begins to run, generation %d", e.Place, e.Generation)
+	case Ended:
+		return fmt.Sprintf("%s runs no more, by %s", e.Place, e.Cause)
+	case Booted:
+		return fmt.Sprintf("%s has booted as %q", e.Machine.Short(), e.Boot)
+	case Crashed:
+		return fmt.Sprintf("%s has lost its power", e.Machine.Short())
+	case Left:
+		return fmt.Sprintf("%s is to leave", e.Machine.Short())
+	case Back:
+		return fmt.Sprintf("fleetd begins on %s", e.Machine.Short())
+	case Acknowledged:
+		return fmt.Sprintf("acknowledged at revision %d: %s generation %d %s %.7s (destroyed: %v)", e.Revision, e.Unit, e.Generation, e.Wanted, e.Hash, e.Destroyed)
+	}
+	return fmt.Sprint(event)
+}
