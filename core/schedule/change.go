@@ -33,8 +33,8 @@ type Place struct {
 	// From is the machine whose placement of this unit ends in the same
 	// transaction; empty where there was none, or for a renewal in place.
 	From cluster.MachineID
-	// FromGone says that the record of From must be gone still: a fenced unit runs
-	// there again should the machine have come back meanwhile.
+	// FromGone says that the record of From must be gone still: should the machine
+	// have come back meanwhile, the unit stays there (law 6).
 	FromGone        bool
 	UnitRevision    int64 // of the unit decided from
 	MachineRevision int64 // of the machine decided for

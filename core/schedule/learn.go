@@ -238,6 +238,7 @@ func (p *Picture) machineChanged(fact cluster.Machine) {
 	if m.live() {
 		p.machines.leave(m)
 	} else {
+		p.breakMoves(m)
 		m.gone, m.seen = time.Time{}, false
 		p.returns = append(p.returns, m)
 	}
@@ -274,6 +275,16 @@ func (p *Picture) breakGuards(m *machine) {
 			p.undoAll(u)
 		}
 		p.touch(u)
+	}
+}
+
+// breakMoves takes back what was to move from a machine that was gone and is back.
+func (p *Picture) breakMoves(m *machine) {
+	for at := len(m.slots) - 1; at >= 0; at-- {
+		if s := m.slots[at]; s.pending == ending {
+			p.undoAll(s.unit)
+			p.touch(s.unit)
+		}
 	}
 }
 

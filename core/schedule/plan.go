@@ -126,7 +126,7 @@ func (p *Picture) placeTried(u *unit, m *machine, from *slot, reason string, t *
 	}
 	if from != nil {
 		change.From = from.machine.id
-		change.FromGone = u.fenced() && !from.machine.live()
+		change.FromGone = !from.machine.live()
 		p.end(from)
 	} else if len(u.slots) == 1 && s.revision == 0 && len(u.needs.Spread) == 0 {
 		p.plan.fresh = append(p.plan.fresh, fresh{s, len(p.plan.changes)})

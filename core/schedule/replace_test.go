@@ -54,7 +54,7 @@ func (j judge) roomWithout(unit cluster.UnitName, on cluster.MachineID, others [
 
 // yields says whether a unit is of those that are moved for another's sake.
 func (j judge) yields(unit cluster.UnitName) bool {
-	if j.wish(unit).global || len(j.wish(unit).peers) > 0 {
+	if j.wish(unit).global || j.wish(unit).fenced || len(j.wish(unit).peers) > 0 {
 		return false
 	}
 	for other := range j.units {

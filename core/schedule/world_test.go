@@ -174,6 +174,9 @@ func (w *world) write(change schedule.Change) bool {
 			w.labels[to.Machine].Revision != c.LabelsRevision {
 			return false
 		}
+		if _, back := w.machines[c.From]; c.FromGone && back {
+			return false
+		}
 		to.Revision = w.revision
 		w.placements[place{to.Machine, to.Unit}] = to
 		w.tell(cluster.PlacementChanged{Placement: to})
