@@ -125,14 +125,19 @@ func (a *Agent) renewFence(ctx context.Context) error {
 }
 
 // passFence has the fence stand for a unit that is about to be started behind it,
-// and keeps its token. What is placed here is read anew: after a partition the
-// agent may hear of that later than the fence may stand again.
+// and keeps its token. That it may run here is written first, and then what is
+// placed here is read: either the leader that ends the placement finds the state,
+// and waits until it is taken away, or the unit is not started. After a partition
+// the agent may also hear of its placements later than the fence may stand again.
 func (a *Agent) passFence(c *chain, generation int64, hash cluster.Hash) error {
 	if err := a.renewFence(c.ctx); err != nil {
 		return fmt.Errorf("not started: this machine's fence cannot stand: %w", err)
 	}
 	ctx, cancel := a.on.WithTimeout(c.ctx, fenceBeat)
 	defer cancel()
+	if err := a.announce(ctx, c.unit); err != nil {
+		return fmt.Errorf("not started: the cluster could not be told of it: %w", err)
+	}
 	p, err := a.store.Placement(ctx, a.config.Machine.ID, c.unit)
 	switch {
 	case errors.Is(err, cluster.ErrNotFound):

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -53,7 +54,15 @@ func (f *fence) Extend(until time.Duration) error {
 func (f *fence) Fenced(unit cluster.UnitName) bool { return slices.Contains(f.bound, unit) }
 
 // SaveToken comes right before a start, which has systemd start the fence as well.
+// By then the store must hold a state of the unit, whatever it says: it tells the
+// leader that the unit may run here.
+//
+// Planted once, and caught here: a start that waits for no state.
 func (f *fence) SaveToken(unit cluster.UnitName, token int64) error {
+	states, err := f.world.store.States(context.Background(), self)
+	if err != nil || !slices.ContainsFunc(states, func(s cluster.UnitState) bool { return s.Unit == unit }) {
+		f.world.t.Errorf("%s is about to be started, and the store has no state of it (%v)", unit, err)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.tokens = append(f.tokens, fmt.Sprint(unit, " ", token))

@@ -33,11 +33,12 @@ type board struct {
 	looked    map[cluster.UnitName]bool // to be compared with what was published
 	waiting   map[cluster.UnitName]news
 	paces     map[cluster.UnitName]pace
-	busy      bool      // a write is under way
-	last      time.Time // when it began
-	next      time.Time // when to write; zero where nothing waits
-	doubted   time.Time // when a write was last not answered; see doubt.go
-	checked   time.Time // when the store was last asked what it holds
+	announced map[cluster.UnitName]announcement // units that wait for a state of theirs to be written
+	busy      bool                              // a write is under way
+	last      time.Time                         // when it began
+	next      time.Time                         // when to write; zero where nothing waits
+	doubted   time.Time                         // when a write was last not answered; see doubt.go
+	checked   time.Time                         // when the store was last asked what it holds
 }
 
 // news is a state that is to be written, or that a unit has none any more.
@@ -61,7 +62,7 @@ type publication struct {
 }
 
 func newBoard() board {
-	b := board{paces: map[cluster.UnitName]pace{}, looked: map[cluster.UnitName]bool{}}
+	b := board{paces: map[cluster.UnitName]pace{}, announced: map[cluster.UnitName]announcement{}, looked: map[cluster.UnitName]bool{}}
 	b.renew(0, nil)
 	return b
 }
@@ -101,6 +102,7 @@ func (d *desk) publish(ctx context.Context) {
 		d.compare(name, now)
 	}
 	clear(b.looked)
+	b.confirm()
 	if b.busy || b.next.IsZero() || b.next.After(now) {
 		return
 	}
@@ -134,7 +136,8 @@ func (d *desk) compare(name cluster.UnitName, now time.Time) {
 	was, published := b.published[name]
 	n := news{gone: true}
 	if e, there := d.units[name]; there {
-		if u := d.unit(name, e); u.Ours() {
+		// While steps are under way it may be started, though nothing tells of it yet.
+		if u := d.unit(name, e); u.Ours() || e.interrupt != nil {
 			n = news{state: converge.State(d.config.Machine.ID, u, d.working(name, e), e.problem)}
 		}
 	}
@@ -144,7 +147,7 @@ func (d *desk) compare(name cluster.UnitName, now time.Time) {
 	}
 	b.waiting[name] = n
 	at := b.last.Add(burst)
-	if n.state.Phase == cluster.Working {
+	if n.state.Phase == cluster.Working && b.announced[name].told == nil {
 		at = now.Add(lull)
 	}
 	b.soon(latest(at, b.paces[name].free(now)))
