@@ -15,7 +15,7 @@ func TestFenceHolds(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.register(1)
 		n := w.start(1, "a")
-		synctest.Wait()
+		time.Sleep(cluster.FenceHold) // until then it does not know what one before it ended
 		w.register(2)
 		body := text + "[X-Fleet]\nOnPartition=stop\nMachineID=" + string(machineID(2)) + "\n"
 		w.write("db.service", body)
@@ -39,7 +39,7 @@ func TestStandbyCountsOn(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.register(1)
 		first := w.start(1, "a")
-		synctest.Wait()
+		time.Sleep(cluster.FenceHold) // until then it does not know what one before it ended
 		w.register(2, 3)
 		w.start(2, "b")
 		w.write("db.service", text+"[X-Fleet]\nOnPartition=stop\nMachineID="+string(machineID(3))+"\n")
