@@ -234,6 +234,9 @@ func (h *history) inverted(changes []schedule.Change) string {
 			continue
 		}
 		above := h.wish(no.Unplaced.Unit)
+		if above.fenced { // it may have to wait for more than room
+			continue
+		}
 		for _, placed := range changes {
 			yes, is := placed.(schedule.Place)
 			if !is || h.placed(yes.Placement.Unit) > 0 {

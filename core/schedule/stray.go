@@ -149,17 +149,9 @@ func (p *Picture) mayRun(u *unit) *delay {
 	if !u.fenced() {
 		return nil
 	}
-	here := p.strays[u.name]
-	for _, id := range slices.Sorted(maps.Keys(here)) {
-		name := id.Short()
-		if m := p.machines.byID[id]; m != nil {
-			name = m.title()
-		}
-		if until := here[id].until; !until.IsZero() {
-			p.wake(u, until)
-			return &delay{fmt.Sprintf("%s was lost while it ended the unit; its fence has ended it at %s, and then it may run elsewhere", name, clock(until)), until, true}
-		}
-		return &delay{fmt.Sprintf("%s has not said yet that the unit has ended there, and it is to run once at most", name), time.Time{}, true}
+	if here := p.strays[u.name]; len(here) > 0 {
+		at := slices.Min(slices.Collect(maps.Keys(here))) // all must end; one is named
+		return p.astray(u, at, here[at])
 	}
 	until := p.since.Add(cluster.FenceHold)
 	if len(u.slots) > 0 || !p.now.Before(until) {
@@ -167,4 +159,17 @@ func (p *Picture) mayRun(u *unit) *delay {
 	}
 	p.wake(u, until)
 	return &delay{fmt.Sprintf("it is to run once at most, and the leader is new: where it may have run before it has ended by %s", clock(until)), until, true}
+}
+
+// astray says of one machine that a unit may still run there.
+func (p *Picture) astray(u *unit, at cluster.MachineID, st *stray) *delay {
+	name := at.Short()
+	if m := p.machines.byID[at]; m != nil {
+		name = m.title()
+	}
+	if st.until.IsZero() {
+		return &delay{fmt.Sprintf("%s has not said yet that the unit has ended there, and it is to run once at most", name), time.Time{}, true}
+	}
+	p.wake(u, st.until)
+	return &delay{fmt.Sprintf("%s was lost while it ended the unit; its fence has ended it at %s, and then it may run elsewhere", name, clock(st.until)), st.until, true}
 }

@@ -133,7 +133,7 @@ func newCommandLine(settings *Settings) *commandLine {
 	fs.StringVar(&settings.Discovery.URL, "discovery", "", "URL of a discovery service's token, by which a new cluster's members find each other.")
 	fs.StringVar(&settings.Discovery.Proxy, "discovery-proxy", "", "HTTP proxy on the way to the discovery service.")
 	fs.Func("discovery-fallback", "What to do where the token's cluster is full: proxy to relay to its members, or exit.", settings.Discovery.setFallback)
-	fs.BoolVar(&settings.KeysV2, "enable-v2", false, "Serve etcd 2's keys API (/v2/keys) on the client ports, as etcd 3.4 did with this flag.")
+	fs.BoolVar(&settings.KeysV2, "enable-v2", true, "Serve etcd 2's keys API (/v2/keys) on the client ports.")
 	fs.BoolVar(&line.version, "version", false, "Print the version and exit.")
 	for _, name := range retired {
 		fs.Var(retiredFlag{name, settings}, name, "")

@@ -138,7 +138,6 @@ func etcdEnvironment(plan Plan, node Node) string {
 		"ETCD_PEER_CERT_FILE=/etc/argosy/pki/machine.crt",
 		"ETCD_PEER_KEY_FILE=/etc/argosy/pki/machine.key",
 		"ETCD_PEER_CLIENT_CERT_AUTH=true",
-		"ETCD_ENABLE_V2=true", // the guides' curl .../v2/keys
 	}, "\n") + "\n"
 }
 
