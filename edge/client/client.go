@@ -15,8 +15,12 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"argosy/core/api"
 	"argosy/core/cluster"
@@ -83,6 +87,23 @@ func New(c Config) (*Client, error) {
 // dialTime bounds the wait for a connection.
 const dialTime = 5 * time.Second
 
+// limitSilence has a connection end over bytes that nobody acknowledges for the
+// same time. The kernel would send them again at ever longer pauses, also to a
+// machine that was cut off and is back.
+func limitSilence(network, _ string, raw syscall.RawConn) error {
+	if !strings.HasPrefix(network, "tcp") {
+		return nil
+	}
+	var err error
+	controlErr := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(dialTime.Milliseconds()))
+	})
+	if controlErr != nil {
+		return controlErr
+	}
+	return err
+}
+
 func parseEndpoint(named string, c Config) (endpoint, error) {
 	bad := func(what string) (endpoint, error) {
 		return endpoint{}, fmt.Errorf("endpoint %q: %s; expected unix:///PATH or https://HOST:PORT", named, what)
@@ -93,7 +114,7 @@ func parseEndpoint(named string, c Config) (endpoint, error) {
 	}
 	dial := c.Dial
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: dialTime}).DialContext
+		dial = (&net.Dialer{Timeout: dialTime, Control: limitSilence}).DialContext
 	}
 	e := endpoint{named: named, transport: &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: dial, TLSClientConfig: c.TLS,

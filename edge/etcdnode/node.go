@@ -95,6 +95,7 @@ func serve(ctx context.Context, server *embed.Etcd, config Config) error {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	defer stop()
+	parts.Go(func() { watchPeers(beside, server) })
 	joined := server.Server.ReadyNotify()
 	for {
 		select {

@@ -145,7 +145,7 @@ func New(c Config) *API {
 		streams: make(chan struct{}, maxStreams),
 		peers: &http.Transport{
 			TLSClientConfig:       c.TLS,
-			DialContext:           (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 5 * time.Second}).DialContext,
+			DialContext:           peerDialer().DialContext,
 			TLSHandshakeTimeout:   3 * time.Second,
 			ResponseHeaderTimeout: 20 * time.Second, // above the registry's own wait for a revision
 			MaxIdleConnsPerHost:   16,

@@ -106,6 +106,7 @@ func Open(config Config) (*Store, error) {
 		DialOptions: []grpc.DialOption{
 			grpc.WithNoProxy(), // a proxy in the environment is not for members
 			grpc.WithContextDialer(dial),
+			grpc.WithChainUnaryInterceptor(onlyWithLeader),
 			grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window),
 			grpc.WithConnectParams(grpc.ConnectParams{
 				MinConnectTimeout: deadAfter,
