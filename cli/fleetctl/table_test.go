@@ -31,6 +31,7 @@ var (
 		{Unit: "hello.service", Machine: worldIDs[0], IP: "10.10.1.1", Hash: cluster.HashOf("a"), Load: "loaded", Active: "active", Sub: "running", Result: "success"},
 		{Unit: "mongo@1.service", Machine: worldIDs[1], IP: "10.10.1.2", Hash: cluster.HashOf("b"), Load: "loaded", Active: "failed", Sub: "failed", Result: "exit-code", Problem: "disk is full"},
 		{Unit: "a-name-that-is-longer-than-most.service", Machine: worldIDs[2]},
+		{Unit: "quiet.service", Machine: worldIDs[2], IP: "10.10.1.3", Active: "unknown", Sub: "out-of-touch", Phase: cluster.Settled, OutOfTouch: true},
 	}
 	someUnits = []api.Unit{
 		{Name: "agent.service", Hash: cluster.HashOf("g"), Desired: cluster.Launched, Global: true, Description: "On every machine", Outcome: api.OutcomeActive},

@@ -152,11 +152,30 @@ func (v *View) presences(r *record) []Presence {
 func (v *View) States(machine cluster.MachineID) []State {
 	rows := []State{}
 	for _, name := range v.ordered() {
-		for _, s := range v.units[name].states {
-			if cmp.Or(machine, s.Machine) != s.Machine {
-				continue
-			}
+		rows = v.statesOf(rows, name, v.units[name], machine)
+	}
+	return rows
+}
+
+// statesOf adds to rows the states of one unit on a machine, or on all of them, and what
+// is placed on machines that are out of touch: its states went with their leases.
+func (v *View) statesOf(rows []State, name cluster.UnitName, r *record, machine cluster.MachineID) []State {
+	before := len(rows)
+	for _, s := range r.states {
+		if cmp.Or(machine, s.Machine) == s.Machine {
 			rows = append(rows, stateRow(s, v.machines[s.Machine]))
+		}
+	}
+	for _, p := range r.placements {
+		if cmp.Or(machine, p.Machine) != p.Machine || !v.outOfTouch(p.Machine) {
+			continue
+		}
+		at, seen := find(rows[before:], p.Machine, func(s State) cluster.MachineID { return s.Machine })
+		if !seen {
+			rows = slices.Insert(rows, before+at, State{
+				Unit: name, Machine: p.Machine, IP: v.probed[p.Machine].ip,
+				Active: "unknown", Sub: "out-of-touch", Phase: cluster.Settled, OutOfTouch: true,
+			})
 		}
 	}
 	return rows

@@ -144,6 +144,9 @@ type State struct {
 	Phase   cluster.Phase     `json:"phase"`
 	Problem string            `json:"problem,omitempty"`
 	Note    string            `json:"note,omitempty"`
+	// OutOfTouch says that the unit is placed on a machine whose agent is not heard of
+	// while its kernel answers: it is left to run there, and nothing else is known.
+	OutOfTouch bool `json:"outOfTouch,omitempty"`
 }
 
 // States answers GET states, sorted by unit, then machine id.

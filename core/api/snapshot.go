@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -158,6 +157,11 @@ func (s *Snapshot) take(small *View, name cluster.UnitName, r *record) {
 			small.contents[r.unit.Hash] = c
 		}
 	}
+	s.takeMachines(small, r)
+}
+
+// takeMachines puts into a small view the machines of a record, as they were.
+func (s *Snapshot) takeMachines(small *View, r *record) {
 	add := func(id cluster.MachineID) {
 		if m, there := then(s.machines, s.view.machines, id); there {
 			small.machines[id] = m
@@ -209,17 +213,19 @@ func (s *Snapshot) Units(only []cluster.UnitName, after cluster.UnitName, most i
 // says whether there were more.
 func (s *Snapshot) States(machine cluster.MachineID, after StateKey, most int) (rows []State, more bool) {
 	rows = []State{}
+	small := NewView()
+	var of []State // one unit
 	for name, r := range s.names(after.Unit) {
-		for _, state := range r.states {
-			passed := name == after.Unit && state.Machine <= after.Machine
-			if passed || cmp.Or(machine, state.Machine) != state.Machine {
+		s.takeMachines(small, r)
+		of = small.statesOf(of[:0], name, r, machine)
+		for _, state := range of {
+			if name == after.Unit && state.Machine <= after.Machine {
 				continue
 			}
 			if len(rows) == most {
 				return rows, true
 			}
-			m, _ := then(s.machines, s.view.machines, state.Machine)
-			rows = append(rows, stateRow(state, m))
+			rows = append(rows, state)
 		}
 	}
 	return rows, false

@@ -37,6 +37,15 @@ func (v *View) outOfTouch(id cluster.MachineID) bool {
 	return !there && !left && v.probed[id].by > 0
 }
 
+// OutOfTouch is what is shown of a machine whose agent is not heard of while its kernel
+// answers, if it is such a one.
+func (v *View) OutOfTouch(id cluster.MachineID) (Machine, bool) {
+	if !v.outOfTouch(id) {
+		return Machine{}, false
+	}
+	return v.Shown(id), true
+}
+
 // concerned is the machines whose being probed an event may change.
 func (v *View) concerned(event cluster.Event) []cluster.MachineID {
 	var prober cluster.MachineID

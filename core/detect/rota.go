@@ -24,9 +24,10 @@ type Seat struct {
 // duties of its neighbours alone. Where there are machines that are no members, one
 // of the three is: what cuts the members off must not make them judges of the rest.
 type Rota struct {
-	ring    []*chair
+	ring    circle // everybody
+	probing circle // those of the ring that probe
+	workers circle // those of them that are no members
 	at      map[cluster.MachineID]*chair
-	workers int // seats that probe and are no members
 	// changed are the machines whose duties may have changed since they were taken.
 	changed map[cluster.MachineID]bool
 }
@@ -34,6 +35,34 @@ type Rota struct {
 type chair struct {
 	Seat
 	hash uint64
+}
+
+// circle is chairs in the order of the ring. That those which can probe have circles
+// of their own makes finding a machine's probers as cheap where few of many can.
+type circle []*chair
+
+// seat is where a chair stands in the circle, or would.
+func (s circle) seat(c *chair) int {
+	i, _ := slices.BinarySearchFunc(s, c, byPlace)
+	return i
+}
+
+func (s circle) with(c *chair) circle { return slices.Insert(s, s.seat(c), c) }
+
+func (s circle) without(c *chair) circle {
+	i := s.seat(c)
+	return slices.Delete(s, i, i+1)
+}
+
+// next adds to found the chairs of the circle that follow c, until there are most.
+func (s circle) next(c *chair, found []*chair, most int) []*chair {
+	start := s.seat(c)
+	for ahead := 0; ahead < len(s) && len(found) < most; ahead++ {
+		if other := s[(start+ahead)%len(s)]; other != c {
+			found = append(found, other)
+		}
+	}
+	return found
 }
 
 // NewRota returns one with no machines.
@@ -51,14 +80,17 @@ func (r *Rota) Sit(seat Seat) {
 		r.Leave(seat.Machine)
 	}
 	c := &chair{Seat: seat, hash: place(seat.Machine)}
-	i, _ := slices.BinarySearchFunc(r.ring, c, byPlace)
-	r.note(i, nil)
-	r.ring = slices.Insert(r.ring, i, c)
-	r.at[seat.Machine] = c
-	if c.worker() {
-		r.workers++
+	r.note(c)
+	r.ring = r.ring.with(c)
+	if c.Probes {
+		r.probing = r.probing.with(c)
 	}
-	r.note(i, c)
+	if c.worker() {
+		r.workers = r.workers.with(c)
+	}
+	r.at[seat.Machine] = c
+	r.changed[seat.Machine] = true
+	r.note(c)
 }
 
 // Leave takes a machine out.
@@ -67,15 +99,17 @@ func (r *Rota) Leave(id cluster.MachineID) {
 	if c == nil {
 		return
 	}
-	i, _ := slices.BinarySearchFunc(r.ring, c, byPlace)
-	r.note(i, c)
-	r.ring = slices.Delete(r.ring, i, i+1)
-	delete(r.at, id)
-	if c.worker() {
-		r.workers--
+	r.note(c)
+	r.ring = r.ring.without(c)
+	if c.Probes {
+		r.probing = r.probing.without(c)
 	}
-	r.note(i, nil)
+	if c.worker() {
+		r.workers = r.workers.without(c)
+	}
+	delete(r.at, id)
 	r.changed[id] = true
+	r.note(c)
 }
 
 func (c *chair) worker() bool { return c.Probes && !c.Member }
@@ -94,13 +128,12 @@ func byPlace(a, b *chair) int {
 	return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.Machine, b.Machine))
 }
 
-// note marks those who probe machines that the chair at i, or one before i, might
-// probe.
-func (r *Rota) note(i int, at *chair) {
-	affected := r.before(i, at)
-	if at != nil {
-		affected = append(affected, at)
-		r.changed[at.Machine] = true
+// note marks those who probe c or machines that c might probe. It is called before c
+// comes or goes, and after.
+func (r *Rota) note(c *chair) {
+	affected := r.before(c)
+	if r.at[c.Machine] == c {
+		affected = append(affected, c)
 	}
 	for _, target := range affected {
 		for _, prober := range r.probersOf(target) {
@@ -109,51 +142,41 @@ func (r *Rota) note(i int, at *chair) {
 	}
 }
 
-// before is who sits so shortly before i in the ring that the chair there, at, may
-// be one of their probers: fewer than three others that probe lie between, or no
-// worker. Where at is nil, no chair is there now.
-func (r *Rota) before(i int, at *chair) []*chair {
+// before is who sits so shortly before c in the ring, or before where c would sit,
+// that c may be one of their probers: where it probes, fewer than three others that do
+// lie between, or, as c is a worker, no other worker.
+func (r *Rota) before(c *chair) []*chair {
+	if !c.Probes {
+		return nil
+	}
 	var found []*chair
-	between, worker := 0, false
+	i := r.ring.seat(c)
+	between, workers := 0, 0
 	for back := 1; back <= len(r.ring); back++ {
-		c := r.ring[(i-back+len(r.ring))%len(r.ring)]
-		if c == at {
+		other := r.ring[(i-back+len(r.ring))%len(r.ring)]
+		if other == c {
 			break // once around
 		}
-		found = append(found, c)
-		if c.Probes {
+		found = append(found, other)
+		if other.Probes {
 			between++
-			worker = worker || c.worker()
 		}
-		if between >= probers && worker {
+		if other.worker() {
+			workers++
+		}
+		if between >= probers && (workers > 0 || !c.worker()) {
 			break
 		}
 	}
 	return found
 }
 
-// probersOf is who probes a machine that sits in the ring.
+// probersOf is who probes a machine that sits in the ring: the next three that can,
+// and in the last one's stead the next worker, where none of them is one.
 func (r *Rota) probersOf(target *chair) []*chair {
-	others := r.workers
-	if target.worker() {
-		others--
-	}
-	start, _ := slices.BinarySearchFunc(r.ring, target, byPlace)
-	picked := make([]*chair, 0, probers)
-	worker := others == 0 // none is missed
-	for ahead := 1; ahead < len(r.ring); ahead++ {
-		c := r.ring[(start+ahead)%len(r.ring)]
-		switch {
-		case !c.Probes:
-		case len(picked) < probers:
-			picked = append(picked, c)
-			worker = worker || c.worker()
-		case c.worker():
-			picked[probers-1], worker = c, true
-		}
-		if len(picked) == probers && worker {
-			break
-		}
+	picked := r.probing.next(target, make([]*chair, 0, probers), probers)
+	if len(picked) == probers && !slices.ContainsFunc(picked, (*chair).worker) {
+		copy(picked[probers-1:], r.workers.next(target, nil, 1)) // there may be none
 	}
 	return picked
 }
@@ -186,8 +209,7 @@ func (r *Rota) Probes(id cluster.MachineID) cluster.Probes {
 	if c == nil || !c.Probes {
 		return duties
 	}
-	i, _ := slices.BinarySearchFunc(r.ring, c, byPlace)
-	for _, candidate := range r.before(i, c) {
+	for _, candidate := range r.before(c) {
 		with := r.probersOf(candidate)
 		if !slices.Contains(with, c) {
 			continue

@@ -3,6 +3,7 @@ package detect_test
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
@@ -150,6 +151,44 @@ func BenchmarkRotaOfTenThousand(b *testing.B) {
 		r.Sit(seat(5000, false, true))
 		for _, m := range r.TakeChanged() {
 			_ = r.Probes(m)
+		}
+	}
+}
+
+// BenchmarkRotaFilled registers ten thousand machines one by one in random order,
+// whoever of them can probe.
+func BenchmarkRotaFilled(b *testing.B) {
+	const machines = 10_000
+	order := rand.New(rand.NewPCG(1, 2)).Perm(machines)
+	for name, can := range map[string]func(n int) bool{
+		"all":     func(int) bool { return true },
+		"none":    func(int) bool { return false },
+		"one":     func(n int) bool { return n == machines/2 },
+		"members": func(n int) bool { return n < 5 },
+		"third":   func(n int) bool { return n%3 == 0 },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				r := detect.NewRota()
+				for _, n := range order {
+					r.Sit(seat(n, n < 5, can(n)))
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkRotaFollowed is the same where all can probe and duties are given after each.
+func BenchmarkRotaFollowed(b *testing.B) {
+	const machines = 10_000
+	order := rand.New(rand.NewPCG(1, 2)).Perm(machines)
+	for b.Loop() {
+		r := detect.NewRota()
+		for _, n := range order {
+			r.Sit(seat(n, n < 5, true))
+			for _, m := range r.TakeChanged() {
+				_ = r.Probes(m)
+			}
 		}
 	}
 }

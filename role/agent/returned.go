@@ -10,7 +10,9 @@ import (
 	"argosy/core/cluster"
 )
 
-// What a machine says of itself after it was counted as lost and came back.
+// What a machine says of itself after its record was gone and it came back. It does not
+// know whether it was counted as lost meanwhile or was only out of touch, nor why what
+// it ends is not placed here any more: moved, stopped or destroyed.
 const (
 	// reunion is the time after its return in which most of what it ends has ended.
 	reunion = 10 * time.Second
@@ -70,7 +72,7 @@ func (r *reunited) note(now time.Time) string {
 	if left := len(names) - namedUnits; left > 0 {
 		names, more = names[:namedUnits], fmt.Sprintf(" and %d more", left)
 	}
-	note := fmt.Sprintf("was lost and came back at %s: its copies of units that had been placed elsewhere meanwhile were ended: %s%s",
+	note := fmt.Sprintf("is back since %s; ended here, because they are not placed here any more: %s%s",
 		at.UTC().Format(time.DateTime+" MST"), strings.Join(names, ", "), more)
 	if note == r.told {
 		return ""

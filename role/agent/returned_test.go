@@ -8,8 +8,8 @@ import (
 	"argosy/core/cluster"
 )
 
-// A machine that was lost and comes back ends its copies of what moved, and its
-// record says so for a while.
+// A machine whose record was gone and that comes back ends what is not placed there any
+// more, and its record says so for a while.
 func TestReturnedMachineTellsWhatItEnded(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.run()
@@ -31,7 +31,7 @@ func TestReturnedMachineTellsWhatItEnded(t *testing.T) {
 		if got := w.machine.Running(); len(got) != 1 || got[0] != "stays.service" {
 			t.Errorf("back, %q run", got)
 		}
-		want := "was lost and came back at 2000-01-01 00:01:01 UTC: its copies of units that had been placed elsewhere meanwhile were ended: " +
+		want := "is back since 2000-01-01 00:01:01 UTC; ended here, because they are not placed here any more: " +
 			"moves@0.service, moves@1.service, moves@2.service, moves@3.service, moves@4.service and 2 more"
 		if got := w.record().Note; got != want {
 			t.Errorf("the record says %q, want %q", got, want)
@@ -48,6 +48,28 @@ func TestReturnedMachineTellsWhatItEnded(t *testing.T) {
 }
 
 const noteKept = 11 * time.Minute
+
+// What an operator has destroyed meanwhile is ended too: the machine cannot tell that
+// from what moved, and claims neither.
+func TestReturnedMachineClaimsNoMoreThanItKnows(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.run()
+		w.launch("destroyed.service", sleeps, 1)
+		w.settle()
+		w.link.set(true)
+		w.pass(time.Minute)
+		w.evict("destroyed.service", sleeps)
+		if err := w.store.DeleteUnit(t.Context(), "destroyed.service", w.submit("destroyed.service", sleeps)); err != nil {
+			t.Fatal(err)
+		}
+		w.link.set(false)
+		w.pass(15 * time.Second)
+		want := "is back since 2000-01-01 00:01:01 UTC; ended here, because they are not placed here any more: destroyed.service"
+		if got := w.record().Note; got != want {
+			t.Errorf("the record says %q, want %q", got, want)
+		}
+	})
+}
 
 // What is only stopped, or ends while the machine counts as there, is no news.
 func TestOrdinaryEndIsNotTold(t *testing.T) {

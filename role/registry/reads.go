@@ -21,11 +21,20 @@ func (r *Registry) Machines(ctx context.Context, least int64, away bool) (answer
 	return answer, err
 }
 
-// Machine looks a machine up: cluster.ErrNotFound where it is not there.
+// Machine looks a machine up: cluster.ErrNotFound where it is not there, and what is
+// known of it where it is out of touch.
 func (r *Registry) Machine(ctx context.Context, id cluster.MachineID) (m cluster.Machine, err error) {
-	there := false
-	err = r.read(ctx, 0, func(v *api.View, _ api.Freshness) { m, there = v.Machine(id) })
-	if err == nil && !there {
+	there, silent := false, error(nil)
+	err = r.read(ctx, 0, func(v *api.View, _ api.Freshness) {
+		m, there = v.Machine(id)
+		if away, is := v.OutOfTouch(id); is {
+			silent = r.silence.outOfTouch(away)
+		}
+	})
+	switch {
+	case err == nil && silent != nil:
+		err = silent
+	case err == nil && !there:
 		err = fmt.Errorf("machine %s: %w", id, cluster.ErrNotFound)
 	}
 	return m, err

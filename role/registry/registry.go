@@ -44,6 +44,7 @@ type Registry struct {
 	asOf     time.Time
 	advanced chan struct{} // closed, and replaced, with each batch
 	watchers map[cluster.UnitName]map[*watcher]struct{}
+	silence  silence
 	// snapshots are by revision; see snapshots.go.
 	snapshots map[int64]*snapshot
 }
@@ -70,6 +71,7 @@ func (r *Registry) learn(batch cluster.Batch) error {
 	defer r.mu.Unlock()
 	if batch.Reset {
 		r.view.Forget()
+		r.silence.forget(time.Now())
 		clear(r.snapshots)
 		for name := range r.watchers {
 			r.wake(name)
@@ -77,6 +79,7 @@ func (r *Registry) learn(batch cluster.Batch) error {
 	}
 	r.view.Learn(batch.Events...)
 	for _, event := range batch.Events {
+		r.silence.learn(event, r.view, time.Now())
 		if name, about := api.Touched(event); about {
 			r.wake(name)
 		}

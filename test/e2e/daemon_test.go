@@ -200,7 +200,7 @@ func TestSecondCopyEndsAndIsShown(t *testing.T) {
 	eventually(t, 40*time.Second, func() error {
 		out := cluster.shell(t, "core-01", "fleetctl list-machines --no-legend")
 		for at := range lost {
-			if unit := strings.TrimPrefix(at, "core-03/"); !strings.Contains(out.stderr, "core-03: was lost and came back at ") || !strings.Contains(out.stderr, unit) {
+			if unit := strings.TrimPrefix(at, "core-03/"); !strings.Contains(out.stderr, "core-03: is back since ") || !strings.Contains(out.stderr, unit) {
 				return fmt.Errorf("list-machines does not speak of %s, whose copy on core-03 ended:\n%s", unit, out.stderr)
 			}
 		}
