@@ -181,14 +181,14 @@ func TestWaitsMakeRoom(t *testing.T) {
 		go func() { _, _ = ends[1].Read(make([]byte, 5)) }()
 		_, _ = io.WriteString(stream, "event")
 		time.Sleep(quietTime / 4)
-		go func() { // who relays them notices
-			for _, h := range []*held{first, third} {
+		for _, h := range []*held{first, third} { // which have been quiet for as long
+			go func() { // who relays it notices
 				for !over(h) {
 					time.Sleep(time.Millisecond)
 				}
 				r.leave(h)
-			}
-		}()
+			}()
+		}
 		begun := time.Now()
 		come()
 		if took := time.Since(begun); took < quietTime/4 || took > quietTime/4+time.Second {
