@@ -42,7 +42,7 @@ deps: ## install the Debian packages that are missing
 
 .PHONY: test
 test: ## every test there is, ring by ring, with the time of each
-	@mkdir -p build; rm -f build/rings; for ring in check store machines chaos; do \
+	@mkdir -p build; rm -f build/rings; for ring in check sim store machines chaos; do \
 	  start=$$SECONDS; $(MAKE) --no-print-directory $$ring || exit 1; \
 	  printf '%-10s %4d s\n' $$ring $$((SECONDS - start)) >> build/rings; done; \
 	echo; cat build/rings

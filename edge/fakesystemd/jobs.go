@@ -26,12 +26,18 @@ func (m *Machine) Enqueue(ctx context.Context, kind converge.Job, name cluster.U
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", kind, name, err)
 	}
-	if u.status.Job != 0 && kind == u.kind { // the same job: wait with the others
+	u.again = false
+	stops := kind == converge.StopJob
+	switch {
+	case u.status.Job != 0 && stops != (u.kind == converge.StopJob):
+		m.finish(name, u, "canceled")
+	case u.status.Job != 0 && (kind == u.kind || u.kind == converge.RestartJob): // it will do for both
 		u.waiting = append(u.waiting, ended)
 		return nil
-	}
-	if u.status.Job != 0 {
-		m.finish(name, u, "canceled")
+	case u.status.Job != 0: // a restart of what is starting: the job becomes one, and begins again
+		u.kind, u.waiting = kind, append(u.waiting, ended)
+		m.work(name, u)
+		return nil
 	}
 	m.lastJob++
 	u.status.Job, u.kind, u.waiting = m.lastJob, kind, []func(converge.Outcome){ended}
@@ -92,7 +98,10 @@ func (m *Machine) halt(name cluster.UnitName, u *unit) {
 	}
 }
 
+// begin has a unit start. A restart has become a start by then: another one would
+// end what starts.
 func (m *Machine) begin(name cluster.UnitName, u *unit) {
+	u.kind = converge.StartJob
 	if base := option(u.text, "Requires"); base != "" && !m.startsWell(cluster.UnitName(base)) {
 		m.finish(name, u, "dependency")
 		return

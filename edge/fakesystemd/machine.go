@@ -55,6 +55,7 @@ type unit struct {
 	waiting []func(converge.Outcome)
 	kind    converge.Job
 	up      bool // something of it runs
+	again   bool // it has ended by itself, and no job has come since
 }
 
 // New returns a machine that has just booted, on Go's own runtime.
@@ -105,12 +106,19 @@ func (m *Machine) Refuse(name cluster.UnitName, err error) {
 	m.refused[name] = err
 }
 
-// End has a running unit end by itself, in the state "inactive" or "failed".
+// End has a running unit end by itself, in the state "inactive" or "failed". A job
+// that was ending it goes on.
 func (m *Machine) End(name cluster.UnitName, active string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if u, there := m.units[name]; there {
-		m.settle(name, u, active)
+	u, there := m.units[name]
+	if !there {
+		return
+	}
+	ending := u.status.Job != 0 && u.status.Active == "deactivating"
+	m.settle(name, u, active)
+	if u.again = !ending; ending {
+		m.work(name, u)
 	}
 }
 

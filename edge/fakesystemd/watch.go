@@ -18,11 +18,13 @@ func (m *Machine) runs(name cluster.UnitName, u *unit, up, byJob bool) {
 	}
 }
 
-// Again starts a unit as systemd's own Restart= does.
+// Again starts a unit as systemd's own Restart= does after End, unless a job was
+// ending it or has come since.
 func (m *Machine) Again(name cluster.UnitName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if u, there := m.units[name]; there && !u.up && u.status.Job == 0 {
+	if u, there := m.units[name]; there && u.again {
+		u.again = false
 		u.status.Invocation = m.invocation()
 		m.runs(name, u, true, false)
 		m.settle(name, u, "active")

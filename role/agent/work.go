@@ -182,10 +182,10 @@ func (a *Agent) start(c *chain, kind converge.Job, generation int64, hash cluste
 		}
 		record.Fence = converge.Awaited
 	}
-	c.record = &record
-	if err := a.disk.Record(*c.record); err != nil {
-		return err
+	if err := a.disk.Record(record); err != nil {
+		return err // and nothing says that it is being started
 	}
+	c.record = &record
 	outcome, err := a.job(c.ctx, c, kind)
 	switch {
 	case errors.Is(err, errLost):
@@ -222,7 +222,7 @@ func (a *Agent) job(ctx context.Context, c *chain, kind converge.Job) (converge.
 		return converge.Outcome{}, err
 	}
 	if kind != converge.StopJob {
-		if err := a.note(c, func(r *converge.Record) { r.Begun = true }); err != nil {
+		if err := a.noteBegun(ctx, c, release); err != nil {
 			return converge.Outcome{}, err
 		}
 	}
@@ -243,6 +243,26 @@ func (a *Agent) job(ctx context.Context, c *chain, kind converge.Job) (converge.
 		}
 	}
 }
+
+// noteBegun notes that systemd has accepted a start, as often as it takes: nothing else
+// tells of a unit that has ended well by now, and it would be started once more. A
+// disk that takes nothing is waited for without a place for jobs.
+func (a *Agent) noteBegun(ctx context.Context, c *chain, release func()) error {
+	for {
+		err := a.note(c, func(r *converge.Record) { r.Begun = true })
+		if err == nil {
+			return nil
+		}
+		a.log.Warn("a start is not recorded as begun", "unit", c.unit, "error", err, "again in", recordRetry)
+		release()
+		if err := runtime.Sleep(ctx, a.on, recordRetry); err != nil {
+			return err
+		}
+	}
+}
+
+// recordRetry is for a disk that did not take that a start has begun.
+const recordRetry = time.Second
 
 // fetched is a text, or why there is none.
 type fetched struct {

@@ -38,6 +38,7 @@ type world struct {
 	term    cluster.Leader
 	boot    int
 	fence   agent.Fence // nil where there is none
+	disk    agent.Disk  // nil for the machine's own
 }
 
 // inWorld runs a test in a world of its own.
@@ -63,13 +64,17 @@ type running struct {
 func (w *world) run() *running { return w.runAs("core-01", "10.99.0.11", nil) }
 
 func (w *world) runAs(name, address string, peers agent.Peers) *running {
+	var disk agent.Disk = w.machine
+	if w.disk != nil {
+		disk = w.disk
+	}
 	a := agent.New(agent.Config{
 		Machine: cluster.Machine{ID: self, Name: name, Address: address, API: address + ":49153", BootID: fmt.Sprintf("boot-%d", w.boot)},
 		TTL:     ttl,
 		Peers:   peers,
 		Fence:   w.fence,
 		Log:     slog.New(slog.DiscardHandler),
-	}, w.link, w.machine, w.machine)
+	}, w.link, w.machine, disk)
 	ctx, cancel := context.WithCancel(w.t.Context())
 	r := &running{Agent: a, world: w, stop: cancel, ended: make(chan error, 1)}
 	go func() { r.ended <- a.Run(ctx) }()

@@ -61,6 +61,9 @@ func (b *bench) Enqueue(ctx context.Context, kind converge.Job, unit cluster.Uni
 			b.host.systemd.Finish(unit)
 		}
 	})
+	if kind != converge.StopJob {
+		b.host.asked[unit] = b.host.recorded[unit]
+	}
 	return b.host.systemd.Enqueue(ctx, kind, unit, ended)
 }
 
@@ -111,7 +114,7 @@ func (b *bench) Record(r converge.Record) error {
 	if err := b.write(); err != nil {
 		return err
 	}
-	b.host.asked[r.Unit] = r.Generation
+	b.host.recorded[r.Unit] = r.Generation
 	return b.host.systemd.Record(r)
 }
 

@@ -26,16 +26,17 @@ type host struct {
 	member bool
 	own    cluster.Machine // what it says of itself in every boot
 
-	net     network
-	systemd *fakesystemd.Machine
-	health  health
-	asked   map[cluster.UnitName]int64 // the generation that each unit was last started for
-	boots   int
-	lives   int
-	up      bool
-	gone    bool // it never comes back
-	fleetd  *life
-	clock   *stage.Clock
+	net      network
+	systemd  *fakesystemd.Machine
+	health   health
+	recorded map[cluster.UnitName]int64 // the generation that each unit was last to be started for
+	asked    map[cluster.UnitName]int64 // and that systemd was last asked to start
+	boots    int
+	lives    int
+	up       bool
+	gone     bool // it never comes back
+	fleetd   *life
+	clock    *stage.Clock
 }
 
 // life is one life of fleetd.
@@ -47,7 +48,8 @@ type life struct {
 
 func newHost(w *World, n int) *host {
 	h := &host{
-		world: w, id: cluster.MachineID(fmt.Sprintf("%08x%024x", n, n)), name: fmt.Sprint("core-", n), member: n <= w.plan.members, clock: w.stage.Clock(), asked: map[cluster.UnitName]int64{},
+		world: w, id: cluster.MachineID(fmt.Sprintf("%08x%024x", n, n)), name: fmt.Sprint("core-", n), member: n <= w.plan.members, clock: w.stage.Clock(),
+		recorded: map[cluster.UnitName]int64{}, asked: map[cluster.UnitName]int64{},
 	}
 	h.systemd = fakesystemd.NewOn(w.stage.Process("systemd of "+h.name, h.clock))
 	h.own = cluster.Machine{

@@ -207,11 +207,7 @@ func (l *link) States(ctx context.Context, id cluster.MachineID) (states []clust
 }
 
 func (l *link) PutStates(ctx context.Context, lease int64, id cluster.MachineID, changed []cluster.UnitState, gone []cluster.UnitName) error {
-	// Known, and not repaired yet: a late one takes back what has been published
-	// since, and nothing puts that right. Until it is, what comes late is lost.
-	sure := *l
-	sure.net = &network{mute: l.net.mute, deaf: l.net.deaf, loss: l.net.loss + l.net.late, slow: l.net.slow}
-	return sure.call(ctx, laws.Agent, func() error {
+	return l.call(ctx, laws.Agent, func() error {
 		return l.world.store.PutStates(context.Background(), lease, id, changed, gone)
 	})
 }
@@ -282,13 +278,15 @@ func (l *link) Collect(ctx context.Context, term cluster.Leader, mark int64, has
 
 // Commit is edge/store's: several transactions of some changes each, which may
 // come in another order, be lost and be written one by one. It ends with the
-// first that has no outcome.
+// first that has no outcome. All of it was decided before: what the engine is told
+// meanwhile changes none of it.
 func (l *link) Commit(ctx context.Context, term cluster.Leader, changes []schedule.Change) (events []cluster.Event, err error) {
+	decided := *l
 	chunks := slices.Collect(slices.Chunk(changes, l.world.plan.chunk))
 	var left error
 	for _, i := range l.world.rand.Perm(len(chunks)) {
 		var written []cluster.Event
-		err := l.call(ctx, laws.Engine, func() (err error) {
+		err := decided.call(ctx, laws.Engine, func() (err error) {
 			if l.world.planted.unguard {
 				term, _ = l.world.store.Leader(context.Background())
 			}

@@ -74,9 +74,10 @@ const (
 	// unit's steps again after a minute at the latest, and tells of its return for
 	// as long.
 	settling = 4 * time.Minute
-	// lastRetry is how much later than all else an agent may still try a job that
-	// systemd did not take; until then nothing tells that it will.
-	lastRetry = 61 * time.Second
+	// lastLook is how much later than all else an agent may still correct what the
+	// store holds of its states: the longer of role/agent's doubts, and some time for
+	// clocks that drift. The jobs that systemd did not take are tried again by then.
+	lastLook = 11 * time.Minute
 	// calm is how long it must stay at rest and write nothing.
 	calm = 65 * time.Second
 )
@@ -140,7 +141,7 @@ func (w *World) settle() error {
 		}
 		wrong := w.laws.AtRest()
 		if len(wrong) == 0 {
-			return w.until(w.now().Add(lastRetry))
+			return w.until(w.now().Add(lastLook))
 		}
 		if w.now().After(last) {
 			return w.fails("no rest %s after the last fault: %s", settling, strings.Join(wrong, "; "))

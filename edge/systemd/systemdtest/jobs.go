@@ -103,6 +103,24 @@ func stopCancelsStart(t *testing.T, w *watched) {
 	w.awaitStatus(unit, "ended", ended) // as failed: its ExecStartPre was killed
 }
 
+// restartOfAStart: what is starting is ended and started anew, and who waits for the
+// first job waits for the second.
+func restartOfAStart(_ *testing.T, w *watched) {
+	unit := w.unit("contra-restarted.service", slow)
+	start := w.enqueue(converge.StartJob, unit)
+	first := w.awaitStatus(unit, "starting", func(s converge.Status) bool { return s.Active == "activating" && s.Job != 0 }).Invocation
+	anew := func(s converge.Status) bool { return s.Active == "activating" && s.Job != 0 && s.Invocation != first }
+	restart := w.enqueue(converge.RestartJob, unit)
+	second := w.awaitStatus(unit, "starting anew", anew).Invocation
+	first = second
+	again := w.enqueue(converge.RestartJob, unit) // a restart whose turn to start has come is as a start
+	w.awaitStatus(unit, "starting a third time", anew)
+	w.do(converge.StopJob, unit, "done")
+	for what, job := range map[string]<-chan converge.Outcome{"the start": start, "the restart": restart, "the second restart": again} {
+		w.ended(job, what, "canceled")
+	}
+}
+
 func requirementFails(_ *testing.T, w *watched) {
 	w.unit("contra-base.service", failing)
 	unit := w.unit("contra-top.service", "[Unit]\nRequires=contra-base.service\nAfter=contra-base.service\n"+sleeps)

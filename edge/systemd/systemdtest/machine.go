@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		"a text that cannot be used":          badText,
 		"a unit without text":                 noText,
 		"a stop cancels a start":              stopCancelsStart,
+		"a restart of what is starting":       restartOfAStart,
 		"a requirement that fails":            requirementFails,
 		"a new text needs a reload":           newText,
 		"an instance":                         instance,

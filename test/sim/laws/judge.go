@@ -19,7 +19,7 @@ func (p *picture) against(at Place) string {
 	if !p.lives(at.Machine) {
 		return "the machine is not there"
 	}
-	return cmp.Or(p.elsewhere(at), p.conflict(at), p.crowd(at, p.both), p.short(at))
+	return cmp.Or(p.elsewhere(at), p.conflict(at), p.crowd(at, p.both), p.short(at, least))
 }
 
 // elsewhere says why the machine is not one that the unit asks for.
@@ -99,8 +99,9 @@ func (p *picture) crowd(at Place, asks func(Place, func(Wish) bool) bool) string
 	return ""
 }
 
-// short adds up what is reserved on the machine.
-func (p *picture) short(at Place) string {
+// short adds up what is reserved on the machine. Where another unit's text has
+// changed and its placement has not yet, of says which of the two amounts counts.
+func (p *picture) short(at Place, of func(was, is int64) int64) string {
 	w, has := p.wish(at.Unit), p.machines[at.Machine]
 	memory, gpus := w.Memory, w.GPUs
 	for _, other := range p.beside(at) {
@@ -109,7 +110,7 @@ func (p *picture) short(at Place) string {
 		if u, there := p.units[other]; there {
 			is = p.texts[u.Hash]
 		}
-		memory, gpus = memory+min(was.Memory, is.Memory), gpus+min(was.GPUs, is.GPUs)
+		memory, gpus = memory+of(was.Memory, is.Memory), gpus+of(was.GPUs, is.GPUs)
 	}
 	switch {
 	case w.Memory > 0 && memory<<30 > has.Memory:
@@ -119,6 +120,9 @@ func (p *picture) short(at Place) string {
 	}
 	return ""
 }
+
+func least(was, is int64) int64 { return min(was, is) }
+func most(was, is int64) int64  { return max(was, is) }
 
 // mayEnd says what allows a placement to end; empty where nothing does.
 func (p *picture) mayEnd(at Place) string {
@@ -131,7 +135,7 @@ func (p *picture) mayEnd(at Place) string {
 	case p.wish(at.Unit).Global:
 	case len(p.where(at.Unit)) > 1:
 		return "it is on more than one machine"
-	case placement.Hash != u.Hash && p.short(at) != "":
+	case placement.Hash != u.Hash && p.short(at, most) != "":
 		return "its new text needs more room"
 	}
 	return cmp.Or(p.elsewhere(at), p.rivals(at), p.crowd(at, p.either), p.replaced(at.Unit))

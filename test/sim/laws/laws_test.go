@@ -192,6 +192,13 @@ func TestStories(t *testing.T) {
 		"a unit moves for nothing": {laws.Needless, "though it may stay", func(s *story) {
 			s.write(engine, placement(2, "a.service", nil), placement(3, "a.service", of(laws.Wish{}, 1)))
 		}},
+		"a unit gives way to one that has grown as it has": {tell: func(s *story) {
+			s.want("b.service", laws.Wish{}, 1)
+			s.write(engine, placement(2, "b.service", of(laws.Wish{}, 1)))
+			s.want("b.service", large, 2)
+			s.want("a.service", large, 2)
+			s.write(engine, placement(2, "a.service", nil), placement(3, "a.service", of(large, 2)))
+		}},
 		"a unit moves off a lost machine": {tell: func(s *story) {
 			s.write(laws.Writer{Role: laws.Expiry}, machine(2, nil))
 			s.write(engine, placement(2, "a.service", nil), placement(3, "a.service", of(laws.Wish{}, 1)))

@@ -74,6 +74,8 @@ func (l *Laws) unitAtRest(unit cluster.UnitName) (wrong []string) {
 			fault("on %s it is placed as %+v, wanted %+v", id.Short(), placement.Placement, u)
 		case u.Wanted == Launched && !runs && l.spent[at] != u.Generation:
 			fault("it does not run on %s", id.Short())
+		case runs && l.asked[at] != u.Generation:
+			fault("on %s generation %d runs, not %d", id.Short(), l.asked[at], u.Generation)
 		}
 		if why := strings.TrimSpace(l.store.elsewhere(at) + " " + l.store.rivals(at) + " " + l.store.crowd(at, l.store.both)); why != "" {
 			fault("it may not stay on %s: %s", id.Short(), why)

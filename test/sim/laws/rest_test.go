@@ -31,6 +31,11 @@ func TestAtRest(t *testing.T) {
 			s.See(laws.Crashed{Machine: id(2)})
 			s.See(laws.Booted{Machine: id(2), Boot: "b"})
 		}},
+		"a unit runs as it was asked for before": {"generation 1 runs, not 2", func(s *story) {
+			s.want("a.service", laws.Wish{}, 2)
+			s.write(engine, placement(2, "a.service", of(laws.Wish{}, 2)))
+			s.write(agentOf(2), state(2, "a.service", "active", 2))
+		}},
 		"a unit has ended by itself": {tell: func(s *story) {
 			s.See(laws.Ended{Place: at(2, "a.service"), Cause: laws.ByItself})
 			s.write(agentOf(2), state(2, "a.service", "inactive", 1))
