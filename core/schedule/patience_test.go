@@ -34,7 +34,9 @@ func newPast() past {
 
 func (w *world) went(id cluster.MachineID) {
 	w.past.gone[id] = w.now
-	w.past.losses[id] = append(w.past.losses[id], w.now)
+	if !w.answering[id] { // else it is out of touch
+		w.past.losses[id] = append(w.past.losses[id], w.now)
+	}
 }
 
 func (w *world) cameBack(id cluster.MachineID) {
