@@ -17,7 +17,7 @@ type Court struct {
 	duties   map[cluster.MachineID]cluster.Probes                          // as stored, by prober
 	probed   map[cluster.MachineID]map[cluster.MachineID]bool              // by target: who probes it, as stored
 	words    map[cluster.MachineID]map[cluster.MachineID]cluster.Suspicion // by target, by prober
-	absent   map[cluster.MachineID]bool                                    // no record, and not known to be lost
+	absent   map[cluster.MachineID]string                                  // no record, and not known to be lost: their addresses
 	lost     map[cluster.MachineID]bool                                    // with a record still
 	ended    map[cluster.MachineID]int64                                   // the revision of a record that was ended
 	open     map[cluster.MachineID]bool                                    // to be judged
@@ -46,7 +46,7 @@ func (c *Court) forget() {
 		machines: map[cluster.MachineID]cluster.Machine{}, departed: map[cluster.MachineID]bool{},
 		duties: map[cluster.MachineID]cluster.Probes{}, probed: map[cluster.MachineID]map[cluster.MachineID]bool{},
 		words:  map[cluster.MachineID]map[cluster.MachineID]cluster.Suspicion{},
-		absent: map[cluster.MachineID]bool{}, answers: map[cluster.MachineID]bool{}, told: c.told, lost: map[cluster.MachineID]bool{}, ended: map[cluster.MachineID]int64{},
+		absent: map[cluster.MachineID]string{}, answers: map[cluster.MachineID]bool{}, told: c.told, lost: map[cluster.MachineID]bool{}, ended: map[cluster.MachineID]int64{},
 		open: map[cluster.MachineID]bool{}, rota: NewRota(),
 	}
 }
@@ -106,6 +106,11 @@ func (c *Court) appear(m cluster.Machine) {
 	before, known := c.machines[m.ID]
 	c.machines[m.ID] = m
 	delete(c.absent, m.ID)
+	for id, address := range c.absent {
+		if address == m.Address {
+			c.open[id] = true
+		}
+	}
 	delete(c.answers, m.ID)
 	c.open[m.ID] = true
 	if !known || before.Probes != m.Probes {
@@ -134,7 +139,7 @@ func (c *Court) vanish(id cluster.MachineID) {
 
 // await has a machine without a record probed on, and judged.
 func (c *Court) await(seat Seat) {
-	c.absent[seat.Machine] = true
+	c.absent[seat.Machine] = seat.Address
 	c.rota.Sit(seat)
 	c.open[seat.Machine] = true
 }
@@ -200,11 +205,12 @@ func (c *Court) judge(id cluster.MachineID) {
 		}
 		return
 	}
-	if !c.absent[id] {
+	address, absent := c.absent[id]
+	if !absent {
 		return
 	}
 	any := func(cluster.Suspicion) bool { return true }
-	if !c.agreed(id, any) && c.mayAnswer(id) {
+	if !c.agreed(id, any) && c.mayAnswer(id) && !c.taken(address) {
 		c.answers[id] = true
 	} else {
 		c.dismiss(id)
@@ -247,6 +253,17 @@ func (c *Court) mayAnswer(id cluster.MachineID) bool {
 		witnesses++
 	}
 	return witnesses == 0 && len(c.rota.Probers(id)) > 0
+}
+
+// taken says that a machine with a record has an address: what answers there is that
+// one. So a machine that was set up anew, with another id, is not taken for itself.
+func (c *Court) taken(address string) bool {
+	for _, m := range c.machines {
+		if address != "" && m.Address == address {
+			return true
+		}
+	}
+	return false
 }
 
 // Condemned says whether a machine is lost though its record stands.

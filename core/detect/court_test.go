@@ -111,6 +111,8 @@ func takenBack(target, prober int) cluster.SuspicionGone {
 // TestVerdicts is on machine 1 of so many, all of which probe one another.
 func TestVerdicts(t *testing.T) {
 	left := []cluster.Event{gone(1), cluster.DepartedChanged{Departed: cluster.Departed{Machine: id(1)}}}
+	heir := machine(9)
+	heir.Machine.Address = address(1)
 	for what, c := range map[string]struct {
 		machines      int
 		happens       []any // an event, or several in one transaction
@@ -141,6 +143,8 @@ func TestVerdicts(t *testing.T) {
 		"lost, and nobody speaks of it any more":      {4, []any{silent(1, 2, 3), silent(1, 3, 2), gone(1), takenBack(1, 2), takenBack(1, 3)}, false, false},
 		"out of touch, then back":                     {4, []any{gone(1), machine(1)}, false, false},
 		"out of touch, then lost":                     {4, []any{gone(1), silent(1, 2, 3), silent(1, 3, 2)}, false, false},
+		"another machine has its address since":       {4, []any{gone(1), heir}, false, false},
+		"another machine had its address before":      {4, []any{heir, gone(1)}, false, false},
 		"it has left":                                 {4, []any{left}, false, false},
 		"it was out of touch and has left after all":  {4, []any{gone(1), left[1]}, false, false},
 		"it has left and is back, then out of touch":  {4, []any{left, []cluster.Event{machine(1), cluster.DepartedGone{Machine: id(1)}}, gone(1)}, false, true},

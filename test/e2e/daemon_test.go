@@ -114,6 +114,12 @@ func TestSecondMachineWithOneID(t *testing.T) {
 		t.Helper()
 		cluster.must(t, "core-03", "echo "+id+" | sudo tee /etc/machine-id && sync")
 		cluster.do(t, "chaos", "kill", "core-03")
+		eventually(t, 30*time.Second, func() error { // that it was missed: it is another machine afterwards
+			if out := cluster.shell(t, "core-01", "fleetctl list-machines --no-legend"); strings.Contains(out.stdout, "10.99.0.13") {
+				return fmt.Errorf("core-03 is still listed:\n%s", out.stdout)
+			}
+			return nil
+		})
 		cluster.do(t, "chaos", "start", "core-03")
 	}
 	t.Cleanup(func() {
