@@ -144,7 +144,8 @@ func (p *Picture) meetStrays() {
 
 // mayRun says where a unit that is to run once at most may still run, or that this
 // is not known; nil where it surely does not run. A leader that has just read
-// everything does not know what one before it ended on machines that are gone.
+// everything does not know what one before it ended on machines that are gone. It is
+// not written down: who waits for the unit to start goes on waiting.
 func (p *Picture) mayRun(u *unit) *delay {
 	if !u.fenced() {
 		return nil
@@ -158,7 +159,7 @@ func (p *Picture) mayRun(u *unit) *delay {
 		return nil
 	}
 	p.wake(u, until)
-	return &delay{fmt.Sprintf("it is to run once at most, and the leader is new: where it may have run before it has ended by %s", clock(until)), until, true}
+	return &delay{fmt.Sprintf("it is to run once at most, and the leader is new: where it may have run before it has ended by %s", clock(until)), until, false}
 }
 
 // astray says of one machine that a unit may still run there.
@@ -168,8 +169,8 @@ func (p *Picture) astray(u *unit, at cluster.MachineID, st *stray) *delay {
 		name = m.title()
 	}
 	if st.until.IsZero() {
-		return &delay{fmt.Sprintf("%s has not said yet that the unit has ended there, and it is to run once at most", name), time.Time{}, true}
+		return &delay{fmt.Sprintf("%s has not said yet that the unit has ended there, and it is to run once at most", name), time.Time{}, false}
 	}
 	p.wake(u, st.until)
-	return &delay{fmt.Sprintf("%s was lost while it ended the unit; its fence has ended it at %s, and then it may run elsewhere", name, clock(st.until)), st.until, true}
+	return &delay{fmt.Sprintf("%s was lost while it ended the unit; its fence has ended it at %s, and then it may run elsewhere", name, clock(st.until)), st.until, false}
 }

@@ -56,6 +56,8 @@ func (p *Picture) summary(u *unit) string {
 		return whereabouts(up[0])
 	case !u.needs.Global && p.awayWith(u) != nil:
 		return "is on " + p.awayWith(u).title() + ", which " + outOfTouchWords
+	case !u.needs.Global && len(u.slots) == 0 && p.delayed(u) != nil:
+		return "is on no machine yet: " + p.delayed(u).why
 	case !u.needs.Global && p.delayed(u) != nil:
 		return "stays where it was for now: " + p.delayed(u).why
 	case u.note != nil && u.note.revision > 0:
