@@ -26,11 +26,11 @@ const (
 // TestChaos breaks real machines at random, round after round, until MINUTES are
 // over (two unless said), under a load of units; in each the faults then stop,
 // all must converge and fall silent, and what really ran must have kept the laws.
-// SEED repeats a round's draws.
+// SEED draws other rounds than those that all know, or repeats some.
 func TestChaos(t *testing.T) {
 	seed, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64)
 	if err != nil {
-		seed = rand.Uint64N(1_000_000)
+		seed = 20
 	}
 	minutes, err := strconv.Atoi(os.Getenv("MINUTES"))
 	if err != nil {

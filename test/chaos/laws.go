@@ -117,10 +117,10 @@ func (h *History) fenceFell(machine string, t Time) bool {
 
 // asked says whether a request for the unit may have taken effect at time t on
 // the process r: any that was sent while it ran, and of those sent before that
-// any but the one that it was started for.
+// any but the one that it was started for. Its end was read off another clock.
 func (h *History) asked(r Run, t Time) bool {
 	return slices.ContainsFunc(h.Requests, func(q Request) bool {
-		return q.Unit == r.Unit && q.Outcome != Refused && q.From > r.From-recent && q.From <= t &&
+		return q.Unit == r.Unit && q.Outcome != Refused && q.From > r.From-recent && q.From <= t+blink &&
 			(q.From > r.From || q.Wanted != Wanted{"launched", r.Version})
 	})
 }

@@ -52,6 +52,8 @@ func TestLaws(t *testing.T) {
 		"stopped long after it was lost":    {History{Runs: []Run{run("calm.service", "core-04", 1*second, 190*second)}, Faults: []Fault{fault(Pause, "core-04", 80*second, 91*second)}}, "1 calm.service core-04"},
 		"stopped, back from a partition":    {History{Runs: []Run{run("calm.service", "core-04", 1*second, 95*second)}, Faults: []Fault{fault(Partition, "core-04", 80*second, 91*second)}}, ""},
 		"stopped as was asked":              {History{Runs: []Run{run("calm.service", "core-04", 1*second, 90*second)}, Requests: append(begun, launch("calm.service", 89*second))}, ""},
+		"stopped as was asked, by a hair":   {History{Runs: []Run{run("calm.service", "core-04", 1*second, 90*second)}, Requests: append(begun, launch("calm.service", 90*second+second/200))}, ""},
+		"stopped before it was asked":       {History{Runs: []Run{run("calm.service", "core-04", 1*second, 90*second)}, Requests: append(begun, launch("calm.service", 91*second))}, "1 calm.service core-04"},
 		"stopped as another was asked":      {History{Runs: []Run{run("calm.service", "core-04", 1*second, 90*second)}, Requests: append(begun, launch("once.service", 89*second))}, "1 calm.service core-04"},
 		"a refused request changes nothing": {History{Runs: []Run{run("calm.service", "core-04", 30*second, 90*second)}, Requests: []Request{{Unit: "calm.service", Span: Span{89 * second, 89 * second}, Outcome: Refused}}}, "1 calm.service core-04"},
 		"ended with its machine":            {History{Runs: []Run{run("calm.service", "core-04", 1*second, 90*second), run("calm.service", "core-05", 93*second, 0)}, Faults: []Fault{fault(Kill, "core-04", 90*second, 110*second)}}, ""},
