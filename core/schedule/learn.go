@@ -138,7 +138,7 @@ func (p *Picture) settle(s *slot) {
 		if s.pending == holding {
 			delete(p.holds, s.unit)
 		}
-		s.pending = settled
+		s.pending, s.moved = settled, nil
 		p.arrived(s.unit)
 	}
 }
@@ -280,12 +280,13 @@ func (p *Picture) breakGuards(m *machine) {
 
 // breakMoves takes back what was to move from a machine that was gone and is back.
 func (p *Picture) breakMoves(m *machine) {
-	for at := len(m.slots) - 1; at >= 0; at-- {
-		if s := m.slots[at]; s.pending == ending {
-			p.undoAll(s.unit)
-			p.touch(s.unit)
+	for _, u := range m.moves {
+		if slices.ContainsFunc(u.slots, func(s *slot) bool { return s.pending == placing && s.moved == m }) {
+			p.undoAll(u)
+			p.touch(u)
 		}
 	}
+	m.moves = nil
 }
 
 // machineTouched has Plan look at all that a machine's coming, going or changing

@@ -20,6 +20,7 @@ type machine struct {
 	labels   cluster.Labels    // what operators say of it; outlives the record
 	metadata map[string]string // the record's own, and the labels over it
 	number   int               // its bit in every set; machines are numbered in the order of their ids
+	moves    []*unit           // that were to be placed elsewhere since it is gone
 	slots    []*slot           // what is placed on it, in no order
 	has      []int64           // what it has to give, by kind
 	used     []int64           // what of it is reserved, as long as has

@@ -126,7 +126,10 @@ func (p *Picture) placeTried(u *unit, m *machine, from *slot, reason string, t *
 	}
 	if from != nil {
 		change.From = from.machine.id
-		change.FromGone = !from.machine.live()
+		if change.FromGone = !from.machine.live(); change.FromGone {
+			s.moved = from.machine
+			from.machine.moves = append(from.machine.moves, u)
+		}
 		p.end(from)
 	} else if len(u.slots) == 1 && s.revision == 0 && len(u.needs.Spread) == 0 {
 		p.plan.fresh = append(p.plan.fresh, fresh{s, len(p.plan.changes)})

@@ -78,9 +78,10 @@ func (u *unit) find(m *machine) (int, bool) {
 type slot struct {
 	unit     *unit
 	machine  *machine
-	index    int32 // in machine.slots
-	stated   bool  // its machine says something of the unit; while revision is not 0
-	doubtful bool  // it did when the machine was lost, and has not since
+	index    int32    // in machine.slots
+	moved    *machine // that the placement on its way takes the unit off, and that must be gone still; nil for most
+	stated   bool     // its machine says something of the unit; while revision is not 0
+	doubtful bool     // it did when the machine was lost, and has not since
 	pending  pending
 
 	revision   int64 // 0 until the store has it
