@@ -71,6 +71,7 @@ func (p *Picture) remember(other *Picture) {
 	clear(p.conducts)
 	clear(p.shunned)
 	clear(p.failures)
+	clear(p.strays)
 	maps.Copy(p.answering, other.answering)
 	maps.Copy(p.departed, other.departed)
 	for _, m := range other.machines.ordered {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -204,27 +205,27 @@ func fill(ctx context.Context, client *clientv3.Client, count int, key func(int)
 
 // writeRaw writes the placements as etcd does it fastest in transactions of 128.
 func (p *placements) writeRaw(ctx context.Context) error {
+	return writeAll(ctx, p.client, commitUnits, func(n int) clientv3.Op { return clientv3.OpPut(p.keys[n], p.values[n]) })
+}
+
+// writeAll writes as many keys in transactions of 128, several at a time.
+func writeAll(ctx context.Context, client *clientv3.Client, count int, put func(n int) clientv3.Op) error {
 	slots := make(chan struct{}, rawInFlight)
-	errs := make([]error, (commitUnits+rawOps-1)/rawOps)
+	errs := make([]error, (count+rawOps-1)/rawOps)
 	var work sync.WaitGroup
 	for i := range errs {
 		slots <- struct{}{}
 		work.Go(func() {
 			defer func() { <-slots }()
 			var ops []clientv3.Op
-			for n := i * rawOps; n < min(commitUnits, (i+1)*rawOps); n++ {
-				ops = append(ops, clientv3.OpPut(p.keys[n], p.values[n]))
+			for n := i * rawOps; n < min(count, (i+1)*rawOps); n++ {
+				ops = append(ops, put(n))
 			}
-			_, errs[i] = p.client.Txn(ctx).Then(ops...).Commit()
+			_, errs[i] = client.Txn(ctx).Then(ops...).Commit()
 		})
 	}
 	work.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (p *placements) commit(ctx context.Context) error {

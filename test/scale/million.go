@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -123,23 +122,11 @@ func (f *fleet) launchMany(ctx context.Context, count int) error {
 	if err != nil {
 		return err
 	}
-	slots := make(chan struct{}, rawInFlight)
-	errs := make([]error, (count+rawOps-1)/rawOps)
-	var work sync.WaitGroup
-	for i := range errs {
-		slots <- struct{}{}
-		work.Go(func() {
-			defer func() { <-slots }()
-			var ops []clientv3.Op
-			for n := i * rawOps; n < min(count, (i+1)*rawOps); n++ {
-				ops = append(ops, clientv3.OpPut("/argosy/v1/units/"+string(unitNumber(f.units+n)), string(value)))
-			}
-			_, errs[i] = f.client.Txn(ctx).Then(ops...).Commit()
-		})
-	}
-	work.Wait()
+	err = writeAll(ctx, f.client, count, func(n int) clientv3.Op {
+		return clientv3.OpPut("/argosy/v1/units/"+string(unitNumber(f.units+n)), string(value))
+	})
 	f.units += count
-	return errors.Join(errs...)
+	return err
 }
 
 // placeAll has one engine place all units and the others follow.

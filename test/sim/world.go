@@ -1,3 +1,7 @@
+// Package sim is whole clusters in one goroutine: the true agents, engines and
+// detectors on virtual time, over a store, systemds and a network that fail as a seed
+// draws it, with the laws checked after each event. docs/internals/simulator.md tells
+// how to run a seed and what is drawn.
 package sim
 
 import (
