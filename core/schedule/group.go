@@ -38,10 +38,11 @@ func (p *Picture) suit(u *unit, set bitset) bool {
 // group returns a unit, and those that must be where it or another of them is and
 // are nowhere yet.
 func (p *Picture) group(u *unit) []*unit {
-	group := []*unit{u}
+	group, in := []*unit{u}, map[*unit]bool{u: true}
 	for i := 0; i < len(group); i++ {
 		for follower := range p.followers[group[i].name] {
-			if follower.wanted() && len(follower.slots) == 0 && !slices.Contains(group, follower) {
+			if follower.wanted() && len(follower.slots) == 0 && !in[follower] {
+				in[follower] = true
 				group = append(group, follower)
 			}
 		}

@@ -32,7 +32,6 @@ func (p *Picture) revise(u *unit) bool {
 func (p *Picture) exchange(u *unit, f *fresh) bool {
 	was, other := f.slot, f.slot.unit
 	p.takeSlot(was)
-	back := was.machine
 	m, best := p.pick(u)
 	if m != nil {
 		held := p.addSlot(u, m)
@@ -45,7 +44,7 @@ func (p *Picture) exchange(u *unit, f *fresh) bool {
 			return true
 		}
 	}
-	p.restand(f, back)
+	p.restand(f, was.machine)
 	return false
 }
 
