@@ -105,6 +105,7 @@ func (p *Picture) unit(name cluster.UnitName) *unit {
 		return u
 	}
 	u := &unit{name: name, template: name.IsTemplate(), avoided: p.patterns.meaning(name)}
+	u.slots = u.only[:0]
 	p.joinFamily(u)
 	p.units[name] = u
 	p.byName.insert(u)

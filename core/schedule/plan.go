@@ -20,6 +20,14 @@ type plan struct {
 
 func (pl *plan) full() bool { return pl.limit > 0 && len(pl.changes) >= pl.limit }
 
+// most guesses how many changes so many units that are due make.
+func (pl *plan) most(due int) int {
+	if pl.limit > 0 {
+		return min(pl.limit, due)
+	}
+	return due
+}
+
 // Plan returns what must change now, sorted by unit, and treats it as pending.
 // About limit changes come at once, the rest with the next call; 0 is no limit.
 // The changes of one unit stay together, unless it is global. An empty plan says
@@ -37,6 +45,7 @@ func (p *Picture) Plan(now time.Time, limit int) []Change {
 	}
 	p.touchAll(p.cramped)
 	p.orderDue()
+	p.plan.changes = make([]Change, 0, p.plan.most(p.due.units()))
 	for !p.plan.full() {
 		u := p.next()
 		if u == nil {

@@ -47,6 +47,18 @@ func (q *queue) lane(priority int) *lane {
 	return q.lanes[at]
 }
 
+// units is how many are in it, some of them perhaps twice.
+func (q *queue) units() int {
+	count := 0
+	for _, l := range q.lanes {
+		count += len(l.fresh)
+		for _, run := range l.runs {
+			count += len(run)
+		}
+	}
+	return count
+}
+
 func (q *queue) empty() bool { return len(q.lanes) == 0 }
 
 // take returns the next unit, or nil. What comes in meanwhile with the same

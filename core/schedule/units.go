@@ -22,8 +22,9 @@ type unit struct {
 	avoided []*pattern // the globs, of whatever unit, that mean its name
 	family  *family    // the instances of its template, where somebody asks; nil for most units
 
-	slots []*slot // its placements, by machine id; one for most units
-	note  *note   // why it is on no machine; nil for most units
+	slots []*slot  // its placements, by machine id; one for most units
+	only  [1]*slot // where slots are while there is no second one
+	note  *note    // why it is on no machine; nil for most units
 
 	queued   *lane // where it waits to be looked at; nil where it does not
 	pending  int32 // how many of its slots and its note wait for the store
@@ -62,6 +63,12 @@ func (u *unit) placed() bool {
 
 // on returns the unit's slot on a machine, or nil.
 func (u *unit) on(m *machine) *slot {
+	if len(u.slots) == 1 { // most units; the machine's id need not be fetched
+		if s := u.slots[0]; s.machine == m {
+			return s
+		}
+		return nil
+	}
 	if at, found := u.find(m); found {
 		return u.slots[at]
 	}
