@@ -311,3 +311,33 @@ func byKey(placements []cluster.Event) []cluster.Event {
 		return cmp.Or(cmp.Compare(p.Machine, q.Machine), cmp.Compare(p.Unit, q.Unit))
 	})
 }
+
+// BenchmarkJoin measures 1,000 machines that join one by one, in no order, beside
+// those that run 100,000 units.
+func BenchmarkJoin(b *testing.B) {
+	const joining = 1000
+	for _, machines := range []int{1_000, 10_000} {
+		b.Run(fmt.Sprintf("machines=%d", machines), func(b *testing.B) {
+			facts := benchFacts(100_000, machines, 20)
+			for b.Loop() {
+				b.StopTimer()
+				p := schedule.New()
+				p.Learn(facts...)
+				revision := int64(len(facts))
+				for changes := p.Plan(at, 0); len(changes) > 0; changes = p.Plan(at, 0) {
+					p.Learn(confirm(b, changes, &revision)...)
+				}
+				b.StartTimer()
+				for i := range joining {
+					revision++
+					p.Learn(cluster.MachineChanged{Machine: cluster.Machine{
+						ID: cluster.MachineID(fmt.Sprintf("%08xf%023x", i*7919%machines, i)), Revision: revision, Name: fmt.Sprintf("new-%d", i)}})
+					if changes := p.Plan(at, 0); len(changes) > 0 {
+						b.Fatalf("%d changes", len(changes))
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*joining), "us/join")
+		})
+	}
+}

@@ -89,3 +89,34 @@ func (b bitset) all(yield func(int) bool) {
 		}
 	}
 }
+
+// open makes room for a number: it and those above become one more.
+func (b *bitset) open(i int) {
+	if i/64 >= len(*b) {
+		return
+	}
+	words := (*b)[i/64:]
+	below := words[0] & (1<<(i%64) - 1)
+	carry := words[0] >> 63
+	words[0] = below | words[0]&^(1<<(i%64)-1)<<1
+	for at := 1; at < len(words); at++ {
+		words[at], carry = words[at]<<1|carry, words[at]>>63
+	}
+	if carry > 0 {
+		*b = append(*b, carry)
+	}
+}
+
+// close takes a number out: those above become one less.
+func (b bitset) close(i int) {
+	if i/64 >= len(b) {
+		return
+	}
+	words := b[i/64:]
+	below := words[0] & (1<<(i%64) - 1)
+	words[0] = below | words[0]>>1&^(1<<(i%64)-1)
+	for at := 1; at < len(words); at++ {
+		words[at-1] |= words[at] << 63
+		words[at] >>= 1
+	}
+}

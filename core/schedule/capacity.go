@@ -103,9 +103,6 @@ func (c *capacity) leave(m *machine) {
 	}
 }
 
-// forget drops the sets, when the machines' numbers change.
-func (c *capacity) forget() { clear(c.ladders) }
-
 // use counts what a unit that comes to a machine takes, or with a negative n gives back.
 func (c *capacity) use(m *machine, a amount) {
 	m.grow(a.kind + 1)

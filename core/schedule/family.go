@@ -56,7 +56,7 @@ func (p *Picture) askFamily(u *unit) {
 				f.line(member.priority()).members.insert(member)
 			}
 			for _, s := range member.slots {
-				f.add(s.machine)
+				p.countInstance(f, s.machine)
 			}
 		}
 	}
@@ -86,6 +86,7 @@ func (p *Picture) unaskFamily(u *unit) {
 		return
 	}
 	delete(p.families, f.template)
+	delete(p.machines.others, f)
 	for _, l := range f.lines {
 		p.closeLine(l)
 	}
@@ -117,18 +118,43 @@ func (p *Picture) instances(template cluster.UnitName) func(yield func(*unit) bo
 	}
 }
 
-func (f *family) add(m *machine) {
+// countInstance counts a placement.
+func (p *Picture) countInstance(f *family, m *machine) {
+	if f.add(m) {
+		p.machines.others[f] = true
+	}
+}
+
+func (f *family) sets(do func(*bitset)) {
+	for i := range f.levels {
+		do(&f.levels[i])
+	}
+}
+
+// add says whether there are levels from now on.
+func (f *family) add(m *machine) (widened bool) {
 	f.counts[m]++
 	f.count(m, 1)
 	switch {
 	case f.levels != nil:
-		for len(f.levels) < int(f.counts[m]) {
-			f.levels = append(f.levels, nil)
-		}
-		f.levels[f.counts[m]-1].set(m.number)
+		f.raise(m, f.counts[m]-1)
 	case len(f.counts) > manyMachines:
-		f.recount()
+		for m, count := range f.counts {
+			for level := range count {
+				f.raise(m, level)
+			}
+		}
+		return true
 	}
+	return false
+}
+
+// raise takes a machine into a level.
+func (f *family) raise(m *machine, level int32) {
+	for len(f.levels) <= int(level) {
+		f.levels = append(f.levels, nil)
+	}
+	f.levels[level].set(m.number)
 }
 
 func (f *family) drop(m *machine) {
@@ -138,22 +164,6 @@ func (f *family) drop(m *machine) {
 	}
 	if f.counts[m]--; f.counts[m] == 0 {
 		delete(f.counts, m)
-	}
-}
-
-// recount makes the levels from the counts.
-func (f *family) recount() {
-	f.levels = nil
-	if len(f.counts) <= manyMachines {
-		return
-	}
-	for m, count := range f.counts {
-		for len(f.levels) < int(count) {
-			f.levels = append(f.levels, nil)
-		}
-		for level := range count {
-			f.levels[level].set(m.number)
-		}
 	}
 }
 

@@ -68,7 +68,9 @@ type machines struct {
 	joined  []string                     // the labels that are of several keys, see compose
 	podmans map[string]bitset            // the live machines with at least that Podman
 	levels  levels
-	any     bitset // scratch of having
+	any     bitset            // scratch of having
+	others  map[numbered]bool // sets that are kept elsewhere
+	sweepAt int               // how many machines there are when those are looked for that may be forgotten
 
 	capacity  capacity
 	labelling int // grows with every change of labels
@@ -76,46 +78,10 @@ type machines struct {
 
 func newMachines() machines {
 	return machines{byID: map[cluster.MachineID]*machine{}, labels: map[string]map[string]bitset{},
-		podmans: map[string]bitset{}, capacity: newCapacity()}
-}
-
-// add makes room for a machine that is not known yet. It reports whether the
-// numbers of others have changed, so that sets kept elsewhere must be made anew.
-func (ms *machines) add(id cluster.MachineID) (m *machine, renumbered bool) {
-	m = &machine{id: id, number: len(ms.ordered)}
-	ms.byID[id] = m
-	if m.number == 0 || ms.ordered[m.number-1].id < id {
-		ms.ordered = append(ms.ordered, m)
-		return m, false
-	}
-	ms.ordered = slices.DeleteFunc(ms.ordered, func(m *machine) bool {
-		forget := !m.live() && len(m.slots) == 0 && m.labels.Revision == 0 && !m.missed && !m.missing
-		if forget {
-			delete(ms.byID, m.id)
-		}
-		return forget
-	})
-	at, _ := slices.BinarySearchFunc(ms.ordered, id, compareID)
-	ms.ordered = slices.Insert(ms.ordered, at, m)
-	ms.renumber()
-	return m, true
+		podmans: map[string]bitset{}, others: map[numbered]bool{}, capacity: newCapacity()}
 }
 
 func compareID(m *machine, id cluster.MachineID) int { return cmp.Compare(m.id, id) }
-
-// renumber gives every machine the number of its place and makes the sets anew.
-func (ms *machines) renumber() {
-	ms.live, ms.lives, ms.levels = nil, 0, levels{}
-	clear(ms.labels)
-	clear(ms.podmans)
-	ms.capacity.forget()
-	for number, m := range ms.ordered {
-		m.number = number
-		if m.live() {
-			ms.enter(m)
-		}
-	}
-}
 
 // enter takes a live machine into the sets.
 func (ms *machines) enter(m *machine) {

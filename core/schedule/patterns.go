@@ -30,10 +30,13 @@ type tally struct {
 	bits   bitset // the same machines, kept once they are many
 }
 
+func (t *tally) sets(do func(*bitset)) { do(&t.bits) }
+
 // manyMachines is where a set of bits becomes cheaper than walking the counts.
 const manyMachines = 32
 
-func (t *tally) add(m *machine) {
+// add says whether there are bits from now on.
+func (t *tally) add(m *machine) (widened bool) {
 	if t.counts == nil {
 		t.counts = map[*machine]int32{}
 	}
@@ -42,25 +45,18 @@ func (t *tally) add(m *machine) {
 	case t.bits != nil:
 		t.bits.set(m.number)
 	case len(t.counts) > manyMachines:
-		t.recount()
+		for m := range t.counts {
+			t.bits.set(m.number)
+		}
+		return true
 	}
+	return false
 }
 
 func (t *tally) drop(m *machine) {
 	if t.counts[m]--; t.counts[m] <= 0 {
 		delete(t.counts, m)
 		t.bits.clear(m.number)
-	}
-}
-
-// recount makes the bits from the counts.
-func (t *tally) recount() {
-	t.bits = nil
-	if len(t.counts) <= manyMachines {
-		return
-	}
-	for m := range t.counts {
-		t.bits.set(m.number)
 	}
 }
 
@@ -146,14 +142,6 @@ func (ps *patterns) meaning(name cluster.UnitName) []*pattern {
 	return found
 }
 
-// recount follows a change of the machines' numbers.
-func (ps *patterns) recount() {
-	for _, pat := range ps.byText {
-		pat.meant.recount()
-		pat.carried.recount()
-	}
-}
-
 func without[T comparable](list []T, item T) []T {
 	if at := slices.Index(list, item); at >= 0 {
 		return slices.Delete(list, at, at+1)
@@ -174,8 +162,15 @@ func (p *Picture) carry(u *unit) {
 		pat.holders++
 		u.avoids = append(u.avoids, pat)
 		for _, s := range u.slots {
-			pat.carried.add(s.machine)
+			p.count(&pat.carried, s.machine)
 		}
+	}
+}
+
+// count counts a placement.
+func (p *Picture) count(t *tally, m *machine) {
+	if t.add(m) {
+		p.machines.others[t] = true
 	}
 }
 
@@ -188,7 +183,7 @@ func (p *Picture) addPattern(text string) *pattern {
 			pat.waitingMeant = with(pat.waitingMeant, u)
 		}
 		for _, s := range u.slots {
-			pat.meant.add(s.machine)
+			p.count(&pat.meant, s.machine)
 		}
 	}
 	return pat
@@ -206,6 +201,8 @@ func (p *Picture) uncarry(u *unit) {
 				meant.avoided = without(meant.avoided, pat)
 			}
 			p.patterns.remove(pat)
+			delete(p.machines.others, &pat.meant)
+			delete(p.machines.others, &pat.carried)
 		}
 	}
 	u.avoids = nil

@@ -126,14 +126,7 @@ func (p *Picture) machine(id cluster.MachineID) *machine {
 	if m := p.machines.byID[id]; m != nil {
 		return m
 	}
-	m, renumbered := p.machines.add(id)
-	if renumbered {
-		p.patterns.recount()
-		for _, f := range p.families {
-			f.recount()
-		}
-	}
-	return m
+	return p.machines.add(id)
 }
 
 // setNeeds exchanges what a unit asks for, and the indexes with it.
@@ -197,14 +190,14 @@ func (p *Picture) addSlot(u *unit, m *machine) *slot {
 		p.machines.levels.enter(m)
 	}
 	for _, pat := range u.avoids {
-		pat.carried.add(m)
+		p.count(&pat.carried, m)
 	}
 	for _, pat := range u.avoided {
-		pat.meant.add(m)
+		p.count(&pat.meant, m)
 	}
 	p.occupy(u, m)
 	if u.family != nil {
-		u.family.add(m)
+		p.countInstance(u.family, m)
 	}
 	return s
 }
