@@ -24,6 +24,7 @@ var layers = map[string]string{
 	"cli/local":                 "cli",
 	"cli/local/lab":             "cli",
 	"cmd/argosy":                "cmd",
+	"core/access":               "core",
 	"core/api":                  "core",
 	"core/cluster":              "core",
 	"core/converge":             "core",

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"argosy/cli"
+	"argosy/core/access"
 	"argosy/edge/authority"
 )
 
@@ -122,7 +123,7 @@ func TestSystemdIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certPEM, keyPEM, err := a.Issue("local", nil, authority.ClientOnly)
+	certPEM, keyPEM, err := a.Issue(access.Identity{Kind: access.Local, Name: "local"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"argosy/cli"
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/core/schedule"
@@ -82,7 +83,7 @@ func newWorld(t *testing.T) *world {
 // identify issues a machine's certificate, and returns both sides' use of it.
 func (w *world) identify(ours *authority.Authority, keys, host string) (server, client *tls.Config) {
 	w.Helper()
-	cert, key, err := ours.Issue(host, []string{"127.0.0.1"}, authority.ClientAndServer)
+	cert, key, err := ours.Issue(access.Identity{Kind: access.Member, Name: host}, []string{"127.0.0.1"})
 	ca, certFile, keyFile := filepath.Join(keys, "it.crt"), filepath.Join(keys, host+".crt"), filepath.Join(keys, host+".key")
 	err = errors.Join(err, os.WriteFile(ca, ours.Certificate(), 0o600), os.WriteFile(certFile, cert, 0o600), os.WriteFile(keyFile, key, 0o600))
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package authority is a cluster's own small certificate authority: a folder with
 // a key and a certificate, from which every machine and person gets a certificate
-// whose common name says who they are. It also loads such files as the TLS
+// that says who they are (core/access). It also loads such files as the TLS
 // configuration that every connection between machines uses: version 1.3, both
 // sides with a certificate.
 //
@@ -22,6 +22,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"time"
+
+	"argosy/core/access"
 )
 
 // The authority's files in its folder.
@@ -41,14 +43,6 @@ const (
 	// clockSkew is how far behind a machine's clock may be and still accept a
 	// certificate issued just now.
 	clockSkew = time.Hour
-)
-
-// Use says which sides of a connection a certificate may be.
-type Use int
-
-const (
-	ClientAndServer Use = iota // a machine: it serves, and calls its peers
-	ClientOnly                 // a person or a relay: it only calls
 )
 
 // Authority issues certificates. It never changes after Create or Open, so it may
@@ -123,12 +117,22 @@ func Open(dir string) (*Authority, error) {
 // trust what it issues.
 func (a *Authority) Certificate() []byte { return append([]byte(nil), a.pem...) }
 
-// Issue makes a key and a certificate for it, both in PEM, with name as common
-// name, good for each of hosts (a DNS name or an IP address). A server needs at
-// least one host.
-func (a *Authority) Issue(name string, hosts []string, use Use) (certPEM, keyPEM []byte, err error) {
-	doing := func(err error) error { return fmt.Errorf("issue a certificate for %q: %w", name, err) }
-	template, err := request(name, hosts, use)
+// Key is the authority's own key in PEM. Who has it is the authority: it goes to
+// members alone.
+func (a *Authority) Key() ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(a.key)
+	if err != nil {
+		return nil, fmt.Errorf("write the certificate authority's key: %w", err)
+	}
+	return encode("PRIVATE KEY", der), nil
+}
+
+// Issue makes a key and a certificate for it, both in PEM, that says that who holds
+// it; a machine's is good for each of hosts (a DNS name or an IP address), of which it
+// needs at least one.
+func (a *Authority) Issue(who access.Identity, hosts []string) (certPEM, keyPEM []byte, err error) {
+	doing := func(err error) error { return fmt.Errorf("issue a certificate for %s: %w", who, err) }
+	template, err := request(who, hosts)
 	if err != nil {
 		return nil, nil, doing(err)
 	}
@@ -148,29 +152,26 @@ func (a *Authority) Issue(name string, hosts []string, use Use) (certPEM, keyPEM
 	return certPEM, keyPEM, nil
 }
 
-// longestName is X.520's limit of a common name.
-const longestName = 64
-
 var dnsName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`)
 
-func request(name string, hosts []string, use Use) (*x509.Certificate, error) {
-	if name == "" || len(name) > longestName {
-		return nil, fmt.Errorf("a name has 1 to %d characters", longestName)
+func request(who access.Identity, hosts []string) (*x509.Certificate, error) {
+	if who.Name == "" || len(who.Name) > access.MaxNameBytes {
+		return nil, fmt.Errorf("a name has 1 to %d characters", access.MaxNameBytes)
 	}
 	template := &x509.Certificate{
-		Subject:     pkix.Name{CommonName: name},
+		Subject:     subject(who),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
-	switch use {
-	case ClientAndServer:
+	switch who.Kind {
+	case access.Member, access.Worker:
 		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
 		if len(hosts) == 0 {
 			return nil, errors.New("a server's certificate needs a host name or address")
 		}
-	case ClientOnly:
+	case access.Local, access.Person:
 	default:
-		return nil, fmt.Errorf("unknown use %d", use)
+		return nil, fmt.Errorf("unknown kind %q", who.Kind)
 	}
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {

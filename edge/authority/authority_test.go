@@ -2,6 +2,7 @@ package authority
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"io/fs"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"argosy/core/access"
 )
 
 func create(t *testing.T) (*Authority, string) {
@@ -85,7 +88,7 @@ func TestIssue(t *testing.T) {
 	a, _ := create(t)
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(a.Certificate())
-	certPEM, _, err := a.Issue("core-01", []string{"core-01", "10.99.0.11", "localhost", "::1"}, ClientAndServer)
+	certPEM, _, err := a.Issue(access.Identity{Kind: access.Member, Name: "core-01"}, []string{"core-01", "10.99.0.11", "localhost", "::1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +105,7 @@ func TestIssue(t *testing.T) {
 		t.Errorf("valid from %v to %v, outlives its authority or begins too late", certificate.NotBefore, certificate.NotAfter)
 	}
 
-	certPEM, _, err = a.Issue("local", nil, ClientOnly)
+	certPEM, _, err = a.Issue(access.Identity{Kind: access.Local, Name: "local"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,31 +119,60 @@ func TestIssue(t *testing.T) {
 	}
 }
 
+func TestACertificateSaysWhoHoldsIt(t *testing.T) {
+	a, _ := create(t)
+	const id = "0123456789abcdef0123456789abcdef"
+	for _, who := range []access.Identity{
+		{Kind: access.Member, Name: id},
+		{Kind: access.Worker, Name: id, Generation: 3},
+		{Kind: access.Local, Name: id},
+		{Kind: access.Person, Name: "alice@example.org"},
+	} {
+		certPEM, _, err := a.Issue(who, []string{"core-01"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := IdentityOf(leaf(t, certPEM)); got != who || err != nil {
+			t.Errorf("%v is read back as %v, %v", who, got, err)
+		}
+	}
+	for want, name := range map[string]pkix.Name{
+		"not one organizational unit":  {CommonName: id},
+		"32 lower-case hexadecimal":    {CommonName: "core-01", OrganizationalUnit: []string{"member"}},
+		"no kind of identity":          {CommonName: "root", OrganizationalUnit: []string{"root"}},
+		"has not one organizational u": {CommonName: id, OrganizationalUnit: []string{"worker", "member"}},
+	} {
+		if got, err := IdentityOf(&x509.Certificate{Subject: name}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, %v; want %q", name, got, err, want)
+		}
+	}
+}
+
 func TestIssueRefuses(t *testing.T) {
 	a, _ := create(t)
 	for _, c := range []struct {
 		name  string
 		hosts []string
-		use   Use
+		kind  access.Kind
 		want  string
 	}{
-		{"", []string{"a"}, ClientAndServer, "1 to 64"},
-		{strings.Repeat("n", 65), nil, ClientOnly, "1 to 64"},
-		{"core-01", nil, ClientAndServer, "needs a host"},
-		{"core-01", []string{"core-01:2379"}, ClientAndServer, `host "core-01:2379"`},
-		{"core-01", []string{""}, ClientAndServer, `host ""`},
-		{"core-01", []string{"a..b"}, ClientAndServer, `host "a..b"`},
-		{"core-01", []string{"a"}, Use(7), "unknown use 7"},
+		{"", []string{"a"}, access.Member, "1 to 64"},
+		{strings.Repeat("n", 65), nil, access.Person, "1 to 64"},
+		{"core-01", nil, access.Member, "needs a host"},
+		{"core-01", []string{"core-01:2379"}, access.Member, `host "core-01:2379"`},
+		{"core-01", []string{""}, access.Member, `host ""`},
+		{"core-01", []string{"a..b"}, access.Member, `host "a..b"`},
+		{"core-01", []string{"a"}, "root", `unknown kind "root"`},
 	} {
-		if _, _, err := a.Issue(c.name, c.hosts, c.use); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("Issue(%q, %q, %d): %v, want %q in it", c.name, c.hosts, c.use, err, c.want)
+		if _, _, err := a.Issue(access.Identity{Kind: c.kind, Name: c.name}, c.hosts); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Issue(%q, %q, %s): %v, want %q in it", c.name, c.hosts, c.kind, err, c.want)
 		}
 	}
 }
 
 func TestOpenRefuses(t *testing.T) {
 	other, _ := create(t)
-	leafPEM, leafKey, err := other.Issue("core-01", []string{"core-01"}, ClientAndServer)
+	leafPEM, leafKey, err := other.Issue(access.Identity{Kind: access.Member, Name: "core-01"}, []string{"core-01"})
 	if err != nil {
 		t.Fatal(err)
 	}

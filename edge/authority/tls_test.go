@@ -7,22 +7,24 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"argosy/core/access"
 )
 
 // issued puts a certificate and key of a into a new folder, with a's own
 // certificate, and returns the three files in the order of LoadServer.
-func issued(t *testing.T, a *Authority, name string, use Use) (authority, cert, key string) {
+func issued(t *testing.T, a *Authority, name string, kind access.Kind) (authority, cert, key string) {
 	t.Helper()
 	dir := t.TempDir()
 	authority, cert, key = filepath.Join(dir, "ca.crt"), filepath.Join(dir, "machine.crt"), filepath.Join(dir, "machine.key")
 	write(t, authority, string(a.Certificate()))
-	reissue(t, a, name, use, cert, key)
+	reissue(t, a, name, kind, cert, key)
 	return authority, cert, key
 }
 
-func reissue(t *testing.T, a *Authority, name string, use Use, cert, key string) {
+func reissue(t *testing.T, a *Authority, name string, kind access.Kind, cert, key string) {
 	t.Helper()
-	certPEM, keyPEM, err := a.Issue(name, []string{"127.0.0.1"}, use)
+	certPEM, keyPEM, err := a.Issue(access.Identity{Kind: kind, Name: name}, []string{"127.0.0.1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,11 +59,11 @@ func meet(t *testing.T, server, client *tls.Config) (clientName, serverName stri
 
 func TestBothSidesKnowEachOther(t *testing.T) {
 	a, _ := create(t)
-	server, err := LoadServer(issued(t, a, "core-01", ClientAndServer))
+	server, err := LoadServer(issued(t, a, "core-01", access.Member))
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := LoadClient(issued(t, a, "local", ClientOnly))
+	client, err := LoadClient(issued(t, a, "local", access.Local))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,15 +76,15 @@ func TestBothSidesKnowEachOther(t *testing.T) {
 func TestStrangersAreRefused(t *testing.T) {
 	a, _ := create(t)
 	stranger, _ := create(t)
-	server, err := LoadServer(issued(t, a, "core-01", ClientAndServer))
+	server, err := LoadServer(issued(t, a, "core-01", access.Member))
 	if err != nil {
 		t.Fatal(err)
 	}
-	trusting, err := LoadClient(issued(t, a, "local", ClientOnly))
+	trusting, err := LoadClient(issued(t, a, "local", access.Local))
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign, err := LoadClient(issued(t, stranger, "local", ClientOnly))
+	foreign, err := LoadClient(issued(t, stranger, "local", access.Local))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,12 +108,12 @@ func TestStrangersAreRefused(t *testing.T) {
 
 func TestReplacedFilesAreTakenUp(t *testing.T) {
 	a, _ := create(t)
-	authorityFile, cert, key := issued(t, a, "core-01", ClientAndServer)
+	authorityFile, cert, key := issued(t, a, "core-01", access.Member)
 	server, err := LoadServer(authorityFile, cert, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := LoadClient(issued(t, a, "local", ClientOnly))
+	client, err := LoadClient(issued(t, a, "local", access.Local))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +128,7 @@ func TestReplacedFilesAreTakenUp(t *testing.T) {
 	rename(t, cert, oldCert)
 	rename(t, key, oldKey)
 	expect("core-01") // nothing there
-	reissue(t, a, "core-02", ClientAndServer, cert, key+".new")
+	reissue(t, a, "core-02", access.Member, cert, key+".new")
 	rename(t, oldKey, key)
 	expect("core-01") // half of it replaced
 	rename(t, key+".new", key)
@@ -154,8 +156,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"certificate not PEM", func(t *testing.T, _, cert, _ string) { write(t, cert, "x") }, "machine.crt with"},
 		{"no key", func(t *testing.T, _, _, key string) { remove(t, key) }, "machine.key"},
 		{"key cut off", func(t *testing.T, _, _, key string) { write(t, key, "-----BEGIN PRIVATE KEY-----\nMIG") }, "machine.key: "},
-		{"key of another", func(t *testing.T, _, _, key string) { reissue(t, a, "core-02", ClientOnly, key+".crt", key) }, "does not match"},
-		{"another authority's certificate", func(t *testing.T, _, cert, key string) { reissue(t, stranger, "core-01", ClientOnly, cert, key) }, "was not issued by the authority of"},
+		{"key of another", func(t *testing.T, _, _, key string) { reissue(t, a, "core-02", access.Person, key+".crt", key) }, "does not match"},
+		{"another authority's certificate", func(t *testing.T, _, cert, key string) { reissue(t, stranger, "core-01", access.Person, cert, key) }, "was not issued by the authority of"},
 		{"key readable by all", func(t *testing.T, _, _, key string) {
 			if err := os.Chmod(key, 0o644); err != nil {
 				t.Fatal(err)
@@ -163,7 +165,7 @@ func TestLoadRefuses(t *testing.T) {
 		}, "its mode 0644 lets others use this key: chmod 640"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			authority, cert, key := issued(t, a, "core-01", ClientAndServer)
+			authority, cert, key := issued(t, a, "core-01", access.Member)
 			c.spoil(t, authority, cert, key)
 			for side, load := range map[string]func(a, c, k string) (*tls.Config, error){"server": LoadServer, "client": LoadClient} {
 				if _, err := load(authority, cert, key); err == nil || !strings.Contains(err.Error(), c.want) {

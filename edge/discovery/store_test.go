@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"argosy/core/access"
 	"argosy/edge/authority"
 	"argosy/edge/discovery"
 )
@@ -66,8 +67,8 @@ func TestStoreOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := func(name string) string { return filepath.Join(dir, name) }
-	for name, use := range map[string]authority.Use{"member": authority.ClientAndServer, "service": authority.ClientOnly} {
-		certPEM, keyPEM, err := ca.Issue(name, []string{"127.0.0.1"}, use)
+	for name, use := range map[string]access.Kind{"member": access.Member, "service": access.Person} {
+		certPEM, keyPEM, err := ca.Issue(access.Identity{Kind: use, Name: name}, []string{"127.0.0.1"})
 		if err := errors.Join(err, os.WriteFile(file(name+".crt"), certPEM, 0o600), os.WriteFile(file(name+".key"), keyPEM, 0o600)); err != nil {
 			t.Fatal(err)
 		}

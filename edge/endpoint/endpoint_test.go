@@ -16,6 +16,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"argosy/core/access"
 	"argosy/edge/authority"
 )
 
@@ -29,8 +30,8 @@ func newPKI(t *testing.T) pki {
 	if err != nil {
 		t.Fatal(err)
 	}
-	load := func(name string, use authority.Use, load func(a, c, k string) (*tls.Config, error)) *tls.Config {
-		certPEM, keyPEM, err := a.Issue(name, []string{"127.0.0.1"}, use)
+	load := func(name string, kind access.Kind, load func(a, c, k string) (*tls.Config, error)) *tls.Config {
+		certPEM, keyPEM, err := a.Issue(access.Identity{Kind: kind, Name: name}, []string{"127.0.0.1"})
 		cert, key := filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key")
 		if err := errors.Join(err, os.WriteFile(cert, certPEM, 0o600), os.WriteFile(key, keyPEM, 0o600)); err != nil {
 			t.Fatal(err)
@@ -42,8 +43,8 @@ func newPKI(t *testing.T) pki {
 		return config
 	}
 	return pki{
-		client: load("local", authority.ClientOnly, authority.LoadClient),
-		server: load("core-01", authority.ClientAndServer, authority.LoadServer),
+		client: load("local", access.Local, authority.LoadClient),
+		server: load("core-01", access.Member, authority.LoadServer),
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"argosy/core/access"
 	"argosy/core/fleetv1"
-	"argosy/edge/authority"
 )
 
 // echo is an API beside ours that tells what it was asked.
@@ -42,7 +42,7 @@ func TestBeside(t *testing.T) {
 	if response, text := ask(t, onSocket(t, far), "PUT", "http://fleet/fleet/v1/x", strings.Repeat("x", maxBodyBytes+1)); response.StatusCode != 413 {
 		t.Errorf("a large body: %d %s", response.StatusCode, text)
 	}
-	alice := p.clientFor("alice", authority.ClientOnly)
+	alice := p.clientFor("alice", access.Person)
 	if response, text := ask(t, alice, "GET", "https://"+p.onTLS(member)+"/fleet/v1/units", "", "Argosy-By", "root"); response.StatusCode != 403 {
 		t.Errorf("an operator vouches for another: %d %s", response.StatusCode, text)
 	}

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"argosy/core/access"
 	"argosy/core/api"
-	"argosy/edge/authority"
 	"argosy/edge/client"
 )
 
@@ -19,7 +19,7 @@ func TestClaims(t *testing.T) {
 		return own
 	}})
 	at := p.onTLS(holder)
-	c, err := client.New(client.Config{Endpoints: []string{"https://" + at}, TLS: p.tlsFor("core-02", authority.ClientAndServer)})
+	c, err := client.New(client.Config{Endpoints: []string{"https://" + at}, TLS: p.tlsFor("core-02", access.Member)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,11 +30,11 @@ func TestClaims(t *testing.T) {
 	}
 
 	url := "https://" + at + api.Base + "/claims"
-	operator := p.clientFor("alice", authority.ClientOnly)
+	operator := p.clientFor("alice", access.Person)
 	if response, text := ask(t, operator, "POST", url, `{}`, "Content-Type", "application/json"); response.StatusCode != 403 || !strings.Contains(text, "only a machine of the cluster may claim an id") {
 		t.Errorf("an operator: %d %s", response.StatusCode, text)
 	}
-	machine := p.clientFor("core-03", authority.ClientAndServer)
+	machine := p.clientFor("core-03", access.Member)
 	for body, says := range map[string]string{
 		"":                        "the body is not as expected",
 		`{"id":"x"}`:              "unknown field",

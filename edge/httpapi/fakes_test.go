@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/core/schedule"
@@ -265,9 +266,9 @@ func newPKI(t *testing.T) pki {
 }
 
 // issue makes certificate and key, and returns the paths that TLS is loaded from.
-func (p pki) issue(name string, use authority.Use) (ca, cert, key string) {
+func (p pki) issue(name string, kind access.Kind) (ca, cert, key string) {
 	p.Helper()
-	certPEM, keyPEM, err := p.authority.Issue(name, []string{"127.0.0.1"}, use)
+	certPEM, keyPEM, err := p.authority.Issue(access.Identity{Kind: kind, Name: name}, []string{"127.0.0.1"})
 	if err != nil {
 		p.Fatal(err)
 	}

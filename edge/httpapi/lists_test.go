@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
-	"argosy/edge/authority"
 )
 
 // pages reads a list page by page and returns the raw answers.
@@ -93,7 +93,7 @@ func TestPagesThroughOthers(t *testing.T) {
 	keeper.config.Self = there
 	other := &fakeRegistry{far: p.onTLS(keeper), away: true} // would answer nothing itself
 	passing := member(other)
-	passing.config.TLS = p.tlsFor("core-01", authority.ClientAndServer)
+	passing.config.TLS = p.tlsFor("core-01", access.Member)
 	passing.peers.TLSClientConfig = passing.config.TLS
 	worker := p.worker(p.onTLS(passing))
 	worker.config.Self = "c9de9451693d4b2ba3b2f1c7b0d1f0aa"

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/edge/authority"
@@ -16,7 +17,7 @@ import (
 // onTLS serves an API on loopback with mutual TLS, and returns where.
 func (p pki) onTLS(handler http.Handler) (address string) {
 	p.Helper()
-	config, err := authority.LoadServer(p.issue("server-"+p.Name()[:8], authority.ClientAndServer))
+	config, err := authority.LoadServer(p.issue("server-"+p.Name()[:8], access.Member))
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -38,17 +39,17 @@ func (p pki) onTLS(handler http.Handler) (address string) {
 	return l.Addr().String()
 }
 
-func (p pki) tlsFor(name string, use authority.Use) *tls.Config {
+func (p pki) tlsFor(name string, kind access.Kind) *tls.Config {
 	p.Helper()
-	config, err := authority.LoadClient(p.issue(name, use))
+	config, err := authority.LoadClient(p.issue(name, kind))
 	if err != nil {
 		p.Fatal(err)
 	}
 	return config
 }
 
-func (p pki) clientFor(name string, use authority.Use) *http.Client {
-	transport := &http.Transport{TLSClientConfig: p.tlsFor(name, use)}
+func (p pki) clientFor(name string, kind access.Kind) *http.Client {
+	transport := &http.Transport{TLSClientConfig: p.tlsFor(name, kind)}
 	p.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
 }
@@ -57,14 +58,14 @@ func (p pki) clientFor(name string, use authority.Use) *http.Client {
 func (p pki) worker(members ...string) *API {
 	return New(Config{
 		Local: fakeSystemd{"core-02"}, Self: there, Host: "core-02", Members: members,
-		TLS: p.tlsFor("core-02", authority.ClientAndServer), Version: "1",
+		TLS: p.tlsFor("core-02", access.Member), Version: "1",
 	})
 }
 
 func TestWhoAsks(t *testing.T) {
 	p, f := newPKI(t), &fakeRegistry{}
 	at := "https://" + p.onTLS(member(f)) + api.Base + "/units/web.service"
-	alice, machine := p.clientFor("alice", authority.ClientOnly), p.clientFor("core-02", authority.ClientAndServer)
+	alice, machine := p.clientFor("alice", access.Person), p.clientFor("core-02", access.Member)
 
 	ask(t, alice, "DELETE", at, "")
 	if f.lastBy() != "alice" {
@@ -86,7 +87,7 @@ func TestWhoAsks(t *testing.T) {
 	if f.lastBy() != "user core on core-02" {
 		t.Errorf("a refused request was done, by %q", f.lastBy())
 	}
-	stranger := newPKI(t).clientFor("mallory", authority.ClientOnly)
+	stranger := newPKI(t).clientFor("mallory", access.Person)
 	if _, err := stranger.Get(at); err == nil {
 		t.Error("a certificate of another authority was let in")
 	}
@@ -165,7 +166,7 @@ func TestStatusGoesToTheMachine(t *testing.T) {
 	p, f := newPKI(t), &fakeRegistry{}
 	m := New(Config{
 		Registry: f, Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01",
-		TLS: p.tlsFor("core-01", authority.ClientAndServer), Version: "1",
+		TLS: p.tlsFor("core-01", access.Member), Version: "1",
 	})
 	worker := p.worker(p.onTLS(m))
 	f.far = p.onTLS(worker)
@@ -192,7 +193,7 @@ func TestRestartGoesToTheMachine(t *testing.T) {
 	p, f := newPKI(t), &fakeRegistry{}
 	m := New(Config{
 		Registry: f, Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01",
-		TLS: p.tlsFor("core-01", authority.ClientAndServer), Version: "1",
+		TLS: p.tlsFor("core-01", access.Member), Version: "1",
 	})
 	worker := p.worker(p.onTLS(m))
 	f.far = p.onTLS(worker)
@@ -231,7 +232,7 @@ func TestRequestsDoNotGoInCircles(t *testing.T) {
 	// A machine that takes itself for another one: its record leads back to it.
 	m := New(Config{
 		Registry: f, Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01",
-		TLS: p.tlsFor("core-01", authority.ClientAndServer), Version: "1",
+		TLS: p.tlsFor("core-01", access.Member), Version: "1",
 	})
 	f.far = p.onTLS(m)
 	response, text := ask(t, onSocket(t, m), "GET", base+"/units/far.service/status", "")

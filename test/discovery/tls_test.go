@@ -14,6 +14,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
+	"argosy/core/access"
 	"argosy/edge/authority"
 )
 
@@ -30,7 +31,7 @@ func TestProxyOverTLS(t *testing.T) {
 	file := func(name string) string { return filepath.Join(w.dir, name) }
 	issue := func(name string, hosts ...string) {
 		t.Helper()
-		certPEM, keyPEM, err := ca.Issue(name, hosts, authority.ClientAndServer)
+		certPEM, keyPEM, err := ca.Issue(access.Identity{Kind: access.Member, Name: name}, hosts)
 		if err := errors.Join(err, os.WriteFile(file(name+".crt"), certPEM, 0o600), os.WriteFile(file(name+".key"), keyPEM, 0o600)); err != nil {
 			t.Fatal(err)
 		}

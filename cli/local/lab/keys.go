@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"argosy/core/access"
 	"argosy/edge/authority"
 )
 
@@ -51,9 +52,20 @@ func (c *Cluster) identity() (string, error) {
 	return public, writeWhole(c.path("id_ed25519"), private, 0o600)
 }
 
-// certificates opens the cluster's authority, which is made when first asked for.
-func (c *Cluster) certificates() (*authority.Authority, error) {
-	dir := c.path("authority")
+// authorities are a cluster's two: the members of its store know each other by one
+// that nobody else has a certificate of.
+type authorities struct{ cluster, peers *authority.Authority }
+
+// certificates opens the cluster's authorities, which are made when first asked for.
+func (c *Cluster) certificates() (all authorities, err error) {
+	if all.cluster, err = openAuthority(c.path("authority")); err != nil {
+		return all, err
+	}
+	all.peers, err = openAuthority(c.path("authority/peers"))
+	return all, err
+}
+
+func openAuthority(dir string) (*authority.Authority, error) {
 	made, err := authority.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return authority.Create(dir)
@@ -61,20 +73,49 @@ func (c *Cluster) certificates() (*authority.Authority, error) {
 	return made, err
 }
 
+// keyPair is a certificate and its key, or an authority's, in PEM.
+type keyPair struct{ cert, key string }
+
+func issue(by *authority.Authority, who access.Identity, hosts []string) (keyPair, error) {
+	cert, key, err := by.Issue(who, hosts)
+	return keyPair{string(cert), string(key)}, err
+}
+
 // newSecrets makes what node has to itself.
-func newSecrets(ca *authority.Authority, node Node) (own secrets, err error) {
+func newSecrets(by authorities, node Node) (own secrets, err error) {
 	if own.hostKey, own.hostKeyPublic, err = sshKey(node.Name); err != nil {
 		return own, fmt.Errorf("make the ssh host key of %s: %w", node.Name, err)
 	}
-	own.authority = string(ca.Certificate())
-	cert, key, err := ca.Issue(node.Name, []string{node.Name, node.Address.String(), "localhost", "127.0.0.1"}, authority.ClientAndServer)
-	if err != nil {
+	own.authority.cert = string(by.cluster.Certificate())
+	kind, hosts := access.Worker, []string{node.Name, node.Address.String(), "localhost", "127.0.0.1"}
+	if node.Member {
+		kind = access.Member
+		if err := own.addPeer(by, node, hosts); err != nil {
+			return own, err
+		}
+	}
+	if own.machine, err = issue(by.cluster, access.Identity{Kind: kind, Name: node.ID}, hosts); err != nil {
 		return own, err
 	}
-	own.machineCert, own.machineKey = string(cert), string(key)
-	cert, key, err = ca.Issue("local", nil, authority.ClientOnly)
-	own.endpointCert, own.endpointKey = string(cert), string(key)
+	own.endpoint, err = issue(by.cluster, access.Identity{Kind: access.Local, Name: node.ID}, nil)
 	return own, err
+}
+
+// addPeer makes what only members have: a certificate for each other, and the keys
+// of both authorities.
+func (own *secrets) addPeer(by authorities, node Node, hosts []string) error {
+	clusterKey, err := by.cluster.Key()
+	if err != nil {
+		return err
+	}
+	peersKey, err := by.peers.Key()
+	if err != nil {
+		return err
+	}
+	own.authority.key = string(clusterKey)
+	own.peers = keyPair{string(by.peers.Certificate()), string(peersKey)}
+	own.peer, err = issue(by.peers, access.Identity{Kind: access.Member, Name: node.ID}, hosts)
+	return err
 }
 
 // writeWhole replaces a file as a whole, so that no crash leaves half of it.

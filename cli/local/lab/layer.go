@@ -53,10 +53,10 @@ func commonFiles(plan Plan, authorizedKey string) ([]file, error) {
 
 // secrets are what a machine has to itself.
 type secrets struct {
-	hostKey, hostKeyPublic    string // sshd's
-	authority                 string // the cluster's certificate
-	machineCert, machineKey   string
-	endpointCert, endpointKey string
+	hostKey, hostKeyPublic string  // sshd's
+	authority              keyPair // the cluster's; its key on members only
+	machine, endpoint      keyPair
+	peers, peer            keyPair // the members' own authority, and the certificate of this one
 }
 
 // nodeFiles are those of one machine.
@@ -68,17 +68,23 @@ func nodeFiles(plan Plan, node Node, own secrets) []file {
 		plain("etc/systemd/network/10-host0.network", hostNetwork(node)),
 		{path: "etc/ssh/ssh_host_ed25519_key", text: own.hostKey, mode: 0o600},
 		plain("etc/ssh/ssh_host_ed25519_key.pub", own.hostKeyPublic),
-		plain(pki+"ca.crt", own.authority),
-		plain(pki+"machine.crt", own.machineCert),
-		{path: pki + "machine.key", text: own.machineKey, mode: 0o640, gid: basetree.EtcdID},
-		plain(pki+"local.crt", own.endpointCert),
-		{path: pki + "local.key", text: own.endpointKey, mode: 0o640, gid: basetree.EndpointID},
+		plain(pki+"ca.crt", own.authority.cert),
+		plain(pki+"machine.crt", own.machine.cert),
+		{path: pki + "machine.key", text: own.machine.key, mode: 0o640, gid: basetree.EtcdID},
+		plain(pki+"local.crt", own.endpoint.cert),
+		{path: pki + "local.key", text: own.endpoint.key, mode: 0o640, gid: basetree.EndpointID},
 		plain("etc/argosy/endpoint.env", "ARGOSY_ENDPOINT_MEMBERS="+clientURLs(plan)+"\n"),
 		plain("etc/fleet/fleet.conf", fleetConf(plan, node)),
 	}
 	wanted := []string{"multi-user.target.wants/etcd-endpoint.service", "multi-user.target.wants/fleet.service", "sockets.target.wants/fleet.socket"}
 	if node.Member {
-		files = append(files, plain("etc/etcd/etcd.env", etcdEnvironment(plan, node)))
+		files = append(files,
+			plain("etc/etcd/etcd.env", etcdEnvironment(plan, node)),
+			file{path: pki + "ca.key", text: own.authority.key, mode: 0o600},
+			plain(pki+"peer-ca.crt", own.peers.cert),
+			file{path: pki + "peer-ca.key", text: own.peers.key, mode: 0o600},
+			plain(pki+"peer.crt", own.peer.cert),
+			file{path: pki + "peer.key", text: own.peer.key, mode: 0o640, gid: basetree.EtcdID})
 		wanted = append(wanted, "multi-user.target.wants/etcd.service")
 	}
 	for _, unit := range wanted {
@@ -134,9 +140,9 @@ func etcdEnvironment(plan Plan, node Node) string {
 		"ETCD_CERT_FILE=/etc/argosy/pki/machine.crt",
 		"ETCD_KEY_FILE=/etc/argosy/pki/machine.key",
 		"ETCD_CLIENT_CERT_AUTH=true",
-		"ETCD_PEER_TRUSTED_CA_FILE=/etc/argosy/pki/ca.crt",
-		"ETCD_PEER_CERT_FILE=/etc/argosy/pki/machine.crt",
-		"ETCD_PEER_KEY_FILE=/etc/argosy/pki/machine.key",
+		"ETCD_PEER_TRUSTED_CA_FILE=/etc/argosy/pki/peer-ca.crt",
+		"ETCD_PEER_CERT_FILE=/etc/argosy/pki/peer.crt",
+		"ETCD_PEER_KEY_FILE=/etc/argosy/pki/peer.key",
 		"ETCD_PEER_CLIENT_CERT_AUTH=true",
 	}, "\n") + "\n"
 }

@@ -8,12 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"argosy/edge/authority"
 	"argosy/edge/fleetconf"
 )
 
 func TestNodeFilesFitTogether(t *testing.T) {
-	ca, err := authority.Create(filepath.Join(t.TempDir(), "authority"))
+	ca, err := (&Cluster{dir: t.TempDir()}).certificates()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,6 +36,12 @@ func TestNodeFilesFitTogether(t *testing.T) {
 		for path, f := range files {
 			if strings.HasSuffix(path, ".key") && f.mode&0o007 != 0 {
 				t.Errorf("%s can be read by everybody: %o", path, f.mode)
+			}
+			if strings.Contains(path, "ca.key") && !node.Member || strings.Contains(path, "peer") && !node.Member {
+				t.Errorf("a worker has %s", path)
+			}
+			if strings.HasSuffix(path, "ca.key") && (f.mode != 0o600 || f.gid != 0) {
+				t.Errorf("others than root can read %s: %o", path, f.mode)
 			}
 		}
 		conf := filepath.Join(t.TempDir(), "fleet.conf")

@@ -18,6 +18,7 @@ import (
 	"go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
+	"argosy/core/access"
 	"argosy/edge/authority"
 	"argosy/edge/etcdnode"
 )
@@ -89,10 +90,10 @@ func start(t *testing.T) *cluster {
 		m.log = filepath.Join(dir, m.name+".log")
 		// Peers call from 127.0.0.1 here, and etcd wants the calling address in
 		// the certificate too.
-		c.issue(a, m.name, []string{m.host, "127.0.0.1"}, authority.ClientAndServer)
+		c.issue(a, m.name, []string{m.host, "127.0.0.1"}, access.Member)
 		c.members[i] = m
 	}
-	c.issue(a, "local", nil, authority.ClientOnly)
+	c.issue(a, "local", nil, access.Local)
 	t.Cleanup(func() {
 		for _, m := range c.members {
 			m.kill()
@@ -109,9 +110,9 @@ func start(t *testing.T) *cluster {
 	return c
 }
 
-func (c *cluster) issue(a *authority.Authority, name string, hosts []string, use authority.Use) {
+func (c *cluster) issue(a *authority.Authority, name string, hosts []string, kind access.Kind) {
 	c.t.Helper()
-	certPEM, keyPEM, err := a.Issue(name, hosts, use)
+	certPEM, keyPEM, err := a.Issue(access.Identity{Kind: kind, Name: name}, hosts)
 	err = errors.Join(err,
 		os.WriteFile(filepath.Join(c.dir, name+".crt"), certPEM, 0o600),
 		os.WriteFile(filepath.Join(c.dir, name+".key"), keyPEM, 0o600))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"testing"
 
+	"argosy/core/access"
 	"argosy/edge/authority"
 )
 
@@ -24,7 +25,7 @@ func TestStrangersAreRefused(t *testing.T) {
 	}
 	trusting := x509.NewCertPool()
 	trusting.AppendCertsFromPEM(text)
-	certPEM, keyPEM, err := other.Issue("local", nil, authority.ClientOnly)
+	certPEM, keyPEM, err := other.Issue(access.Identity{Kind: access.Local, Name: "local"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
