@@ -95,6 +95,11 @@ chaos: deps build ## real machines broken at random under load, the laws checked
 	$(SUDO) env "PATH=$$PATH" ARGOSY=$(abspath $(ARGOSY)) GOFLAGS=$(GOFLAGS) MINUTES=$(MINUTES) SEED=$(SEED) \
 	  $$(command -v go) test -tags machines -count=1 -timeout 60m -v ./test/chaos | tee build/chaos.log | grep --line-buffered -vE '^=== '
 
+.PHONY: calm
+calm: deps build ## MINUTES=10 of lost packets, full load and paused daemons, in which nothing may move
+	$(SUDO) env "PATH=$$PATH" ARGOSY=$(abspath $(ARGOSY)) GOFLAGS=$(GOFLAGS) MINUTES=$(or $(MINUTES),10) \
+	  $$(command -v go) test -tags machines -count=1 -timeout 60m -v -run TestLossMovesNothing ./test/e2e
+
 .PHONY: bench
 bench: deps build $(REFERENCE) ## the budgets of the design, measured, as a table; the v2 API beside v3; discovery
 	$(SUDO) env "PATH=$$PATH" $$(command -v go) run ./test/bench -argosy $(ARGOSY)
