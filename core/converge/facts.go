@@ -35,6 +35,11 @@ func (s Status) Up() bool {
 	return s.Job != 0 || s.Active != "" && s.Active != "inactive" && s.Active != "failed"
 }
 
+// runs says whether the unit's processes run, or come and go under systemd's Restart=.
+func (s Status) runs() bool {
+	return s.Active != "" && s.Active != "inactive" && s.Active != "failed" && s.Active != "deactivating"
+}
+
 // Observation is what a follower of systemd receives at a time.
 type Observation struct {
 	// Reset says that Units is all that systemd has in memory.
@@ -77,8 +82,8 @@ type Record struct {
 	// Outcome is the result of the job when it was another than "done".
 	Outcome string `json:"outcome,omitempty"`
 	// Fence is the invocation of the machine's fence under which the unit was seen
-	// running, or Awaited; empty where it has ended since by itself, or is bound to
-	// none.
+	// running, or Awaited, or Fallen; empty where it has ended since by itself, or is
+	// bound to none.
 	Fence string `json:"fence,omitempty"`
 }
 

@@ -29,8 +29,15 @@ func (f Fence) invocation() string {
 // systemd does when no unit needs it any more.
 func (f Fence) fallen() bool { return f.Status.Active == "failed" }
 
-// Awaited stands in a record for the fence of a unit that was not seen running yet.
-const Awaited = "awaited"
+// What a record says of the fence of a unit that nobody has seen running behind it.
+const (
+	// Awaited is for one that was not seen running yet.
+	Awaited = "awaited"
+	// Fallen is for one that the fence has ended, or is about to. It is noted where the
+	// unit cannot be started again at once: another unit may have the fence stand and
+	// come down again until then, and it tells of its last life alone.
+	Fallen = "fallen"
+)
 
 // behindFence is what the fence asks for a unit that was started: a unit that it
 // has ended is started again, which one that has ended by itself is not. So what
@@ -40,18 +47,24 @@ func (u Unit) behindFence() []Step {
 	if u.Fence == nil || u.Record.Fence == "" {
 		return nil
 	}
-	standing := u.Fence.invocation()
+	standing, noted := u.Fence.invocation(), u.Record.Fence
+	another := standing != "" && standing != noted && noted != Awaited
+	// Of a fall nobody knows at first whether it was before the start.
+	fell := u.Fence.fallen() && (noted != Awaited || u.Fence.Settled)
+	ended := noted == Fallen || another || fell
+	ending := u.Status.Active == "deactivating"
+	down := !u.Status.Up()
 	switch {
-	case u.Status.Up():
-		if standing != "" && standing != u.Record.Fence {
+	case u.Status.runs():
+		if standing != "" && standing != noted {
 			return []Step{Guard{Unit: u.Name, Fence: standing, Reason: "it runs behind the fence"}}
 		}
-	case u.Fence.fallen() || standing != "" && standing != u.Record.Fence && u.Record.Fence != Awaited:
-		if u.Fence.InTouch {
-			return []Step{Start{Unit: u.Name, Generation: u.Want.Generation, Hash: u.Want.Hash,
-				Reason: "this machine is back in touch; while it was not, its fence had ended the unit"}}
-		}
-	case u.Fence.Settled && (standing != "" || !u.Fence.Status.Up()):
+	case ended && noted != Fallen && (ending || down && !u.Fence.InTouch):
+		return []Step{Guard{Unit: u.Name, Fence: Fallen, Reason: "its fence has fallen"}}
+	case ended && down && u.Fence.InTouch:
+		return []Step{Start{Unit: u.Name, Generation: u.Want.Generation, Hash: u.Want.Hash,
+			Reason: "this machine is back in touch; while it was not, its fence had ended the unit"}}
+	case !ended && down && u.Fence.Settled && (standing != "" || !u.Fence.Status.Up()):
 		return []Step{Guard{Unit: u.Name, Reason: "it has ended by itself"}}
 	}
 	return nil

@@ -10,15 +10,15 @@ import (
 // TestFence: what the fence has ended is started again when the machine is back in
 // touch, and only that.
 func TestFence(t *testing.T) {
-	const up, down = true, false
+	const up, down, ending, starting = "active", "", "deactivating", "inactive"
 	fence := func(active, invocation string) Status {
 		return Status{Unit: FenceUnit, InMemory: true, Active: active, Invocation: invocation}
 	}
-	noted, fresh, over := Record{Fence: "f1"}, Record{Fence: Awaited}, Record{}
+	noted, fresh, fallen, over := Record{Fence: "f1"}, Record{Fence: Awaited}, Record{Fence: Fallen}, Record{}
 	for _, test := range []struct {
 		name    string
 		record  Record
-		up      bool
+		active  string
 		fence   Status
 		inTouch bool
 		settled bool
@@ -30,12 +30,20 @@ func TestFence(t *testing.T) {
 		{"runs, and of the fence not all is known yet", noted, up, fence("active", ""), true, false, ""},
 		{"runs still while the fence falls", noted, up, fence("failed", "f1"), true, true, ""},
 
-		{"ended by the fence, out of touch", noted, down, fence("failed", "f1"), false, true, ""},
+		{"is being ended by the fence", noted, ending, fence("failed", "f1"), true, false, "guard fallen"},
+		{"is being ended by the fence, and another stands", noted, ending, fence("active", "f2"), true, false, "guard fallen"},
+		{"is being ended by the fence, as noted", fallen, ending, fence("active", "f2"), true, false, ""},
+		{"waits for the fence to start", fresh, starting, fence("activating", "f1"), true, true, ""},
+		{"ended by the fence, out of touch", noted, down, fence("failed", "f1"), false, true, "guard fallen"},
+		{"ended by the fence, as noted, out of touch", fallen, down, fence("failed", "f1"), false, true, ""},
+		{"ended by the fence, as noted, and another has come down since", fallen, down, Status{}, true, true, "start"},
+		{"runs again after a fall", fallen, up, fence("active", "f2"), true, true, "guard f2"},
 		{"ended by the fence, back in touch", noted, down, fence("failed", "f1"), true, false, "start"},
 		{"ended by a fence before the one that stands", noted, down, fence("active", "f2"), true, false, "start"},
 		{"the fence is about to fall", noted, down, fence("deactivating", "f1"), true, true, ""},
 		{"the fence is about to stand", noted, down, fence("activating", ""), true, true, ""},
-		{"its start was kept back by the fence", fresh, down, fence("failed", "f1"), true, false, "start"},
+		{"its start was kept back by the fence", fresh, down, fence("failed", "f1"), true, true, "start"},
+		{"ended at once, and the fence that fell before it stands again, unheard", fresh, down, fence("failed", "f1"), true, false, ""},
 
 		{"ended by itself, just now", noted, down, fence("active", "f1"), true, false, ""},
 		{"ended by itself", noted, down, fence("active", "f1"), true, true, "guard -"},
@@ -50,8 +58,11 @@ func TestFence(t *testing.T) {
 			r.Unit, r.Generation, r.Boot, r.Begun = "db.service", 4, "boot-1", true
 			u := Unit{Name: "db.service", Want: placed(4, "aa", cluster.Launched), HasFile: true, File: "aa", Record: &r,
 				Fence: &Fence{Status: test.fence, InTouch: test.inTouch, Settled: test.settled}}
-			if test.up {
-				u.Status = Status{Unit: u.Name, InMemory: true, Active: "active", Invocation: "u1"}
+			if test.active != down {
+				u.Status = Status{Unit: u.Name, InMemory: true, Active: test.active, Invocation: "u1"}
+			}
+			if test.active == starting {
+				u.Status.Job = 7
 			}
 			got := ""
 			for _, step := range Plan("boot-1", []Unit{u}) {

@@ -26,23 +26,34 @@ func (m *Machine) Enqueue(ctx context.Context, kind converge.Job, name cluster.U
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", kind, name, err)
 	}
-	u.again = false
+	m.enqueue(kind, name, u, ended)
+	return nil
+}
+
+// enqueue is a job of fleet's, or of systemd's own. m.mu is held.
+func (m *Machine) enqueue(kind converge.Job, name cluster.UnitName, u *unit, ended func(converge.Outcome)) {
+	if u.again {
+		u.again, u.status.Active, u.status.Sub = false, "inactive", "dead"
+	}
+	var waits []func(converge.Outcome)
+	if ended != nil {
+		waits = append(waits, ended)
+	}
 	stops := kind == converge.StopJob
 	switch {
 	case u.status.Job != 0 && stops != (u.kind == converge.StopJob):
 		m.finish(name, u, "canceled")
 	case u.status.Job != 0 && (kind == u.kind || u.kind == converge.RestartJob): // it will do for both
-		u.waiting = append(u.waiting, ended)
-		return nil
+		u.waiting = append(u.waiting, waits...)
+		return
 	case u.status.Job != 0: // a restart of what is starting: the job becomes one, and begins again
-		u.kind, u.waiting = kind, append(u.waiting, ended)
+		u.kind, u.waiting = kind, append(u.waiting, waits...)
 		m.work(name, u)
-		return nil
+		return
 	}
 	m.lastJob++
-	u.status.Job, u.kind, u.waiting = m.lastJob, kind, []func(converge.Outcome){ended}
+	u.status.Job, u.kind, u.waiting = m.lastJob, kind, waits
 	m.work(name, u)
-	return nil
 }
 
 // load takes a unit into memory, as systemd does with one that a job is for.
@@ -73,9 +84,13 @@ func (m *Machine) load(name cluster.UnitName) (*unit, error) {
 func (m *Machine) work(name cluster.UnitName, u *unit) {
 	up := u.status.Active != "inactive" && u.status.Active != "failed"
 	if up && (u.kind != converge.StartJob || u.status.Active == "deactivating") {
-		if u.status.Active == "active" && strings.Contains(option(u.text, "ExecStop"), "sleep") {
+		if u.status.Active == "deactivating" && m.stuck {
+			return
+		}
+		if u.status.Active != "deactivating" && (m.stuck || u.status.Active == "active" && strings.Contains(option(u.text, "ExecStop"), "sleep")) {
 			u.status.Active, u.status.Sub = "deactivating", "stop"
 			m.changed(name)
+			m.killLate(name, u)
 			return
 		}
 		m.halt(name, u)
@@ -90,7 +105,7 @@ func (m *Machine) work(name cluster.UnitName, u *unit) {
 
 // halt has what runs of a unit be ended by a job.
 func (m *Machine) halt(name cluster.UnitName, u *unit) {
-	m.runs(name, u, false, true)
+	m.runs(name, u, false, ByJob)
 	if u.status.Active == "activating" {
 		m.settle(name, u, "failed") // its ExecStartPre was killed
 	} else {
@@ -106,8 +121,11 @@ func (m *Machine) begin(name cluster.UnitName, u *unit) {
 		m.finish(name, u, "dependency")
 		return
 	}
+	if fenced(u.text) && !m.behind(u) {
+		return
+	}
 	u.status.Invocation, u.status.Result = m.invocation(), "success"
-	m.runs(name, u, true, true)
+	m.runs(name, u, true, ByJob)
 	if option(u.text, "ExecStartPre") != "" {
 		u.status.Active, u.status.Sub = "activating", "start-pre"
 		m.changed(name)
@@ -144,7 +162,7 @@ func (m *Machine) startsWell(name cluster.UnitName) bool {
 // settle has a unit reach a state.
 func (m *Machine) settle(name cluster.UnitName, u *unit, active string) {
 	if active != "active" {
-		m.runs(name, u, false, false)
+		m.runs(name, u, false, ByItself)
 	}
 	u.status.Active = active
 	switch active {
@@ -156,11 +174,12 @@ func (m *Machine) settle(name cluster.UnitName, u *unit, active string) {
 		u.status.Sub = "dead"
 	}
 	m.changed(name)
+	m.lower()
 }
 
 // finish ends the unit's job and tells who waits for it.
 func (m *Machine) finish(name cluster.UnitName, u *unit, result string) {
-	u.status.Job = 0
+	u.status.Job, u.awaits = 0, false
 	m.changed(name)
 	for _, w := range u.waiting {
 		w(converge.Outcome{Result: result, Status: u.status})
@@ -169,6 +188,7 @@ func (m *Machine) finish(name cluster.UnitName, u *unit, result string) {
 	if u.kind == converge.StopJob && u.status.Active == "inactive" {
 		m.forget(name)
 	}
+	m.lower()
 }
 
 // option is the last value of a key in a unit's text.

@@ -1,7 +1,8 @@
 // Package fakesystemd is a machine in memory, for the agent's tests and the
 // simulator: systemd, the files that it reads and fleet's records. It keeps the
 // contract of edge/systemd/systemdtest for unit texts of a few words: sleep,
-// true and false in ExecStart=, sleep in ExecStartPre=, Type=oneshot, Requires=.
+// true and false in ExecStart=, sleep in ExecStartPre=, Type=oneshot, Requires=, and
+// OnPartition=stop, for which it has a fence.
 // A drop-in's words count like the text's. Of a Quadlet file it makes a service
 // that is active once started, unless there is a Nonsense= in it.
 package fakesystemd
@@ -12,6 +13,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"argosy/core/cluster"
 	"argosy/core/converge"
@@ -20,8 +22,9 @@ import (
 
 // Machine is one machine. It outlives the agents that run on it.
 type Machine struct {
-	on runtime.Runtime
-	mu sync.Mutex
+	on    runtime.Runtime
+	built time.Time
+	mu    sync.Mutex
 
 	// The disk: lost at a reboot, as /run is, but for the overrides.
 	texts     map[cluster.UnitName]string
@@ -29,6 +32,7 @@ type Machine struct {
 	lease     int64
 	overrides map[cluster.UnitName]string // in /etc
 	generated map[cluster.UnitName]string // Quadlet files as they were at the last reload
+	fence     fence
 
 	// systemd's memory.
 	units   map[cluster.UnitName]*unit
@@ -40,8 +44,10 @@ type Machine struct {
 	refused   map[cluster.UnitName]error // jobs alone
 	followers []*follower
 
-	// watch, if set, is told of processes.
-	watch func(unit cluster.UnitName, up, byJob bool)
+	watch    func(Change)  // if set, is told of processes
+	reboot   func()        // if set, is told when systemd reboots the machine
+	stuck    bool          // no process can end
+	fallLate time.Duration // what systemd tells of the fence's fall is behind by that
 
 	jobs    []string // what was asked of systemd, in order
 	reloads int
@@ -55,7 +61,9 @@ type unit struct {
 	waiting []func(converge.Outcome)
 	kind    converge.Job
 	up      bool // something of it runs
-	again   bool // it has ended by itself, and no job has come since
+	again   bool // systemd's Restart= will start it, if no job comes before
+	awaits  bool // its start job waits for the fence
+	byFence bool // it is being ended because the fence has fallen
 }
 
 // New returns a machine that has just booted, on Go's own runtime.
@@ -63,7 +71,7 @@ func New() *Machine { return NewOn(runtime.Real()) }
 
 // NewOn returns one on another runtime, whose bells its followers wait at.
 func NewOn(on runtime.Runtime) *Machine {
-	m := &Machine{on: on, overrides: map[cluster.UnitName]string{}, broken: map[cluster.UnitName]error{}, refused: map[cluster.UnitName]error{}}
+	m := &Machine{on: on, built: on.Now(), overrides: map[cluster.UnitName]string{}, broken: map[cluster.UnitName]error{}, refused: map[cluster.UnitName]error{}}
 	m.empty()
 	return m
 }
@@ -74,6 +82,10 @@ func (m *Machine) empty() {
 	m.units = map[cluster.UnitName]*unit{}
 	m.generated = map[cluster.UnitName]string{}
 	m.lease = 0
+	if m.fence.timer != nil {
+		m.fence.timer.Stop()
+	}
+	m.fence = fence{tokens: map[cluster.UnitName]int64{}}
 }
 
 // Reboot ends everything that runs and forgets what lies in /run.
@@ -117,7 +129,7 @@ func (m *Machine) End(name cluster.UnitName, active string) {
 	}
 	ending := u.status.Job != 0 && u.status.Active == "deactivating"
 	m.settle(name, u, active)
-	if u.again = !ending; ending {
+	if ending {
 		m.work(name, u)
 	}
 }
@@ -128,7 +140,8 @@ func (m *Machine) Finish(name cluster.UnitName) {
 	defer m.mu.Unlock()
 	u, there := m.units[name]
 	switch {
-	case !there || u.status.Job == 0:
+	case !there || u.status.Job == 0 || u.awaits:
+	case u.status.Active == "deactivating" && m.stuck:
 	case u.status.Active == "deactivating":
 		m.halt(name, u)
 		m.work(name, u)

@@ -11,51 +11,40 @@ import (
 
 	"argosy/core/cluster"
 	"argosy/core/converge"
+	"argosy/edge/fakesystemd"
 )
 
 const guarded1 = "[Service]\nExecStart=/bin/sleep 3600\n[X-Fleet]\nOnPartition=stop\n"
 
-// fence is a machine's fence in a bubble: what is bound to it ends when its time
-// is over, whatever the agent does meanwhile.
+// fence is the machine's own, with an eye on how it is used.
 type fence struct {
+	*fakesystemd.Machine
 	world *world
-	began time.Time
 
 	mu     sync.Mutex
-	bound  []cluster.UnitName
-	until  time.Duration
-	fall   *time.Timer
+	asked  int      // to stand
 	tokens []string // as they were kept
 	broken error
-	lag    time.Duration // of what systemd tells of the fence behind what it tells of units
 }
 
-func (w *world) fenced(units ...cluster.UnitName) *fence {
-	f := &fence{world: w, began: time.Now(), bound: units}
+func (w *world) fenced() *fence {
+	f := &fence{Machine: w.machine, world: w}
 	w.fence = f
 	return f
 }
 
-func (f *fence) Now() time.Duration { return time.Since(f.began) }
-
 func (f *fence) Extend(until time.Duration) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.asked++
 	if f.broken != nil {
 		return f.broken
 	}
-	f.until = until
-	if f.fall != nil {
-		f.fall.Reset(until - f.Now())
-	}
-	return nil
+	return f.Machine.Extend(until)
 }
 
-func (f *fence) Fenced(unit cluster.UnitName) bool { return slices.Contains(f.bound, unit) }
-
-// SaveToken comes right before a start, which has systemd start the fence as well.
-// By then the store must hold a state of the unit, whatever it says: it tells the
-// leader that the unit may run here.
+// SaveToken comes right before a start. By then the store must hold a state of the
+// unit, whatever it says: it tells the leader that the unit may run here.
 //
 // Planted once, and caught here: a start that waits for no state.
 func (f *fence) SaveToken(unit cluster.UnitName, token int64) error {
@@ -66,25 +55,7 @@ func (f *fence) SaveToken(unit cluster.UnitName, token int64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.tokens = append(f.tokens, fmt.Sprint(unit, " ", token))
-	if f.fall == nil {
-		f.world.machine.Foreign(converge.FenceUnit)
-		f.fall = time.AfterFunc(f.until-f.Now(), f.fallen)
-	}
-	return nil
-}
-
-// fallen has systemd end the units, and tell of the fence somewhat later.
-func (f *fence) fallen() {
-	f.mu.Lock()
-	f.fall = nil
-	f.mu.Unlock()
-	for _, unit := range f.bound {
-		if slices.Contains(f.world.machine.Running(), unit) {
-			f.world.machine.End(unit, "inactive")
-		}
-	}
-	time.Sleep(f.lag)
-	f.world.machine.End(converge.FenceUnit, "failed")
+	return f.Machine.SaveToken(unit, token)
 }
 
 func (f *fence) kept(want ...string) {
@@ -118,8 +89,8 @@ func (w *world) runs(when string, want ...cluster.UnitName) {
 func TestFenceEndsAndComesBack(t *testing.T) {
 	for _, lag := range []time.Duration{0, 300 * time.Millisecond} {
 		inWorld(t, func(t *testing.T, w *world) {
-			f := w.fenced("db.service")
-			f.lag = lag
+			f := w.fenced()
+			f.FallLate(lag)
 			w.run()
 			w.launch("db.service", guarded1, 1)
 			w.settle()
@@ -150,7 +121,7 @@ func TestFenceEndsAndComesBack(t *testing.T) {
 // A short silence of the cluster ends nothing.
 func TestFenceOutlastsAShortSilence(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.fenced("db.service")
+		w.fenced()
 		w.run()
 		w.launch("db.service", guarded1, 1)
 		w.settle()
@@ -169,7 +140,7 @@ func TestFenceOutlastsAShortSilence(t *testing.T) {
 // agent has heard of it.
 func TestFenceDoesNotBringBackWhatMoved(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		f := w.fenced("db.service")
+		f := w.fenced()
 		w.run()
 		w.launch("db.service", guarded1, 1)
 		w.settle()
@@ -192,7 +163,7 @@ func TestFenceDoesNotBringBackWhatMoved(t *testing.T) {
 func TestFenceDoesNotStartWhatHasEnded(t *testing.T) {
 	for _, fleetdToo := range []bool{false, true} {
 		inWorld(t, func(t *testing.T, w *world) {
-			w.fenced("db.service", "job.service")
+			w.fenced()
 			r := w.run()
 			w.launch("db.service", guarded1, 1)
 			w.settle()
@@ -220,7 +191,7 @@ func TestFenceDoesNotStartWhatHasEnded(t *testing.T) {
 // A restart of fleetd is nothing to a unit behind the fence.
 func TestFenceOutlastsARestart(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.fenced("db.service")
+		w.fenced()
 		r := w.run()
 		w.launch("db.service", guarded1, 1)
 		w.settle()
@@ -238,7 +209,7 @@ func TestFenceOutlastsARestart(t *testing.T) {
 // Where the fence cannot stand no unit is started behind it, and the state says so.
 func TestFenceThatCannotStand(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		f := w.fenced("db.service")
+		f := w.fenced()
 		f.broken = errors.New("keep the fence up: no space left")
 		w.run()
 		w.launch("db.service", guarded1, 1)
@@ -260,7 +231,7 @@ func TestFenceThatCannotStand(t *testing.T) {
 // A new generation gets a new token.
 func TestTokenGrows(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		f := w.fenced("db.service")
+		f := w.fenced()
 		w.run()
 		w.launch("db.service", guarded1, 1)
 		w.settle()
@@ -281,8 +252,8 @@ func TestNoFenceNoQuestions(t *testing.T) {
 		w.run()
 		w.launch("web.service", sleeps, 1)
 		w.pass(time.Hour)
-		if f.until != 0 {
-			t.Errorf("the fence was extended until %s", f.until)
+		if f.asked != 0 {
+			t.Errorf("the fence was extended %d times", f.asked)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"argosy/core/cluster"
 	"argosy/core/converge"
@@ -125,6 +126,7 @@ func (r result) learn(d *desk) {
 	e := d.units[r.unit]
 	e.interrupt()
 	e.interrupt = nil
+	e.downSince = time.Time{} // it may have run meanwhile
 	e.hasFile, e.file, e.record, e.stale, e.leftover = r.hasFile, r.file, r.record, r.stale, r.leftover
 	if r.status.Unit == r.unit {
 		d.learnStatus(r.status)

@@ -59,7 +59,7 @@ func TestFullDiskBeforeAStart(t *testing.T) {
 		disk.full.Store(true)
 		w.launch("a.service", sleeps, 2)
 		w.pass(10 * time.Millisecond)
-		w.machine.End("a.service", "failed")
+		w.machine.EndAndReturn("a.service")
 		w.machine.Again("a.service")
 		w.settle()
 		disk.full.Store(false)

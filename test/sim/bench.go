@@ -7,6 +7,7 @@ import (
 
 	"argosy/core/cluster"
 	"argosy/core/converge"
+	"argosy/edge/fakesystemd"
 	"argosy/role/runtime"
 	"argosy/test/sim/laws"
 )
@@ -57,7 +58,7 @@ func (b *bench) Enqueue(ctx context.Context, kind converge.Job, unit cluster.Uni
 		return err
 	}
 	b.host.world.after(b.host.world.upTo(2*time.Second), func() {
-		if !b.host.health.hangs {
+		if !b.host.health.hangs && !b.host.frozen {
 			b.host.systemd.Finish(unit)
 		}
 	})
@@ -148,17 +149,60 @@ func (b *bench) ForgetLease() error {
 	return b.host.systemd.ForgetLease()
 }
 
+// The fence: its time lies in /run, as everything that fleetd writes here.
+
+func (b *bench) Now() time.Duration { return b.host.systemd.Now() }
+
+func (b *bench) Extend(until time.Duration) error {
+	if b.host.world.planted.endless {
+		until = b.host.systemd.Now() + 2*cluster.FenceHold
+	}
+	if err := b.write(); err != nil {
+		return err
+	}
+	return b.host.systemd.Extend(until)
+}
+
+// extendBlindly is a bug that may be planted.
+func (b *bench) extendBlindly() {
+	for {
+		_ = b.host.systemd.Extend(b.host.systemd.Now() + cluster.FenceTime)
+		_ = runtime.Sleep(background, b.on, time.Second) // ends with fleetd
+	}
+}
+
+func (b *bench) Fenced(unit cluster.UnitName) bool {
+	return b.host.systemd.Fenced(unit)
+}
+
+func (b *bench) SaveToken(unit cluster.UnitName, token int64) error {
+	if err := b.write(); err != nil {
+		return err
+	}
+	if b.host.world.planted.tokens {
+		token = 1
+	}
+	return b.host.systemd.SaveToken(unit, token)
+}
+
 // ran tells the laws what really runs.
-func (h *host) ran(unit cluster.UnitName, runs, byJob bool) {
-	at := laws.Place{Machine: h.id, Unit: unit}
+func (h *host) ran(c fakesystemd.Change) {
+	w, at := h.world, laws.Place{Machine: h.id, Unit: c.Unit}
 	switch {
-	case runs && byJob:
-		h.world.see(laws.Started{At: h.world.now(), Place: at, Generation: h.asked[unit]})
-	case runs:
-		h.world.see(laws.Started{At: h.world.now(), Place: at})
-	case byJob:
-		h.world.see(laws.Ended{At: h.world.now(), Place: at, Cause: laws.ByJob})
+	case c.Unit == converge.FenceUnit && c.Up:
+		w.see(laws.FenceStands{At: w.now(), Machine: h.id})
+	case c.Unit == converge.FenceUnit && c.Cause == fakesystemd.ByFence:
+		w.see(laws.FenceFell{At: w.now(), Machine: h.id})
+	case c.Unit == converge.FenceUnit: // no unit needs it any more
+	case c.Up:
+		s := laws.Started{At: w.now(), Place: at, Fenced: w.wishes[cluster.HashOf(c.Text)].Fenced, Token: c.Token}
+		if c.Cause == fakesystemd.ByJob {
+			s.Generation = h.asked[c.Unit]
+		}
+		w.see(s)
 	default:
-		h.world.see(laws.Ended{At: h.world.now(), Place: at, Cause: laws.ByItself})
+		w.see(laws.Ended{At: w.now(), Place: at, Cause: map[fakesystemd.Cause]laws.Cause{
+			fakesystemd.ByJob: laws.ByJob, fakesystemd.ByFence: laws.ByFence, fakesystemd.ByItself: laws.ByItself,
+		}[c.Cause]})
 	}
 }

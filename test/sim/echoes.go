@@ -33,7 +33,7 @@ func (e *echoes) Send(address string) error {
 // passes says whether a packet gets from one machine to another now.
 func passes(from, to *host) bool {
 	r := from.world.rand
-	return from.up && to.up && !from.net.mute && !to.net.deaf && !chance(r, from.net.loss) && !chance(r, to.net.loss)
+	return from.up && to.up && !from.frozen && !to.frozen && !from.net.mute && !to.net.deaf && !chance(r, from.net.loss) && !chance(r, to.net.loss)
 }
 
 func (e *echoes) Follow(ctx context.Context, heard func(address string)) error {

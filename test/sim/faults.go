@@ -3,8 +3,10 @@ package sim
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"argosy/core/cluster"
 	"argosy/test/sim/laws"
 )
 
@@ -88,8 +90,8 @@ var hiddenFaults = []fault{
 	}},
 }
 
-// anyFault is all there is.
-var anyFault = append([]fault{
+// silences are those that may have a machine's lease, and so its fence, end.
+var silences = []fault{
 	{"it is cut off", func(w *World, h *host) func() {
 		h.net.mute, h.net.deaf = true, true
 		return func() { h.net.mute, h.net.deaf = false, false }
@@ -106,9 +108,32 @@ var anyFault = append([]fault{
 		if h.fleetd == nil {
 			return nil
 		}
-		life := h.fleetd
-		life.Pause()
-		return life.Resume
+		h.fleetd.stop()
+		return h.fleetd.resume
+	}},
+	{"fleetd is dead", func(_ *World, h *host) func() {
+		h.dead = true
+		h.kill()
+		return func() {
+			h.dead = false
+			h.startIn(time.Second)
+		}
+	}},
+	{"it stands still", func(_ *World, h *host) func() {
+		h.freeze()
+		return h.thaw
+	}},
+}
+
+// anyFault is all there is.
+var anyFault = slices.Concat(silences, hiddenFaults, []fault{
+	{"its fence is killed", func(_ *World, h *host) func() {
+		h.systemd.KillFence()
+		return nil
+	}},
+	{"what runs on it cannot end", func(_ *World, h *host) func() {
+		h.stick(true)
+		return func() { h.stick(false) }
 	}},
 	{"it loses its power", func(w *World, h *host) func() {
 		h.crash()
@@ -128,7 +153,7 @@ var anyFault = append([]fault{
 		h.leave()
 		return nil
 	}},
-}, hiddenFaults...)
+})
 
 // schedule draws when which fault befalls whom, and for how long.
 func (w *World) schedule() {
@@ -141,12 +166,21 @@ func (w *World) schedule() {
 		if len(w.plan.kinds) == len(anyFault) && w.rand.IntN(3) == 0 {
 			lasts = w.upTo(30 * time.Second)
 		}
+		long := w.plan.fenced > 0 && len(w.plan.kinds) == len(anyFault) && w.rand.IntN(4) == 0
+		if long { // what was behind a fence may run elsewhere later than other faults last
+			f, lasts = silences[w.rand.IntN(len(silences))], cluster.FenceHold+w.upTo(30*time.Second)
+		}
 		w.after(w.upTo(w.plan.storm), func() {
 			if w.over() {
 				return
 			}
-			if w.rand.IntN(4) == 0 {
+			if long {
+				h = w.guarding(h)
+			} else if w.rand.IntN(4) == 0 {
 				h = w.leader(h)
+			}
+			if h.frozen {
+				return
 			}
 			w.remark("%s: %s for %s", h.name, f.name, lasts.Round(time.Millisecond))
 			if end := f.begin(w, h); end != nil {
@@ -171,6 +205,18 @@ func (w *World) leader(or *host) *host {
 	return or
 }
 
+// guarding is a machine with units behind its fence, or another where none has.
+func (w *World) guarding(or *host) *host {
+	first := w.rand.IntN(len(w.hosts))
+	for i := range w.hosts {
+		h := w.hosts[(first+i)%len(w.hosts)]
+		if slices.ContainsFunc(h.running(), h.systemd.Fenced) {
+			return h
+		}
+	}
+	return or
+}
+
 func (w *World) upTo(d time.Duration) time.Duration { return time.Duration(w.rand.Int64N(int64(d))) }
 
 func (w *World) remark(format string, args ...any) {
@@ -184,9 +230,15 @@ func (w *World) clear() {
 	w.away = false
 	for _, h := range w.hosts {
 		h.net, h.health = network{}, health{}
-		h.finishAll()
+		h.thaw()
+		h.stick(false)
 		if h.fleetd != nil {
+			h.fleetd.stops = 0
 			h.fleetd.Resume()
+		}
+		if h.dead {
+			h.dead = false
+			h.startIn(time.Second)
 		}
 	}
 	for range w.plan.lost {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"argosy/core/cluster"
@@ -35,7 +36,10 @@ type host struct {
 	lives    int
 	up       bool
 	gone     bool // it never comes back
+	frozen   bool // its kernel stands still
+	dead     bool // fleetd is not started
 	fleetd   *life
+	kernel   *stage.Process // and systemd
 	clock    *stage.Clock
 }
 
@@ -44,6 +48,20 @@ type life struct {
 	*stage.Process
 	agent *agent.Agent
 	end   context.CancelFunc
+	stops int // that were begun and not ended
+}
+
+// stop has fleetd stand still, once more where it does.
+func (l *life) stop() {
+	l.stops++
+	l.Pause()
+}
+
+// resume ends one stop.
+func (l *life) resume() {
+	if l.stops = max(0, l.stops-1); l.stops == 0 {
+		l.Resume()
+	}
 }
 
 func newHost(w *World, n int) *host {
@@ -51,7 +69,8 @@ func newHost(w *World, n int) *host {
 		world: w, id: cluster.MachineID(fmt.Sprintf("%08x%024x", n, n)), name: fmt.Sprint("core-", n), member: n <= w.plan.members, clock: w.stage.Clock(),
 		recorded: map[cluster.UnitName]int64{}, asked: map[cluster.UnitName]int64{},
 	}
-	h.systemd = fakesystemd.NewOn(w.stage.Process("systemd of "+h.name, h.clock))
+	h.kernel = w.stage.Process("systemd of "+h.name, h.clock)
+	h.systemd = fakesystemd.NewOn(h.kernel)
 	h.own = cluster.Machine{
 		ID: h.id, Name: h.name, Address: fmt.Sprintf("10.0.%d.%d", n/250, n%250), API: fmt.Sprintf("10.0.%d.%d:49153", n/250, n%250), Member: h.member,
 		Metadata: drawMetadata(w.rand), Capacity: cluster.Capacity{
@@ -59,6 +78,10 @@ func newHost(w *World, n int) *host {
 		},
 	}
 	h.systemd.Watch(h.ran)
+	h.systemd.OnReboot(func() {
+		h.crash()
+		w.after(w.upTo(5*time.Second), h.boot)
+	})
 	return h
 }
 
@@ -70,6 +93,7 @@ func (h *host) boot() {
 	h.up = true
 	h.boots++
 	h.systemd.Reboot()
+	h.systemd.FallLate(h.world.upTo(500 * time.Millisecond))
 	h.world.see(laws.Booted{At: h.world.now(), Machine: h.id, Boot: h.bootID()})
 	h.startIn(time.Duration(h.world.rand.IntN(2000)) * time.Millisecond)
 }
@@ -81,8 +105,10 @@ func (h *host) crash() {
 	if !h.up {
 		return
 	}
+	h.thaw()
 	h.kill()
-	h.up = false
+	h.up, h.dead = false, false
+	h.systemd.Stick(false)
 	h.systemd.Reboot()
 	h.world.see(laws.Crashed{At: h.world.now(), Machine: h.id})
 }
@@ -91,10 +117,40 @@ func (h *host) crash() {
 func (h *host) startIn(d time.Duration) {
 	boots, lives := h.boots, h.lives
 	h.world.after(d, func() {
-		if h.up && h.fleetd == nil && h.boots == boots && h.lives == lives {
+		if h.up && !h.frozen && !h.dead && h.fleetd == nil && h.boots == boots && h.lives == lives {
 			h.start()
 		}
 	})
+}
+
+// freeze has the machine's kernel stand still, with all that runs on it.
+func (h *host) freeze() {
+	if !h.up || h.frozen {
+		return
+	}
+	h.frozen = true
+	h.world.see(laws.Froze{At: h.world.now(), Machine: h.id})
+	h.kernel.Pause()
+	if h.fleetd != nil {
+		h.fleetd.stop()
+	}
+}
+
+// thaw has it go on.
+func (h *host) thaw() {
+	if !h.frozen {
+		return
+	}
+	h.frozen = false
+	h.world.see(laws.Thawed{At: h.world.now(), Machine: h.id})
+	h.world.after(laws.Stall, func() { h.world.see(laws.Recovered{At: h.world.now(), Machine: h.id}) })
+	h.kernel.Resume()
+	if h.fleetd != nil {
+		h.fleetd.resume()
+	} else {
+		h.startIn(time.Second)
+	}
+	h.finishAll()
 }
 
 // start begins a life of fleetd.
@@ -111,7 +167,7 @@ func (h *host) start() {
 	h.fleetd = &life{Process: on, end: end}
 	work := &bench{host: h, on: on}
 	d := detector.New(detector.Config{Machine: h.id, Runtime: on, Store: l, Echoes: &echoes{host: h, on: on}, Lease: func() int64 { return h.fleetd.agent.Lease() }, Log: w.log(h)})
-	h.fleetd.agent = agent.New(agent.Config{Machine: machine, TTL: w.plan.ttl, Assigned: d.Learn, Log: w.log(h), Runtime: on}, l, work, work)
+	h.fleetd.agent = agent.New(agent.Config{Machine: machine, TTL: w.plan.ttl, Fence: work, Assigned: d.Learn, Log: w.log(h), Runtime: on}, l, work, work)
 	running := 2
 	ended := func(err error) {
 		if running--; running == 0 {
@@ -120,6 +176,9 @@ func (h *host) start() {
 	}
 	on.Go(func() { ended(h.fleetd.agent.Run(ctx)) })
 	on.Go(func() { ended(d.Run(ctx)) })
+	if w.planted.blind {
+		on.Go(work.extendBlindly)
+	}
 	if h.member {
 		running++
 		e := engine.New(engine.Config{
@@ -145,7 +204,7 @@ func (h *host) kill() {
 	}
 	h.systemd.Disconnect()
 	if h.world.planted.halts {
-		for _, unit := range h.systemd.Running() {
+		for _, unit := range h.running() {
 			_ = h.systemd.Enqueue(background, converge.StopJob, unit, func(converge.Outcome) {})
 		}
 	}
@@ -175,20 +234,33 @@ const leaveTime = 110 * time.Second
 // endOne has one of the machine's units end by itself, after which systemd may
 // start it again.
 func (h *host) endOne() {
-	running := h.systemd.Running()
+	running := h.running()
 	if len(running) == 0 {
 		return
 	}
 	unit := running[h.world.rand.IntN(len(running))]
-	h.systemd.End(unit, "failed")
-	if h.world.rand.IntN(4) > 0 {
-		h.world.after(100*time.Millisecond, func() { h.systemd.Again(unit) })
+	if h.world.rand.IntN(4) == 0 {
+		h.systemd.End(unit, "failed")
+		return
 	}
+	h.systemd.EndAndReturn(unit)
+	h.kernel.AfterFunc(100*time.Millisecond, func() { h.systemd.Again(unit) })
+}
+
+// running are the units that systemd runs, but for the fence.
+func (h *host) running() []cluster.UnitName {
+	return slices.DeleteFunc(h.systemd.Running(), func(unit cluster.UnitName) bool { return unit == converge.FenceUnit })
+}
+
+// stick says whether what runs on the machine can end.
+func (h *host) stick(stuck bool) {
+	h.systemd.Stick(stuck)
+	h.finishAll()
 }
 
 // finishAll has the jobs end that have hung.
 func (h *host) finishAll() {
-	for _, unit := range h.systemd.Running() {
+	for _, unit := range h.running() {
 		h.systemd.Finish(unit)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"argosy/core/cluster"
@@ -166,6 +167,7 @@ func (w *World) drawText(name cluster.UnitName) cluster.Hash {
 	does := behaviours[w.rand.IntN(len(behaviours))]
 	wish := w.drawWish(name)
 	wish.Service = []string{does}
+	wish.Fenced = !wish.Global && w.drawFenced(name) // refused together
 	text := wish.Text()
 	hash := cluster.HashOf(text)
 	w.wishes[hash], w.texts[hash] = wish, text
@@ -206,6 +208,13 @@ func (w *World) drawWish(name cluster.UnitName) (wish laws.Wish) {
 		}
 	}
 	return wish
+}
+
+// drawFenced says whether a unit is to run once at most: some always are, one in ten
+// now and then.
+func (w *World) drawFenced(name cluster.UnitName) bool {
+	which := slices.Index(w.plan.names, name) % 10
+	return which < w.plan.fenced || which == w.plan.fenced && w.plan.fenced > 0 && w.rand.IntN(2) == 0
 }
 
 func (w *World) drawGlob() string {

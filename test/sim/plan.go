@@ -23,6 +23,7 @@ type plan struct {
 	ttl       time.Duration // of machines' leases
 	lost      int           // machines that never come back
 	rarely    bool          // units ask for one on every machine
+	fenced    int           // of ten names, those whose units are to run once at most
 }
 
 // Size is how large a cluster is simulated.
@@ -55,7 +56,10 @@ func draw(r *rand.Rand, size Size) plan {
 	default:
 		p.lost = r.IntN(2)
 	}
-	p.names = names(count)
+	p.names, p.fenced = names(count), []int{0, 0, 4, 8}[r.IntN(4)]
+	if p.fenced > 0 {
+		p.storm += 2 * cluster.FenceHold // for silences that are longer than it
+	}
 	p.rarely = size == Large
 	return p
 }

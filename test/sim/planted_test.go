@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"argosy/core/cluster"
 	"argosy/core/schedule"
 	"argosy/role/engine"
 	"argosy/test/sim/laws"
@@ -20,6 +21,17 @@ func (m meddler) Plan(now time.Time, limit int) []schedule.Change {
 	changes := m.Planner.Plan(now, limit)
 	m.meddle(changes)
 	return changes
+}
+
+// hasty is a planner for which time flies: it waits for nothing.
+type hasty struct {
+	engine.Planner
+	ahead *time.Duration
+}
+
+func (h hasty) Plan(now time.Time, limit int) []schedule.Change {
+	*h.ahead += cluster.FenceHold
+	return h.Planner.Plan(now.Add(*h.ahead), limit)
 }
 
 func meddling(meddle func([]schedule.Change)) planted {
@@ -40,11 +52,17 @@ func TestPlantedBugs(t *testing.T) {
 		bug planted
 		law laws.Law
 	}{
-		"the end of fleetd ends its units":  {honest(func(p *planted) { p.halts = true }), laws.Outlive},
-		"commits do not compare the term":   {honest(func(p *planted) { p.unguard = true }), laws.OneLeader},
-		"agents are told of all placements": {honest(func(p *planted) { p.herd = true }), laws.NoHerd},
-		"operators are told what is not so": {honest(func(p *planted) { p.optimist = true }), laws.NotLost},
-		"records of starts are lost":        {honest(func(p *planted) { p.forgets = true }), laws.Once},
+		"the end of fleetd ends its units":   {honest(func(p *planted) { p.halts = true }), laws.Outlive},
+		"commits do not compare the term":    {honest(func(p *planted) { p.unguard = true }), laws.OneLeader},
+		"agents are told of all placements":  {honest(func(p *planted) { p.herd = true }), laws.NoHerd},
+		"operators are told what is not so":  {honest(func(p *planted) { p.optimist = true }), laws.NotLost},
+		"records of starts are lost":         {honest(func(p *planted) { p.forgets = true }), laws.Once},
+		"the fence outlasts the wait for it": {honest(func(p *planted) { p.endless = true }), laws.AtMost},
+		"nobody is asked about the fence":    {honest(func(p *planted) { p.blind = true }), laws.AtMost},
+		"fencing tokens are all one":         {honest(func(p *planted) { p.tokens = true }), laws.AtMost},
+		"the leader does not wait for fences": {honest(func(p *planted) {
+			p.planner = func(to engine.Planner) engine.Planner { return hasty{to, new(time.Duration)} }
+		}), laws.AtMost},
 		"two units are placed in each other's stead": {meddling(func(changes []schedule.Change) {
 			var last *schedule.Place
 			for i := range changes {

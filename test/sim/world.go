@@ -48,6 +48,9 @@ type planted struct {
 	optimist bool // what nobody has answered counts as done
 	forgets  bool // records of starts are lost
 	halts    bool // the units end with fleetd
+	endless  bool // the fence is said to stand for longer than the cluster waits
+	blind    bool // the fence is kept up whether the cluster answers or not
+	tokens   bool // all fencing tokens are one
 }
 
 // epoch is when every simulation begins.

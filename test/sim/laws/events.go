@@ -59,6 +59,8 @@ type (
 		At         time.Time
 		Place      Place
 		Generation int64 // of the placement that asked for it; 0 where systemd restarted it
+		Fenced     bool  // its text asks to run once at most
+		Token      int64 // what it finds as its fencing token then
 	}
 
 	// Ended is a process that runs no more.
@@ -77,6 +79,36 @@ type (
 
 	// Crashed is a machine's kernel ending, with all that ran on it.
 	Crashed struct {
+		At      time.Time
+		Machine cluster.MachineID
+	}
+
+	// FenceStands is a new life of a machine's fence.
+	FenceStands struct {
+		At      time.Time
+		Machine cluster.MachineID
+	}
+
+	// FenceFell is the end of one for want of word from the cluster.
+	FenceFell struct {
+		At      time.Time
+		Machine cluster.MachineID
+	}
+
+	// Froze is a machine's kernel beginning to stand still, with all that runs on it.
+	Froze struct {
+		At      time.Time
+		Machine cluster.MachineID
+	}
+
+	// Thawed is its going on.
+	Thawed struct {
+		At      time.Time
+		Machine cluster.MachineID
+	}
+
+	// Recovered comes Stall after Thawed: what is over has been noticed there by now.
+	Recovered struct {
 		At      time.Time
 		Machine cluster.MachineID
 	}
@@ -119,7 +151,12 @@ type Cause string
 const (
 	ByJob    Cause = "a job of fleet's"
 	ByItself Cause = "itself" // it exited, was killed, or systemd restarts it
+	ByFence  Cause = "the fence"
 )
+
+// Stall is how long a machine may take to notice what has become over while its
+// kernel stood still: the fence's time to end what is bound to it, and a second.
+const Stall = 16 * time.Second
 
 func (Transaction) event()  {}
 func (Told) event()         {}
@@ -127,6 +164,11 @@ func (Started) event()      {}
 func (Ended) event()        {}
 func (Booted) event()       {}
 func (Crashed) event()      {}
+func (FenceStands) event()  {}
+func (FenceFell) event()    {}
+func (Froze) event()        {}
+func (Thawed) event()       {}
+func (Recovered) event()    {}
 func (Left) event()         {}
 func (Back) event()         {}
 func (Acknowledged) event() {}

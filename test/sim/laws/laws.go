@@ -56,6 +56,7 @@ type Laws struct {
 	// it ever had.
 	destroyed map[cluster.UnitName]int64
 	used      map[cluster.UnitName]map[int64]bool
+	once      once
 	quiet     bool
 }
 
@@ -63,6 +64,7 @@ type Laws struct {
 type process struct {
 	generation int64
 	revision   int64 // of the store when it started
+	fenced     bool  // its text asks to run once at most
 }
 
 // start is what may happen once.
@@ -72,6 +74,7 @@ type start struct {
 	since      int64 // of the placement
 	generation int64
 	left       int64 // when the machine last came back from leaving, which ends all
+	fence      int   // of a fenced unit: which life of its machine's fence
 }
 
 // New returns laws that have seen nothing.
@@ -81,7 +84,7 @@ func New() *Laws {
 		kernels: map[cluster.MachineID]string{}, leaving: map[cluster.MachineID]int64{}, asked: map[Place]int64{}, spent: map[Place]int64{},
 		starts: map[start]int{}, left: map[Place]int64{},
 		told: map[cluster.MachineID]int64{}, concerns: map[cluster.MachineID][]int64{},
-		destroyed: map[cluster.UnitName]int64{}, used: map[cluster.UnitName]map[int64]bool{},
+		destroyed: map[cluster.UnitName]int64{}, used: map[cluster.UnitName]map[int64]bool{}, once: newOnce(),
 	}
 }
 
@@ -113,6 +116,17 @@ func (l *Laws) See(event Event) {
 			l.gone(Place{e.Machine, unit})
 		}
 		maps.DeleteFunc(l.spent, func(at Place, _ int64) bool { return at.Machine == e.Machine })
+	case FenceStands:
+		l.once.lives[e.Machine]++
+	case FenceFell:
+		if l.quiet {
+			l.breaks(Outlive, "nothing happens, and the fence of %s fell", e.Machine.Short())
+		}
+	case Froze:
+		l.once.stalled[e.Machine]++
+	case Recovered:
+		l.recovered(e.Machine)
+	case Thawed:
 	case Left:
 		l.leaving[e.Machine] = math.MaxInt64
 	case Back:
@@ -151,28 +165,25 @@ func (l *Laws) started(e Started) {
 	}
 	runs := l.running[e.Place.Unit]
 	if e.Generation != 0 {
-		l.once(e)
+		l.startedOnce(e)
 		l.asked[e.Place] = e.Generation
 	}
 	delete(l.spent, e.Place)
 	// What systemd restarts by itself is what a job has started before.
-	runs[e.Place.Machine] = process{cmp.Or(e.Generation, l.asked[e.Place]), l.store.revision}
-	if !l.store.wish(e.Place.Unit).Fenced || len(runs) == 1 {
-		return
-	}
-	for other := range runs {
-		if other != e.Place.Machine {
-			l.breaks(AtMost, "%s has begun to run on %s while it runs on %s", e.Place.Unit, e.Place.Machine.Short(), other.Short())
-		}
-	}
+	runs[e.Place.Machine] = process{cmp.Or(e.Generation, l.asked[e.Place]), l.store.revision, e.Fenced}
+	l.twice(e.Place)
+	l.token(e)
 }
 
-func (l *Laws) once(e Started) {
+func (l *Laws) startedOnce(e Started) {
 	placement, stands := l.store.placement(e.Place)
 	if !stands {
 		return // it ended while the start was on its way
 	}
-	key := start{e.Place, l.kernels[e.Place.Machine], placement.since, e.Generation, l.leaving[e.Place.Machine]}
+	key := start{e.Place, l.kernels[e.Place.Machine], placement.since, e.Generation, l.leaving[e.Place.Machine], 0}
+	if e.Fenced {
+		key.fence = l.once.lives[e.Place.Machine]
+	}
 	if l.starts[key]++; l.starts[key] > 1 {
 		l.breaks(Once, "%s of generation %d was started %d times since its placement at revision %d",
 			e.Place, e.Generation, l.starts[key], placement.since)
@@ -187,9 +198,14 @@ func (l *Laws) ended(e Ended) {
 		return
 	}
 	l.gone(e.Place)
-	if e.Cause == ByItself {
+	switch {
+	case e.Cause == ByItself:
 		l.spent[e.Place] = l.asked[e.Place]
 		return
+	case e.Cause == ByFence && p.fenced:
+		return // it asked for it
+	case e.Cause == ByFence:
+		l.breaks(Outlive, "%s was ended by a fence that it did not ask for", e.Place)
 	}
 	if l.leaving[e.Place.Machine] >= p.revision || l.left[e.Place] > p.revision {
 		return

@@ -67,6 +67,11 @@ func (s *story) want(name string, w laws.Wish, generation int64) {
 	s.write(api, text(w), unit(name, laws.Unit{Hash: hash(w), Wanted: laws.Launched, Generation: generation}))
 }
 
+// guarded has f.service begin to run behind a fence.
+func (s *story) guarded(n int, generation, token int64) {
+	s.See(laws.Started{Place: at(n, "f.service"), Generation: generation, Fenced: true, Token: token})
+}
+
 // begin tells of three machines of 4 GiB, the first of which leads, and of
 // a.service, which runs on the second.
 func begin() *story {
@@ -118,14 +123,51 @@ func TestStories(t *testing.T) {
 		}},
 		"a fenced unit runs twice": {laws.AtMost, "while it runs on", func(s *story) {
 			s.want("f.service", fenced, 1)
-			s.See(laws.Started{Place: at(1, "f.service")})
-			s.See(laws.Started{Place: at(3, "f.service")})
+			s.guarded(1, 1, 5)
+			s.guarded(3, 1, 6)
 		}},
 		"a fenced unit runs again where its machine's kernel has ended": {tell: func(s *story) {
 			s.want("f.service", fenced, 1)
-			s.See(laws.Started{Place: at(1, "f.service")})
+			s.guarded(1, 1, 5)
 			s.See(laws.Crashed{Machine: id(1)})
-			s.See(laws.Started{Place: at(3, "f.service")})
+			s.guarded(3, 1, 6)
+		}},
+		"it runs again where its machine's kernel stands still": {tell: func(s *story) {
+			s.want("f.service", fenced, 1)
+			s.guarded(1, 1, 5)
+			s.See(laws.Froze{Machine: id(1)})
+			s.guarded(3, 1, 6)
+			s.See(laws.Thawed{Machine: id(1)})
+			s.See(laws.Ended{Place: at(1, "f.service"), Cause: laws.ByFence})
+			s.See(laws.Recovered{Machine: id(1)})
+		}},
+		"it runs on long after its machine's kernel stood still": {laws.AtMost, "while it runs on", func(s *story) {
+			s.want("f.service", fenced, 1)
+			s.guarded(1, 1, 5)
+			s.See(laws.Froze{Machine: id(1)})
+			s.guarded(3, 1, 6)
+			s.See(laws.Thawed{Machine: id(1)})
+			s.See(laws.Recovered{Machine: id(1)})
+		}},
+		"it was not fenced in between": {tell: func(s *story) {
+			s.want("f.service", fenced, 1)
+			s.guarded(1, 1, 5)
+			s.want("f.service", laws.Wish{}, 2)
+			s.want("f.service", fenced, 3)
+			s.guarded(3, 3, 6)
+		}},
+		"a later start finds a lower token": {laws.AtMost, "the token", func(s *story) {
+			s.want("f.service", fenced, 1)
+			s.guarded(1, 1, 5)
+			s.See(laws.Ended{Place: at(1, "f.service"), Cause: laws.ByItself})
+			s.guarded(3, 1, 5)
+		}},
+		"a fence ends what did not ask for it": {laws.Outlive, "did not ask", func(s *story) {
+			s.See(laws.Ended{Place: at(2, "a.service"), Cause: laws.ByFence})
+		}},
+		"a fence falls in the calm": {laws.Outlive, "nothing happens", func(s *story) {
+			s.Quieten()
+			s.See(laws.FenceFell{Machine: id(2)})
 		}},
 		"an unfenced unit runs twice": {tell: func(s *story) { s.See(laws.Started{Place: at(3, "a.service")}) }},
 		"a deposed leader writes": {laws.OneLeader, "where", func(s *story) {

@@ -22,8 +22,8 @@ type Wish struct {
 	Global    bool
 	Memory    int64 // GiB
 	GPUs      int64
-	Most      int // of its template's instances on one machine
-	Fenced    bool
+	Most      int  // of its template's instances on one machine
+	Fenced    bool // it is to run once at most
 	// Service are lines of [Service], which the laws pass over.
 	Service []string
 }

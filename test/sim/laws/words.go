@@ -17,6 +17,9 @@ func Words(event Event) string {
 	case Told:
 		return fmt.Sprintf("the agent of %s is told (all: %v) %v", e.Machine.Short(), e.Reset, e.Keys)
 	case Started:
+		if e.Fenced {
+			return fmt.Sprintf("%s begins to run, generation %d, behind the fence with token %d", e.Place, e.Generation, e.Token)
+		}
 		return fmt.Sprintf("%s begins to run, generation %d", e.Place, e.Generation)
 	case Ended:
 		return fmt.Sprintf("%s runs no more, by %s", e.Place, e.Cause)
@@ -24,6 +27,16 @@ func Words(event Event) string {
 		return fmt.Sprintf("%s has booted as %q", e.Machine.Short(), e.Boot)
 	case Crashed:
 		return fmt.Sprintf("%s has lost its power", e.Machine.Short())
+	case FenceStands:
+		return fmt.Sprintf("the fence of %s stands", e.Machine.Short())
+	case FenceFell:
+		return fmt.Sprintf("the fence of %s has fallen", e.Machine.Short())
+	case Froze:
+		return fmt.Sprintf("the kernel of %s stands still", e.Machine.Short())
+	case Thawed:
+		return fmt.Sprintf("the kernel of %s goes on", e.Machine.Short())
+	case Recovered:
+		return fmt.Sprintf("%s has noticed what is over", e.Machine.Short())
 	case Left:
 		return fmt.Sprintf("%s is to leave", e.Machine.Short())
 	case Back:

@@ -132,6 +132,7 @@ func (l *Laws) apply(t Transaction) (fresh []Place) {
 	for _, w := range t.Writes {
 		if w.Key.Kind == Units {
 			l.noteReplacer(w.Key.unit())
+			l.noteOnce(w.Key.unit())
 		}
 	}
 	l.store.revision = t.Revision
