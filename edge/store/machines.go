@@ -83,15 +83,14 @@ func (s *Store) putMachine(ctx context.Context, m cluster.Machine) (int64, error
 
 // Machine returns a machine's record, or cluster.ErrNotFound.
 func (s *Store) Machine(ctx context.Context, id cluster.MachineID) (cluster.Machine, error) {
-	m := cluster.Machine{ID: id}
+	var m cluster.Machine
 	kv, err := s.get(ctx, machineKey(id))
 	switch {
 	case err != nil:
 	case kv == nil:
 		err = cluster.ErrNotFound
 	default:
-		m.Revision = kv.ModRevision
-		err = decode(kv, &m)
+		m, err = machine(id, kv)
 	}
 	if err != nil {
 		return cluster.Machine{}, fmt.Errorf("read machine %q: %w", id, err)
@@ -99,10 +98,30 @@ func (s *Store) Machine(ctx context.Context, id cluster.MachineID) (cluster.Mach
 	return m, nil
 }
 
+// Machines returns the records of all machines that are there, in the order of
+// their ids.
+func (s *Store) Machines(ctx context.Context) ([]cluster.Machine, error) {
+	var response *clientv3.GetResponse
+	err := s.repeat(ctx, func(ctx context.Context) (err error) {
+		response, err = s.client.Get(ctx, machineKey(""), clientv3.WithPrefix())
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the machines: %w", err)
+	}
+	var all []cluster.Machine
+	for _, kv := range response.Kvs {
+		if event, is := s.event(kv, false).(cluster.MachineChanged); is {
+			all = append(all, event.Machine)
+		}
+	}
+	return all, nil
+}
+
 // States returns the states that a machine has published, in the order of their
 // units' names: what a restarted agent compares with what it sees.
 func (s *Store) States(ctx context.Context, machine cluster.MachineID) ([]cluster.UnitState, error) {
-	prefix := stateKey(machine, "")
+	prefix := statesPrefix(machine)
 	var response *clientv3.GetResponse
 	err := s.repeat(ctx, func(ctx context.Context) (err error) {
 		response, err = s.client.Get(ctx, prefix, clientv3.WithPrefix())

@@ -28,6 +28,7 @@ type Backend interface {
 	RevokeLease(ctx context.Context, lease int64) error
 	PutMachine(ctx context.Context, m cluster.Machine) (cluster.Machine, error)
 	Machine(ctx context.Context, id cluster.MachineID) (cluster.Machine, error)
+	Machines(ctx context.Context) ([]cluster.Machine, error)
 	PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels, error)
 	Labels(ctx context.Context, id cluster.MachineID) (cluster.Labels, error)
 	Placement(ctx context.Context, machine cluster.MachineID, unit cluster.UnitName) (cluster.Placement, error)
