@@ -99,8 +99,12 @@ func (s *Store) Depart(ctx context.Context, id cluster.MachineID, bound int64, a
 	if record, there := s.facts[machineKey(id)]; !there || record.lease != bound {
 		return fmt.Errorf("take machine %q out of the cluster: %w", id, cluster.ErrConflict)
 	}
+	s.depart(id, at)
+	return nil
+}
+
+func (s *Store) depart(id cluster.MachineID, at time.Time) {
 	s.write(
 		change{key: machineKey(id), gone: cluster.MachineGone{ID: id}},
 		change{key: departedKey(id), changed: cluster.DepartedChanged{Departed: cluster.Departed{Machine: id, At: at}}, lease: s.grant(cluster.DepartedFor)})
-	return nil
 }

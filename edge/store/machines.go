@@ -2,12 +2,18 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 )
 
@@ -17,17 +23,32 @@ import (
 func (s *Store) GrantLease(ctx context.Context, ttl time.Duration) (int64, error) {
 	seconds := int64((ttl + time.Second - 1) / time.Second)
 	var lease int64
-	err := s.once(ctx, func(ctx context.Context) error {
-		response, err := s.client.Grant(ctx, seconds)
-		if err == nil {
-			lease = int64(response.ID)
-		}
+	err := s.once(ctx, func(ctx context.Context) (err error) {
+		lease, err = s.grant(ctx, seconds)
 		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("grant a lease of %s: %w", ttl, err)
 	}
 	return lease, nil
+}
+
+// grant has a machine choose the id of its lease, so that others can tell whose it
+// is. Where it has one of that id already, it takes another.
+func (s *Store) grant(ctx context.Context, seconds int64) (int64, error) {
+	for {
+		request := &pb.LeaseGrantRequest{TTL: seconds}
+		if s.machine != "" {
+			request.ID = access.LeaseID(s.machine, rand.Uint32())
+		}
+		granted, err := s.leases.LeaseGrant(ctx, request, grpc.WaitForReady(true))
+		switch {
+		case err == nil:
+			return granted.ID, nil
+		case !errors.Is(rpctypes.Error(err), rpctypes.ErrLeaseExist):
+			return 0, err
+		}
+	}
 }
 
 // RevokeLease ends a lease and all that is bound to it.
