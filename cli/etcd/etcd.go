@@ -15,6 +15,7 @@ import (
 	"go.etcd.io/etcd/api/v3/version"
 
 	"argosy/cli"
+	"argosy/edge/authority"
 	"argosy/edge/etcdnode"
 	"argosy/edge/v2keys"
 )
@@ -77,8 +78,13 @@ func serve(ctx context.Context, settings *etcdnode.Settings, faults io.Writer, r
 		}
 	}
 	settings.Etcd.SetupGlobalLoggers()
+	guard, err := guardOf(settings, faults)
+	if err != nil {
+		return err
+	}
 	config := etcdnode.Config{
 		Etcd:     settings.Etcd,
+		Guard:    guard,
 		Ready:    ready,
 		Stopping: func() { tell(daemon.SdNotifyStopping) },
 	}
@@ -88,6 +94,24 @@ func serve(ctx context.Context, settings *etcdnode.Settings, faults io.Writer, r
 		config.Beside = keys.run(v2keys.Limits{RequestBytes: config.Etcd.MaxRequestBytes, Operations: config.Etcd.MaxTxnOps}, faults)
 	}
 	return etcdnode.Run(ctx, config)
+}
+
+// guardOf is nil where the settings ask for none, which is said wherever somebody
+// may take the certificates that are asked for to be one.
+func guardOf(settings *etcdnode.Settings, faults io.Writer) (*etcdnode.Guard, error) {
+	info := settings.Etcd.ClientTLSInfo
+	if !settings.Guard {
+		if info.TrustedCAFile != "" {
+			fmt.Fprintf(faults, "etcd: warning: INSECURE: whoever holds any certificate that %s has issued may do everything here: --enable-guard is off\n", info.TrustedCAFile)
+		}
+		return nil, nil
+	}
+	config, err := authority.LoadServer(info.TrustedCAFile, info.CertFile, info.KeyFile)
+	if err != nil {
+		return nil, err
+	}
+	report := func(err error) { fmt.Fprintf(faults, "etcd: guard: %v\n", err) }
+	return &etcdnode.Guard{TLS: config, IdentityOf: authority.IdentityOf, Report: report}, nil
 }
 
 // endedBy is nil where err only says that ctx ended.

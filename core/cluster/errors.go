@@ -9,5 +9,6 @@ var (
 	ErrConflict    = errors.New("changed by someone else meanwhile") // a guarded write compared and lost
 	ErrDeposed     = errors.New("no longer the leader")              // law 3
 	ErrUnavailable = errors.New("the store cannot be reached")
+	ErrForbidden   = errors.New("the store does not permit it")
 	ErrLeaseGone   = errors.New("the machine's lease has ended")
 )

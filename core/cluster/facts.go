@@ -46,7 +46,7 @@ type Machine struct {
 	API      string            `json:"api"`                // HOST:PORT of its fleetd
 	Member   bool              `json:"member"`             // runs a member of the store
 	BootID   string            `json:"bootID"`             // changes with each boot
-	Lease    int64             `json:"lease"`              // what the record is bound to
+	Lease    int64             `json:"lease"`              // what the record is bound to, whatever it says
 	Metadata map[string]string `json:"metadata,omitempty"` // from fleet.conf
 	Capacity Capacity          `json:"capacity"`
 	// Versions of "argosy", "systemd", "kernel" and, where it is there, "podman".

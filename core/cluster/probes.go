@@ -28,7 +28,7 @@ type Peer struct {
 }
 
 // Suspicion is a prober's word that a target's kernel does not answer: key
-// suspects/<target>/<prober>, written by the prober's machine when its verdict
+// machines/<prober>/suspects/<target>, written by that machine when its verdict
 // changes, bound to that machine's lease. A target that answers has none.
 type Suspicion struct {
 	Target   MachineID `json:"-"`
@@ -42,10 +42,11 @@ type Suspicion struct {
 	Reaches []MachineID `json:"reaches,omitempty"` // of the other probers, those that answer meanwhile
 }
 
-// Departed says that a machine has left on purpose: key departed/<id>, written by
-// that machine in the transaction that ends its record, taken away when it
-// registers again. Its kernel may answer for as long as it likes. It ends by itself
-// after DepartedFor, when nobody has probed that machine for long.
+// Departed says that a machine has left on purpose: key machines/<id>/departed,
+// written by that machine in the transaction that ends its record, or by the API
+// that expels it; taken away when the machine registers again. Its kernel may answer
+// for as long as it likes. It ends by itself after DepartedFor, when nobody has
+// probed that machine for long.
 type Departed struct {
 	Machine  MachineID `json:"-"`
 	Revision int64     `json:"-"`

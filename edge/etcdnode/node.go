@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -18,7 +19,6 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver"
-	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"google.golang.org/grpc"
 )
 
@@ -35,6 +35,10 @@ const window = 4 << 20
 type Config struct {
 	Etcd *embed.Config // as Parse made it; Run copies it
 
+	// Guard, if set, has the client ports, which are then https with one certificate
+	// of the cluster's for everybody. Without one etcd is as it comes.
+	Guard *Guard
+
 	// Handlers are served on the client ports beside etcd's own paths, with
 	// which they may not clash (net/http panics on two handlers of one path).
 	Handlers map[string]http.Handler
@@ -48,7 +52,8 @@ type Config struct {
 
 // Member is this process's own etcd, for what runs beside it.
 type Member struct {
-	Client    *clientv3.Client // without a network between
+	Client    *clientv3.Client // without a network between; it acts as the user root
+	Addresses []net.Addr       // of the client ports
 	ClusterID uint64
 	ID        uint64
 	Leader    func() uint64               // the id of who leads; 0 while nobody does
@@ -72,16 +77,22 @@ func Run(ctx context.Context, config Config) error {
 	if logger := etcd.GetLogger(); logger != nil { // nil: Parse did not make it
 		etcd.ZapLoggerBuilder = embed.NewZapLoggerBuilder(calmed(logger, &closing))
 	}
-	server, err := embed.StartEtcd(&etcd)
+	front, err := openFront(config, &etcd, &calls)
 	if err != nil {
 		return fmt.Errorf("start etcd %s: %w", etcd.Name, err)
 	}
-	err = serve(ctx, server, config)
+	server, err := embed.StartEtcd(&etcd)
+	if err != nil {
+		front.stop()
+		return fmt.Errorf("start etcd %s: %w", etcd.Name, err)
+	}
+	err = serve(ctx, server, front, config)
 	closing.Store(true)
 	if config.Stopping != nil {
 		config.Stopping()
 	}
 	stop(server.Server)
+	front.stop()
 	closeServer(server, &calls)
 	if err != nil {
 		return fmt.Errorf("run etcd %s: %w", etcd.Name, err)
@@ -90,7 +101,7 @@ func Run(ctx context.Context, config Config) error {
 }
 
 // serve returns when ctx ends (nil), or with what ended etcd.
-func serve(ctx context.Context, server *embed.Etcd, config Config) error {
+func serve(ctx context.Context, server *embed.Etcd, front *front, config Config) error {
 	beside, stop := context.WithCancel(ctx)
 	var parts sync.WaitGroup
 	defer parts.Wait()
@@ -101,8 +112,15 @@ func serve(ctx context.Context, server *embed.Etcd, config Config) error {
 		select {
 		case <-joined:
 			joined = nil
+			member := memberOf(server)
+			if front != nil {
+				if err := front.start(ctx, server.Server); err != nil {
+					return err
+				}
+				member.Addresses = front.addresses()
+			}
 			if config.Beside != nil {
-				parts.Go(func() { config.Beside(beside, memberOf(server.Server)) })
+				parts.Go(func() { config.Beside(beside, member) })
 			}
 			if config.Ready != nil {
 				config.Ready()
@@ -111,15 +129,23 @@ func serve(ctx context.Context, server *embed.Etcd, config Config) error {
 			return nil
 		case err := <-server.Err():
 			return err
+		case err := <-front.failures():
+			return err
 		case <-server.Server.StopNotify():
 			return errors.New("it stopped by itself, as it does when it was removed from its cluster; its log says why")
 		}
 	}
 }
 
-func memberOf(server *etcdserver.EtcdServer) Member {
+func memberOf(running *embed.Etcd) Member {
+	server := running.Server
+	var addresses []net.Addr
+	for _, listener := range running.Clients {
+		addresses = append(addresses, listener.Addr())
+	}
 	return Member{
-		Client:    v3client.New(server),
+		Client:    rootClient(server),
+		Addresses: addresses,
 		ClusterID: uint64(server.Cluster().ID()),
 		ID:        uint64(server.MemberID()),
 		Leader:    func() uint64 { return uint64(server.Leader()) },

@@ -33,6 +33,7 @@ type Settings struct {
 	Help, Version bool          // print that and stop; Etcd is nil
 	Etcd          *embed.Config // checked, with the defaults above
 	KeysV2        bool          // serve etcd 2's keys API too
+	Guard         bool          // let in who holds the cluster's certificates alone, each to what they may do
 	Discovery     Discovery     // how this member finds the others on its first start
 	Warnings      []string      // what was ignored and why, a line each
 }
@@ -79,6 +80,9 @@ func Parse(arguments, environment []string) (*Settings, error) {
 	}
 	setDefaults(settings.Etcd)
 	if err := settings.Discovery.check(settings.Etcd); err != nil {
+		return nil, err
+	}
+	if err := settings.checkGuard(); err != nil {
 		return nil, err
 	}
 	return settings, nil
@@ -134,6 +138,7 @@ func newCommandLine(settings *Settings) *commandLine {
 	fs.StringVar(&settings.Discovery.Proxy, "discovery-proxy", "", "HTTP proxy on the way to the discovery service.")
 	fs.Func("discovery-fallback", "What to do where the token's cluster is full: proxy to relay to its members, or exit.", settings.Discovery.setFallback)
 	fs.BoolVar(&settings.KeysV2, "enable-v2", true, "Serve etcd 2's keys API (/v2/keys) on the client ports.")
+	fs.BoolVar(&settings.Guard, "enable-guard", false, "Let in who holds a certificate of the cluster's alone, each to what they may do. It needs https client URLs, --cert-file, --key-file and --trusted-ca-file, and speaks TLS 1.3.")
 	fs.BoolVar(&line.version, "version", false, "Print the version and exit.")
 	for _, name := range retired {
 		fs.Var(retiredFlag{name, settings}, name, "")
@@ -214,6 +219,33 @@ func setDefaults(config *embed.Config) {
 	}
 }
 
+// checkGuard refuses a guard that could be walked around.
+func (s *Settings) checkGuard() error {
+	if !s.Guard {
+		return nil
+	}
+	var faults []error
+	for _, at := range s.Etcd.ListenClientUrls {
+		if at.Scheme != "https" {
+			faults = append(faults, fmt.Errorf("--listen-client-urls: %s is not https", &at))
+		}
+	}
+	if len(s.Etcd.ListenClientHttpUrls) > 0 {
+		faults = append(faults, errors.New("--listen-client-http-urls: one port has all"))
+	}
+	info := s.Etcd.ClientTLSInfo
+	for name, value := range map[string]string{"cert-file": info.CertFile, "key-file": info.KeyFile, "trusted-ca-file": info.TrustedCAFile} {
+		if value == "" {
+			faults = append(faults, fmt.Errorf("--%s is missing", name))
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return fmt.Errorf("check what --enable-guard needs: %w", errors.Join(faults...))
+}
+
 // names are the flags that were given, with dashes.
 func names(fs *flag.FlagSet) []string {
 	var given []string
@@ -222,9 +254,10 @@ func names(fs *flag.FlagSet) []string {
 }
 
 func (s *Settings) warnIgnored(line *commandLine, given []string) {
-	ignored := slices.DeleteFunc(slices.Clone(given), func(name string) bool { return name == "--config-file" })
+	ours := []string{"config-file", "enable-v2", "enable-guard"} // which no file has
+	ignored := slices.DeleteFunc(slices.Clone(given), func(name string) bool { return slices.Contains(ours, name[2:]) })
 	line.flags.Visit(func(f *flag.Flag) {
-		if !slices.Contains(given, "--"+f.Name) && f.Name != "config-file" {
+		if !slices.Contains(given, "--"+f.Name) && !slices.Contains(ours, f.Name) {
 			ignored = append(ignored, variable(f.Name))
 		}
 	})

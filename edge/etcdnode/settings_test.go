@@ -210,3 +210,28 @@ func TestNoValueEndsTheProcess(t *testing.T) {
 		}
 	}
 }
+
+func TestAGuardThatCouldBeWalkedAround(t *testing.T) {
+	whole := []string{"--enable-guard", "--listen-client-urls=https://10.0.0.1:2379", "--advertise-client-urls=https://10.0.0.1:2379",
+		"--cert-file=c", "--key-file=k", "--trusted-ca-file=a"}
+	settings, err := Parse(whole, nil)
+	if err != nil || !settings.Guard {
+		t.Errorf("a whole guard: %v", err)
+	}
+	if settings, err := Parse(whole[1:], []string{"ETCD_ENABLE_GUARD=true"}); err != nil || !settings.Guard {
+		t.Errorf("by its variable: %v", err)
+	}
+	const begins = "check what --enable-guard needs: "
+	for _, c := range []struct {
+		arguments []string
+		want      string
+	}{
+		{[]string{"--enable-guard"}, "--cert-file is missing\n--key-file is missing\n--listen-client-urls: http://localhost:2379 is not https\n--trusted-ca-file is missing"},
+		{append(whole, "--listen-client-urls=https://10.0.0.1:2379,unix:///run/etcd"), "--listen-client-urls: unix:///run/etcd is not https"},
+		{append(whole, "--listen-client-http-urls=https://10.0.0.1:2381"), "--listen-client-http-urls: one port has all"},
+	} {
+		if _, err := Parse(c.arguments, nil); err == nil || err.Error() != begins+c.want {
+			t.Errorf("%q: %v; want %s", c.arguments, err, c.want)
+		}
+	}
+}

@@ -191,6 +191,21 @@ func (s *Store) Machine(ctx context.Context, id cluster.MachineID) (cluster.Mach
 	return m.Machine, nil
 }
 
+// Machines returns the records of all machines that are there.
+func (s *Store) Machines(ctx context.Context) ([]cluster.Machine, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var all []cluster.Machine
+	for _, event := range s.all(cluster.Everything) {
+		if changed, is := event.(cluster.MachineChanged); is {
+			all = append(all, changed.Machine)
+		}
+	}
+	return all, nil
+}
+
 // States returns the states that a machine has published.
 func (s *Store) States(ctx context.Context, machine cluster.MachineID) ([]cluster.UnitState, error) {
 	if err := s.enter(ctx); err != nil {

@@ -10,9 +10,9 @@ import (
 )
 
 func probesKey(id cluster.MachineID) key   { return key{"placements", id, "probes"} }
-func departedKey(id cluster.MachineID) key { return key{kind: "departed", machine: id} }
-func suspectKey(target, prober cluster.MachineID) key {
-	return key{"suspects", target, string(prober)}
+func departedKey(id cluster.MachineID) key { return key{"machines", id, "departed"} }
+func suspectKey(prober, target cluster.MachineID) key {
+	return key{"machines", prober, "suspects/" + string(target)}
 }
 
 // Assign writes whom machines probe, in the leader's term.
@@ -47,11 +47,11 @@ func (s *Store) PutSuspicions(ctx context.Context, id int64, prober cluster.Mach
 	for _, word := range words {
 		bad = errors.Join(bad, checkNames(word.Target))
 		word.Prober = prober
-		changes = append(changes, change{key: suspectKey(word.Target, prober), changed: cluster.SuspicionChanged{Suspicion: word}, lease: id})
+		changes = append(changes, change{key: suspectKey(prober, word.Target), changed: cluster.SuspicionChanged{Suspicion: word}, lease: id})
 	}
 	for _, target := range withdrawn {
 		bad = errors.Join(bad, checkNames(target))
-		changes = append(changes, change{key: suspectKey(target, prober), gone: cluster.SuspicionGone{Target: target, Prober: prober}})
+		changes = append(changes, change{key: suspectKey(prober, target), gone: cluster.SuspicionGone{Target: target, Prober: prober}})
 	}
 	if bad != nil {
 		return bad
@@ -99,8 +99,12 @@ func (s *Store) Depart(ctx context.Context, id cluster.MachineID, bound int64, a
 	if record, there := s.facts[machineKey(id)]; !there || record.lease != bound {
 		return fmt.Errorf("take machine %q out of the cluster: %w", id, cluster.ErrConflict)
 	}
+	s.depart(id, at)
+	return nil
+}
+
+func (s *Store) depart(id cluster.MachineID, at time.Time) {
 	s.write(
 		change{key: machineKey(id), gone: cluster.MachineGone{ID: id}},
 		change{key: departedKey(id), changed: cluster.DepartedChanged{Departed: cluster.Departed{Machine: id, At: at}}, lease: s.grant(cluster.DepartedFor)})
-	return nil
 }

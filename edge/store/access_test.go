@@ -2,9 +2,14 @@ package store
 
 import (
 	"math"
+	"strings"
 	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"argosy/core/access"
+	"argosy/core/cluster"
 	"argosy/edge/etcdnode/etcdtest"
 )
 
@@ -58,5 +63,26 @@ func TestRegisterRubbish(t *testing.T) {
 	}
 	if got, want := len(reports), len(rubbish)-1; got != want { // nobody looks below authorities/
 		t.Errorf("%d reports, want each of %d pieces of rubbish once", got, want)
+	}
+}
+
+// TestClaimedLease has a machine say that its record is bound to another's lease:
+// the leader revokes the leases of lost machines.
+func TestClaimedLease(t *testing.T) {
+	s := open(t, Config{Endpoints: etcdtest.Start(t)})
+	own, err := s.GrantLease(t.Context(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := cluster.MachineID(strings.Repeat("0", 32))
+	if _, err := s.client.Put(t.Context(), machineKey(id), `{"lease":4711}`, clientv3.WithLease(clientv3.LeaseID(own))); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Machine(t.Context(), id); err != nil || got.Lease != own {
+		t.Errorf("read lease %x, %v, want %x", got.Lease, err, own)
+	}
+	first := next(t, follow(t, s, cluster.Everything), tells)
+	if got := first.Events[0].(cluster.MachineChanged).Machine; got.Lease != own {
+		t.Errorf("followed lease %x, want %x", got.Lease, own)
 	}
 }

@@ -61,11 +61,11 @@ func (s *Store) putSuspicions(ctx context.Context, lease int64, prober cluster.M
 	for _, word := range words {
 		value, bad := encode(word)
 		err = errors.Join(err, checkNames(word.Target), bad)
-		ops = append(ops, clientv3.OpPut(suspectKey(word.Target, prober), string(value), clientv3.WithLease(clientv3.LeaseID(lease))))
+		ops = append(ops, clientv3.OpPut(suspectKey(prober, word.Target), string(value), clientv3.WithLease(clientv3.LeaseID(lease))))
 	}
 	for _, target := range withdrawn {
 		err = errors.Join(err, checkNames(target))
-		ops = append(ops, clientv3.OpDelete(suspectKey(target, prober)))
+		ops = append(ops, clientv3.OpDelete(suspectKey(prober, target)))
 	}
 	if err != nil {
 		return err

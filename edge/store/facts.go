@@ -51,8 +51,7 @@ func changed(kv *keyValue) (cluster.Event, error) {
 		}
 		return cluster.UnitChanged{Unit: fact}, err
 	case machines:
-		fact := cluster.Machine{ID: at.machine, Revision: revision}
-		err = decode(kv, &fact)
+		fact, err := machine(at.machine, kv)
 		return cluster.MachineChanged{Machine: fact}, err
 	case labels:
 		fact := cluster.Labels{Machine: at.machine, Revision: revision}
@@ -91,6 +90,15 @@ func changed(kv *keyValue) (cluster.Event, error) {
 	default:
 		return nil, nil
 	}
+}
+
+// machine reads a machine's record. Its lease is the one that the store says: the
+// leader revokes it, and a record that names another's must not end that.
+func machine(id cluster.MachineID, kv *keyValue) (cluster.Machine, error) {
+	fact := cluster.Machine{ID: id, Revision: kv.ModRevision}
+	err := decode(kv, &fact)
+	fact.Lease = kv.Lease
+	return fact, err
 }
 
 func checkDesired(kv *keyValue, desired cluster.Desired) error {

@@ -67,7 +67,8 @@ func (s *Store) Follow(ctx context.Context, scope cluster.Scope, deliver func(cl
 		if f.heard != before {
 			pause, reported = firstPause, ""
 		}
-		if err.Error() != reported {
+		stranger := (isForbidden(err) || errors.Is(err, cluster.ErrForbidden)) && s.enrolSelf(ctx)
+		if !stranger && err.Error() != reported {
 			reported = err.Error()
 			s.report(fmt.Errorf("follow the store: %w", err))
 		}

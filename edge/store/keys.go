@@ -18,7 +18,11 @@ func machineKey(id cluster.MachineID) string   { return root + "machines/" + str
 func labelsKey(id cluster.MachineID) string    { return root + "labels/" + string(id) }
 func unplacedKey(unit cluster.UnitName) string { return root + "unplaced/" + string(unit) }
 
-func departedKey(id cluster.MachineID) string { return root + "departed/" + string(id) }
+// What a machine says of itself and of others, but for its units' states, lies
+// below its record, so that one range of the store's auth covers it: see ownRanges.
+func departedKey(id cluster.MachineID) string { return machineKey(id) + "/" + departedName }
+
+const departedName, suspectsName = "departed", "suspects"
 
 // probesName stands where a unit's name would, below the machine's placements. No
 // unit is called so: it has no suffix.
@@ -26,8 +30,8 @@ const probesName = "probes"
 
 func probesKey(machine cluster.MachineID) string { return placementsPrefix(machine) + probesName }
 
-func suspectKey(target, prober cluster.MachineID) string {
-	return root + "suspects/" + string(target) + "/" + string(prober)
+func suspectKey(prober, target cluster.MachineID) string {
+	return machineKey(prober) + "/" + suspectsName + "/" + string(target)
 }
 
 func placementKey(machine cluster.MachineID, unit cluster.UnitName) string {
@@ -39,8 +43,10 @@ func placementsPrefix(machine cluster.MachineID) string {
 }
 
 func stateKey(machine cluster.MachineID, unit cluster.UnitName) string {
-	return root + "states/" + string(machine) + "/" + string(unit)
+	return statesPrefix(machine) + string(unit)
 }
+
+func statesPrefix(machine cluster.MachineID) string { return root + "states/" + string(machine) + "/" }
 
 // family is the folder that a kind of fact lives in.
 type family string
@@ -54,8 +60,8 @@ const (
 	states     family = "states"
 	unplaced   family = "unplaced"
 	leader     family = "leader"
-	probes     family = "probes" // in the folder of placements
-	suspects   family = "suspects"
+	probes     family = "probes"   // in the folder of placements
+	suspects   family = "suspects" // in the folder of machines, as departed
 	departed   family = "departed"
 )
 
@@ -87,8 +93,10 @@ func parseKey(key string) (address, error) {
 		at.hash, err = parseHash(name)
 	case units, unplaced:
 		at.unit, err = cluster.ParseUnitName(name)
-	case machines, labels, departed:
+	case labels:
 		at.machine, err = cluster.ParseMachineID(name)
+	case machines:
+		return parseMachineKey(key, name)
 	case placements, states:
 		machine, unit, _ := strings.Cut(name, "/")
 		if at.machine, err = cluster.ParseMachineID(machine); err != nil {
@@ -99,11 +107,28 @@ func parseKey(key string) (address, error) {
 		} else {
 			at.unit, err = cluster.ParseUnitName(unit)
 		}
-	case suspects:
-		target, prober, _ := strings.Cut(name, "/")
-		if at.machine, err = cluster.ParseMachineID(target); err == nil {
-			at.prober, err = cluster.ParseMachineID(prober)
-		}
+	default:
+		return address{}, nil
+	}
+	if err != nil {
+		return address{}, fmt.Errorf("key %q: %w", key, err)
+	}
+	return at, nil
+}
+
+// parseMachineKey takes apart what a machine says: its record, or a word below it.
+func parseMachineKey(key, name string) (at address, err error) {
+	id, word, nested := strings.Cut(name, "/")
+	at.family = machines
+	at.machine, err = cluster.ParseMachineID(id)
+	word, target, about := strings.Cut(word, "/")
+	switch {
+	case err != nil || !nested:
+	case word == departedName && !about:
+		at.family = departed
+	case word == suspectsName && about:
+		at.family, at.prober = suspects, at.machine
+		at.machine, err = cluster.ParseMachineID(target)
 	default:
 		return address{}, nil
 	}

@@ -14,7 +14,7 @@ func FuzzKey(f *testing.F) {
 		"", "/", root, leaderKey, leaderKey + "/", unitKey("web.service"), unitKey(`dev-\x2dfoo.mount`), contentKey("ab"),
 		machineKey(id), labelsKey(id), placementKey(id, "web@1.service"), stateKey(id, "web@.socket"), unplacedKey("a.timer"),
 		root + "units//web.service", root + "units/web.service/", root + "history/1", placementsPrefix(id), unitKey("wéb.service"),
-		probesKey(id), suspectKey(id, id), departedKey(id), root + "suspects/" + string(id), probesKey(id) + "/",
+		probesKey(id), suspectKey(id, id), departedKey(id), departedKey(id) + "/", machineKey(id) + "/suspects", machineKey(id) + "/", probesKey(id) + "/",
 	} {
 		f.Add(key)
 	}
@@ -26,7 +26,7 @@ func FuzzKey(f *testing.F) {
 		again := map[family]string{
 			leader: leaderKey, contents: contentKey(at.hash), units: unitKey(at.unit), machines: machineKey(at.machine), labels: labelsKey(at.machine),
 			placements: placementKey(at.machine, at.unit), states: stateKey(at.machine, at.unit), unplaced: unplacedKey(at.unit),
-			probes: probesKey(at.machine), suspects: suspectKey(at.machine, at.prober), departed: departedKey(at.machine),
+			probes: probesKey(at.machine), suspects: suspectKey(at.prober, at.machine), departed: departedKey(at.machine),
 		}[at.family]
 		if again != key {
 			t.Errorf("%q was read as %+v, whose key is %q", key, at, again)

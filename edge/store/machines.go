@@ -2,12 +2,18 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 )
 
@@ -17,17 +23,32 @@ import (
 func (s *Store) GrantLease(ctx context.Context, ttl time.Duration) (int64, error) {
 	seconds := int64((ttl + time.Second - 1) / time.Second)
 	var lease int64
-	err := s.once(ctx, func(ctx context.Context) error {
-		response, err := s.client.Grant(ctx, seconds)
-		if err == nil {
-			lease = int64(response.ID)
-		}
+	err := s.once(ctx, func(ctx context.Context) (err error) {
+		lease, err = s.grant(ctx, seconds)
 		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("grant a lease of %s: %w", ttl, err)
 	}
 	return lease, nil
+}
+
+// grant has a machine choose the id of its lease, so that others can tell whose it
+// is. Where it has one of that id already, it takes another.
+func (s *Store) grant(ctx context.Context, seconds int64) (int64, error) {
+	for {
+		request := &pb.LeaseGrantRequest{TTL: seconds}
+		if s.machine != "" {
+			request.ID = access.LeaseID(s.machine, rand.Uint32())
+		}
+		granted, err := s.leases.LeaseGrant(ctx, request, grpc.WaitForReady(true))
+		switch {
+		case err == nil:
+			return granted.ID, nil
+		case !errors.Is(rpctypes.Error(err), rpctypes.ErrLeaseExist):
+			return 0, err
+		}
+	}
 }
 
 // RevokeLease ends a lease and all that is bound to it.
@@ -83,15 +104,14 @@ func (s *Store) putMachine(ctx context.Context, m cluster.Machine) (int64, error
 
 // Machine returns a machine's record, or cluster.ErrNotFound.
 func (s *Store) Machine(ctx context.Context, id cluster.MachineID) (cluster.Machine, error) {
-	m := cluster.Machine{ID: id}
+	var m cluster.Machine
 	kv, err := s.get(ctx, machineKey(id))
 	switch {
 	case err != nil:
 	case kv == nil:
 		err = cluster.ErrNotFound
 	default:
-		m.Revision = kv.ModRevision
-		err = decode(kv, &m)
+		m, err = machine(id, kv)
 	}
 	if err != nil {
 		return cluster.Machine{}, fmt.Errorf("read machine %q: %w", id, err)
@@ -99,10 +119,30 @@ func (s *Store) Machine(ctx context.Context, id cluster.MachineID) (cluster.Mach
 	return m, nil
 }
 
+// Machines returns the records of all machines that are there, in the order of
+// their ids.
+func (s *Store) Machines(ctx context.Context) ([]cluster.Machine, error) {
+	var response *clientv3.GetResponse
+	err := s.repeat(ctx, func(ctx context.Context) (err error) {
+		response, err = s.client.Get(ctx, machineKey(""), clientv3.WithPrefix())
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the machines: %w", err)
+	}
+	var all []cluster.Machine
+	for _, kv := range response.Kvs {
+		if event, is := s.event(kv, false).(cluster.MachineChanged); is {
+			all = append(all, event.Machine)
+		}
+	}
+	return all, nil
+}
+
 // States returns the states that a machine has published, in the order of their
 // units' names: what a restarted agent compares with what it sees.
 func (s *Store) States(ctx context.Context, machine cluster.MachineID) ([]cluster.UnitState, error) {
-	prefix := stateKey(machine, "")
+	prefix := statesPrefix(machine)
 	var response *clientv3.GetResponse
 	err := s.repeat(ctx, func(ctx context.Context) (err error) {
 		response, err = s.client.Get(ctx, prefix, clientv3.WithPrefix())

@@ -65,8 +65,7 @@ func (s *Store) askRenewal(ctx context.Context, lease int64) (*pb.LeaseKeepAlive
 	defer context.AfterFunc(ctx, r.end)()
 	if fresh {
 		var err error
-		client := pb.NewLeaseClient(s.client.ActiveConnection())
-		if r.stream, err = client.LeaseKeepAlive(lasting, grpc.WaitForReady(true)); err != nil {
+		if r.stream, err = s.leases.LeaseKeepAlive(lasting, grpc.WaitForReady(true)); err != nil {
 			return nil, err
 		}
 	}

@@ -38,6 +38,9 @@ func (e *Engine) act(ctx context.Context, now time.Time) (more bool, wait time.D
 	if e.known < e.term.Revision {
 		return false, wait
 	}
+	if !e.secured(ctx) {
+		return false, secureAgain
+	}
 	if !e.endLost(ctx) {
 		return true, wait
 	}

@@ -63,7 +63,11 @@ type Config struct {
 	MayLead func() bool
 	// Near brings the store's own leadership to this machine, so that decisions
 	// take one way less; nil where that cannot be. It is asked once in each term.
-	Near    func(ctx context.Context) error
+	Near func(ctx context.Context) error
+	// Secure closes the store to those who are nobody, where that was not done
+	// before; nil where the store is open to all. Nothing is decided in a term
+	// before it has succeeded.
+	Secure  func(ctx context.Context) error
 	Log     *slog.Logger
 	Runtime runtime.Runtime // nil for Go's own
 }
@@ -79,6 +83,8 @@ const (
 	// silentAfter outlasts an etcd election. A store that confirms about once a
 	// second and is silent for this long is away.
 	silentAfter = 5 * time.Second
+	// secureAgain is the pause after a store that could not be closed.
+	secureAgain = time.Second
 	// resignWithin is what a leader that ends waits for its last word to arrive.
 	resignWithin = 2 * time.Second
 )
@@ -100,6 +106,7 @@ type Engine struct {
 	collector collector
 	troubled  bool  // the last call to the store did not reach it
 	neared    int64 // the term in which Near was asked last
+	secure    int64 // the term in which Secure has succeeded
 	held      bool  // that failover is held has been said
 	status    atomic.Pointer[Status]
 

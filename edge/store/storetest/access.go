@@ -104,6 +104,43 @@ func testRevoked(s *suite) {
 	}
 }
 
+func testExpel(s *suite) {
+	ctx, m, other := s.Context(), s.putMachine(1), s.putMachine(2)
+	if err := s.store.Enrol(ctx, m.ID); err != nil {
+		s.Error(err)
+	}
+	for _, of := range []cluster.Machine{m, other} {
+		if err := s.store.PutStates(ctx, of.Lease, of.ID, []cluster.UnitState{{Unit: unitName(1)}}, nil); err != nil {
+			s.Fatal(err)
+		}
+	}
+	for n := range uint64(2) {
+		revoked, err := s.store.Expel(ctx, access.Subject{Machine: m.ID}, "alice", someTime)
+		if err != nil || revoked.Least != n+1 {
+			s.Errorf("expel: %+v, %v", revoked, err)
+		}
+	}
+	p := &picture{}
+	if err := p.learn(s.all(cluster.Everything)); err != nil {
+		s.Error(err)
+	}
+	if len(p.facts) != 3 || p.facts["machine "+string(other.ID)] == nil || p.facts["departed "+string(m.ID)] == nil {
+		s.Errorf("after it was expelled: %v", p.facts)
+	}
+	if err := s.store.KeepAlive(ctx, m.Lease); !errors.Is(err, cluster.ErrLeaseGone) {
+		s.Errorf("its lease: %v, want ErrLeaseGone", err)
+	}
+	if _, err := s.store.Expel(ctx, access.Subject{Person: "mallory"}, "alice", someTime); err != nil {
+		s.Error(err)
+	}
+	if _, err := s.store.Expel(ctx, access.Subject{Machine: "core-01"}, "alice", someTime); err == nil {
+		s.Error("a machine called core-01 was expelled")
+	}
+	if err := s.store.Enrol(ctx, "core-01"); err == nil {
+		s.Error("a machine called core-01 was enrolled")
+	}
+}
+
 func testAuthorities(s *suite) {
 	ctx := s.Context()
 	first, err := s.store.PutAuthorities(ctx, access.Authorities{Cluster: "a", Peers: "b", By: "root", At: someTime})

@@ -30,6 +30,13 @@ func testMachine(s *suite) {
 	if _, err := s.store.PutMachine(ctx, m); !errors.Is(err, cluster.ErrConflict) {
 		s.Errorf("renew from an old revision: %v, want ErrConflict", err)
 	}
+	other := s.putMachine(0)
+	if err := s.store.PutSuspicions(ctx, other.Lease, other.ID, []cluster.Suspicion{{Target: m.ID}}, nil); err != nil {
+		s.Error(err)
+	}
+	if got, err := s.store.Machines(ctx); err != nil || !reflect.DeepEqual(got, []cluster.Machine{other, renewed}) {
+		s.Errorf("all machines: %+v, %v, want %+v and %+v", got, err, other, renewed)
+	}
 	for _, lease := range []int64{0, 123456} {
 		if _, err := s.store.PutMachine(ctx, cluster.Machine{ID: machineID(2), Lease: lease}); !errors.Is(err, cluster.ErrLeaseGone) {
 			s.Errorf("a machine with no lease: %v, want ErrLeaseGone", err)

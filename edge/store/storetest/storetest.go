@@ -28,6 +28,7 @@ type Backend interface {
 	RevokeLease(ctx context.Context, lease int64) error
 	PutMachine(ctx context.Context, m cluster.Machine) (cluster.Machine, error)
 	Machine(ctx context.Context, id cluster.MachineID) (cluster.Machine, error)
+	Machines(ctx context.Context) ([]cluster.Machine, error)
 	PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels, error)
 	Labels(ctx context.Context, id cluster.MachineID) (cluster.Labels, error)
 	Placement(ctx context.Context, machine cluster.MachineID, unit cluster.UnitName) (cluster.Placement, error)
@@ -57,6 +58,10 @@ type Backend interface {
 	Tokens(ctx context.Context) ([]access.Token, error)
 	Redeem(ctx context.Context, claim access.Claim) (access.Token, error)
 	DeleteToken(ctx context.Context, id string) error
+
+	Secure(ctx context.Context) error
+	Enrol(ctx context.Context, worker cluster.MachineID) error
+	Expel(ctx context.Context, subject access.Subject, by string, at time.Time) (access.Revocation, error)
 }
 
 // Run tries the contract, each part on a store of its own. A store may share
@@ -93,6 +98,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"malformed words of the detector are refused":    testMalformedDetection,
 		"accounts are guarded":                           testAccounts,
 		"a revocation counts the generation up":          testRevoked,
+		"an expelled machine has left":                   testExpel,
 		"authorities are guarded":                        testAuthorities,
 		"a token is used as often as it says":            testTokens,
 		"a token in a race":                              testRace,

@@ -1,0 +1,153 @@
+package etcdnode
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"strings"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"argosy/core/access"
+)
+
+// Guard lets in who holds one of the cluster's certificates, each to what they may
+// do. Which keys that is etcd's own auth says, once it is on, by the user as whom
+// the guard hands a call on; the guard sees to what etcd's auth leaves open: calls
+// that are not about keys, others' leases, certificates that are revoked.
+type Guard struct {
+	TLS        *tls.Config // of the client ports; wants a certificate of every client
+	IdentityOf func(*x509.Certificate) (access.Identity, error)
+	Report     func(error) // of what it gets over by itself
+}
+
+// caller is who makes a request, since it was let in.
+type caller struct {
+	who  access.Identity
+	user access.StoreUser
+}
+
+type callerKey struct{}
+
+func (c caller) in(ctx context.Context) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// judge lets a call go on as its caller's user, or says why not.
+func judge(ctx context.Context, method string, message any) (context.Context, error) {
+	asks, known := ctx.Value(callerKey{}).(caller)
+	if !known {
+		return nil, status.Error(codes.Unauthenticated, "nobody makes this call: it came without a certificate")
+	}
+	user, err := access.MayCall(asks.user, access.StoreCall{Method: method, Leases: leases(message), Reads: reads(message)})
+	if err != nil {
+		return nil, status.Error(codes.PermissionDenied, fmt.Sprintf("%s %v", asks.who, err))
+	}
+	return as(ctx, user), nil
+}
+
+func judgeUnary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	ctx, err := judge(ctx, info.FullMethod, request)
+	if err != nil {
+		return nil, err
+	}
+	return handle(ctx, request)
+}
+
+func judgeStream(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	ctx, err := judge(stream.Context(), info.FullMethod, nil)
+	if err != nil {
+		return err
+	}
+	return handle(server, &judgedStream{stream, ctx, info.FullMethod})
+}
+
+// judgedStream has each of its messages judged as it comes.
+type judgedStream struct {
+	grpc.ServerStream
+	ctx    context.Context
+	method string
+}
+
+func (s *judgedStream) Context() context.Context { return s.ctx }
+
+func (s *judgedStream) RecvMsg(message any) error {
+	err := s.ServerStream.RecvMsg(message)
+	if err == nil {
+		_, err = judge(s.ctx, s.method, message)
+	}
+	return err
+}
+
+// leases are those that a request grants, keeps, ends, looks at or binds keys to.
+func leases(message any) []int64 {
+	switch request := message.(type) {
+	case *pb.LeaseGrantRequest:
+		return []int64{request.GetID()}
+	case *pb.LeaseKeepAliveRequest:
+		return []int64{request.GetID()}
+	case *pb.LeaseRevokeRequest:
+		return []int64{request.GetID()}
+	case *pb.LeaseTimeToLiveRequest:
+		return []int64{request.GetID()}
+	case *pb.PutRequest:
+		if request.GetLease() != 0 {
+			return []int64{request.GetLease()}
+		}
+	case *pb.TxnRequest:
+		return append(leasesOf(request.GetSuccess()), leasesOf(request.GetFailure())...)
+	}
+	return nil
+}
+
+func leasesOf(operations []*pb.RequestOp) (all []int64) {
+	for _, operation := range operations {
+		if put := operation.GetRequestPut(); put != nil {
+			all = append(all, leases(put)...)
+		} else if txn := operation.GetRequestTxn(); txn != nil {
+			all = append(all, leases(txn)...)
+		}
+	}
+	return all
+}
+
+// reads says of a call that can do both that it only looks.
+func reads(message any) bool {
+	alarm, is := message.(*pb.AlarmRequest)
+	return is && alarm.GetAction() == pb.AlarmRequest_GET
+}
+
+// as makes etcd take the caller for one of its users. etcd goes by the common name
+// of the first certificate of a verified chain, so the context gets one with that
+// name; by a token before that, which goes, because certificates alone say who
+// somebody is here; and not at all where its JSON gateway seems to ask.
+func as(ctx context.Context, user access.StoreUser) context.Context {
+	given, _ := metadata.FromIncomingContext(ctx) // a copy
+	kept := metadata.MD{}                         // without any, etcd takes the caller for nobody
+	for name, values := range given {
+		if name != rpctypes.TokenFieldNameGRPC && name != rpctypes.TokenFieldNameSwagger && !strings.HasPrefix(name, "grpcgateway-") {
+			kept[name] = values
+		}
+	}
+	ctx = metadata.NewIncomingContext(ctx, kept)
+	// etcd's lock and election servers call through a client in the process, whose
+	// watches share a stream where their outgoing metadata is the same, and so the
+	// identity of the first: each user has streams of its own.
+	ctx = metadata.AppendToOutgoingContext(ctx, "store-user", string(user))
+	named := &x509.Certificate{Subject: pkix.Name{CommonName: string(user)}}
+	shown := credentials.TLSInfo{State: tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{named}}}}
+	now := &peer.Peer{AuthInfo: shown}
+	if before, is := peer.FromContext(ctx); is {
+		now.Addr, now.LocalAddr = before.Addr, before.LocalAddr
+	}
+	return peer.NewContext(ctx, now)
+}
