@@ -38,6 +38,7 @@ var layers = map[string]string{
 	"edge/authority":            "edge",
 	"edge/basetree":             "edge",
 	"edge/client":               "edge",
+	"edge/contexts":             "edge",
 	"edge/discovery":            "edge",
 	"edge/endpoint":             "edge",
 	"edge/etcdnode":             "edge",

@@ -58,11 +58,12 @@ the code of the command on the unit's machine.`,
 	for _, verb := range []*cobra.Command{
 		submit(s), load(s), start(s), stop(s), unload(s), restart(s), destroy(s),
 		cat(s), status(s), journal(s), logs(s), ssh(s), fdForward(),
-		listUnits(s), listUnitFiles(s), listMachines(s), label(s), why(s), version(), verify(),
+		listUnits(s), listUnitFiles(s), listMachines(s), label(s), why(s), version(), verify(), contextCommand(),
 	} {
 		root.AddCommand(s.closing(verb))
 	}
 	offer(root, "driver", words("API"))
+	offer(root, "context", contextWords)
 	root.SetHelpCommand(help(root))
 	root.InitDefaultHelpCmd()
 	return root

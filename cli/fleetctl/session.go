@@ -21,6 +21,7 @@ import (
 // session is one run of fleetctl: its global flags, and what is made of them.
 type session struct {
 	endpoint       string
+	context        string
 	driver         string
 	requestTimeout float64
 	caFile         string
@@ -37,6 +38,7 @@ type session struct {
 
 func (s *session) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.endpoint, "endpoint", client.DefaultEndpoint, "where the API is: unix:///PATH or https://HOST:PORT, several with commas")
+	flags.StringVar(&s.context, "context", "", "the cluster to reach, one that you have logged in to; see 'fleetctl context'")
 	flags.StringVar(&s.driver, "driver", "API", "how the cluster is reached: only API")
 	flags.Float64Var(&s.requestTimeout, "request-timeout", 30, "seconds to wait for the answer to one request")
 	flags.StringVar(&s.caFile, "ca-file", "", "certificate authority of an https endpoint")
@@ -78,7 +80,7 @@ func (s *session) open(cmd *cobra.Command) error {
 		fault = fmt.Errorf("--driver is %q: only API is there; it reaches etcd for you", s.driver)
 	}
 	if fault == nil {
-		fault = s.connect()
+		fault = s.connect(cmd)
 	}
 	if fault != nil {
 		return cli.Coded(cli.ExitUsage, fault)
@@ -86,10 +88,21 @@ func (s *session) open(cmd *cobra.Command) error {
 	return nil
 }
 
-func (s *session) connect() (err error) {
+func (s *session) connect(cmd *cobra.Command) (err error) {
 	config := client.Config{
 		Endpoints: strings.Split(s.endpoint, ","),
 		Timeout:   time.Duration(s.requestTimeout * float64(time.Second)),
+	}
+	context, with, err := s.chosen(cmd)
+	if err == nil && with {
+		endpoint := s.endpoint
+		if endpoint == client.DefaultEndpoint && !s.given(cmd, "endpoint") {
+			endpoint = ""
+		}
+		err = through(&config, context, endpoint)
+	}
+	if err != nil {
+		return err
 	}
 	if len(config.Endpoints) > 1 {
 		config.PassedOver = s.passedOver()
@@ -97,8 +110,10 @@ func (s *session) connect() (err error) {
 	if s.debug {
 		config.Trace = func(line string) { fmt.Fprintln(s.err, "debug:", line) }
 	}
-	if config.TLS, err = s.tls(); err != nil {
-		return err
+	if !with {
+		if config.TLS, err = s.tls(); err != nil {
+			return err
+		}
 	}
 	if s.secure.tunnel != "" {
 		if _, _, err := hostPort(s.secure.tunnel); err != nil {
@@ -109,6 +124,11 @@ func (s *session) connect() (err error) {
 	}
 	s.Client, err = client.New(config)
 	return err
+}
+
+// given says that a global flag was, on the command line or in the environment.
+func (s *session) given(cmd *cobra.Command, flag string) bool {
+	return cmd.Flag(flag).Changed || os.Getenv(environment(flag)) != ""
 }
 
 // passedOver tells of each endpoint that does not answer once, however many

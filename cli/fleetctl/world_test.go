@@ -33,6 +33,7 @@ type world struct {
 	*testing.T
 	store    *memstore.Store
 	machines []cluster.Machine
+	ours     *authority.Authority
 	lease    int64
 	leader   cluster.Leader
 	socket   string
@@ -56,14 +57,14 @@ func newWorld(t *testing.T) *world {
 	ctx, keys := t.Context(), t.TempDir()
 	w.lease = must(w.store.GrantLease(ctx, time.Hour))(t)
 	t.Cleanup(func() { w.store.EndLease(w.lease) })
-	ours := must(authority.Create(keys))(t)
+	w.ours = must(authority.Create(keys))(t)
 	known := registry.New(w.store, slog.New(slog.DiscardHandler))
 	people := registry.NewAccess(w.store)
 	w.background(people.Run)
 	for i, id := range worldIDs {
 		host := fmt.Sprintf("core-%02d", i+1)
 		w.says[host] = make(chan string)
-		server, client := w.identify(ours, keys, id)
+		server, client := w.identify(keys, id)
 		listeners := []net.Listener{tls.NewListener(must(net.Listen("tcp", "127.0.0.1:0"))(t), server)}
 		w.machines = append(w.machines, must(w.store.PutMachine(ctx, cluster.Machine{
 			ID: id, Name: host, Address: fmt.Sprintf("10.10.1.%d", i+1), API: listeners[0].Addr().String(), Lease: w.lease, Member: true,
@@ -73,7 +74,7 @@ func newWorld(t *testing.T) *world {
 		}
 		machine := httpapi.New(httpapi.Config{
 			Registry: known, Explainer: worldScheduler{w}, Local: worldSystemd{host, w.says[host], w.heard}, Self: id, Host: host, TLS: client, Version: "1",
-			Access: people, IdentityOf: authority.IdentityOf,
+			Members: []string{listeners[0].Addr().String()}, Access: people, IdentityOf: authority.IdentityOf,
 		})
 		w.background(func(ctx context.Context) error { return machine.Serve(ctx, listeners...) })
 	}
@@ -84,11 +85,11 @@ func newWorld(t *testing.T) *world {
 }
 
 // identify issues a machine's certificate, and returns both sides' use of it.
-func (w *world) identify(ours *authority.Authority, keys string, id cluster.MachineID) (server, client *tls.Config) {
+func (w *world) identify(keys string, id cluster.MachineID) (server, client *tls.Config) {
 	w.Helper()
-	cert, key, err := ours.Issue(access.Identity{Kind: access.Member, Name: string(id)}, []string{"127.0.0.1"})
+	cert, key, err := w.ours.Issue(access.Identity{Kind: access.Member, Name: string(id)}, []string{"127.0.0.1"})
 	ca, certFile, keyFile := filepath.Join(keys, "it.crt"), filepath.Join(keys, string(id)+".crt"), filepath.Join(keys, string(id)+".key")
-	err = errors.Join(err, os.WriteFile(ca, ours.Certificate(), 0o600), os.WriteFile(certFile, cert, 0o600), os.WriteFile(keyFile, key, 0o600))
+	err = errors.Join(err, os.WriteFile(ca, w.ours.Certificate(), 0o600), os.WriteFile(certFile, cert, 0o600), os.WriteFile(keyFile, key, 0o600))
 	if err != nil {
 		w.Fatal(err)
 	}
