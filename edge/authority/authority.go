@@ -81,15 +81,20 @@ func Create(dir string) (*Authority, error) {
 // Open reads the authority that Create made in dir. It refuses a key that others
 // than its owner can read, and files that do not belong together.
 func Open(dir string) (*Authority, error) {
-	doing := func(err error) error { return fmt.Errorf("open the certificate authority in %s: %w", dir, err) }
-	certificateFile, keyFile := filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile)
+	return openFiles(filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile))
+}
+
+func openFiles(certificateFile, keyFile string) (*Authority, error) {
+	doing := func(err error) error {
+		return fmt.Errorf("open the certificate authority in %s: %w", filepath.Dir(certificateFile), err)
+	}
 	text, err := os.ReadFile(certificateFile)
 	if err != nil {
 		return nil, doing(err)
 	}
 	certificates, err := parseCertificates(text)
 	if err != nil {
-		return nil, doing(fmt.Errorf("%s: %w", CertificateFile, err))
+		return nil, doing(fmt.Errorf("%s: %w", filepath.Base(certificateFile), err))
 	}
 	key, err := readKey(keyFile)
 	if err != nil {
@@ -97,10 +102,10 @@ func Open(dir string) (*Authority, error) {
 	}
 	own := slices.IndexFunc(certificates, func(c *x509.Certificate) bool { return matches(c, key) })
 	if own < 0 {
-		return nil, doing(fmt.Errorf("%s does not belong to %s", KeyFile, CertificateFile))
+		return nil, doing(fmt.Errorf("%s does not belong to %s", filepath.Base(keyFile), filepath.Base(certificateFile)))
 	}
 	if !certificates[own].IsCA {
-		return nil, doing(fmt.Errorf("%s: it is a certificate, but not an authority's", CertificateFile))
+		return nil, doing(fmt.Errorf("%s: it is a certificate, but not an authority's", filepath.Base(certificateFile)))
 	}
 	return &Authority{certificate: certificates[own], key: key, bundle: text}, nil
 }
@@ -131,18 +136,11 @@ func (a *Authority) Issue(who access.Identity, hosts []string) (certPEM, keyPEM 
 	if err != nil {
 		return nil, nil, fmt.Errorf("issue a certificate for %s: %w", who, err)
 	}
-	certPEM, err = a.issue(key.Public(), Grant{Who: who, Hosts: hosts, Life: who.Kind.Life()})
+	certPEM, err = a.issue(key.Public(), access.Grant{Who: who, Hosts: hosts, Life: who.Kind.Life()})
 	return certPEM, keyPEM, err
 }
 
-// Grant is what a certificate is to say.
-type Grant struct {
-	Who   access.Identity
-	Hosts []string      // see Issue
-	Life  time.Duration // of the certificate, unless the authority ends before
-}
-
-func (a *Authority) issue(public crypto.PublicKey, grant Grant) ([]byte, error) {
+func (a *Authority) issue(public crypto.PublicKey, grant access.Grant) ([]byte, error) {
 	doing := func(err error) error { return fmt.Errorf("issue a certificate for %s: %w", grant.Who, err) }
 	template, err := request(grant.Who, grant.Hosts)
 	if err != nil {

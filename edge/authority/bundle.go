@@ -11,7 +11,6 @@ import (
 	"net"
 	"regexp"
 	"slices"
-	"time"
 
 	"argosy/core/access"
 )
@@ -49,19 +48,12 @@ func Pins(bundle []byte) ([]string, error) {
 	return pins, nil
 }
 
-// Held is a certificate as far as its holder's life depends on it.
-type Held struct {
-	Who   access.Identity
-	Hosts []string // that it is good for as a server
-	From  time.Time
-	Until time.Time
-	By    string // the pin of the authority of the bundle that issued it
-}
-
 // Verified reads a certificate (PEM) that one of the bundle's authorities issued,
 // whether it has ended or not. Which moment it is, is for its reader to judge.
-func Verified(certificate, bundle []byte) (Held, error) {
-	doing := func(err error) (Held, error) { return Held{}, fmt.Errorf("verify a certificate: %w", err) }
+func Verified(certificate, bundle []byte) (access.Held, error) {
+	doing := func(err error) (access.Held, error) {
+		return access.Held{}, fmt.Errorf("verify a certificate: %w", err)
+	}
 	chain, err := parseCertificates(certificate)
 	if err != nil {
 		return doing(err)
@@ -78,7 +70,7 @@ func Verified(certificate, bundle []byte) (Held, error) {
 	if err != nil {
 		return doing(err)
 	}
-	held := Held{Who: who, From: chain[0].NotBefore, Until: chain[0].NotAfter, By: pin(trusted[by].Raw), Hosts: chain[0].DNSNames}
+	held := access.Held{Who: who, From: chain[0].NotBefore, Until: chain[0].NotAfter, By: pin(trusted[by].Raw), Hosts: chain[0].DNSNames}
 	for _, ip := range chain[0].IPAddresses {
 		held.Hosts = append(held.Hosts, ip.String())
 	}

@@ -9,6 +9,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+
+	"argosy/core/access"
 )
 
 // maxRequestBytes is more than a request with any key that is accepted takes.
@@ -36,25 +38,12 @@ func NewRequest(keyPEM []byte) ([]byte, error) {
 
 // Sign answers a request (in PEM) with a certificate that says what was granted.
 // Whatever subject or names stand in the request are not looked at.
-func (a *Authority) Sign(request []byte, grant Grant) ([]byte, error) {
+func (a *Authority) Sign(request []byte, grant access.Grant) ([]byte, error) {
 	public, err := proven(request)
 	if err != nil {
 		return nil, fmt.Errorf("sign a certificate for %s: %w", grant.Who, err)
 	}
 	return a.issue(public, grant)
-}
-
-// Fingerprint tells one request's key from another's.
-func Fingerprint(request []byte) (string, error) {
-	public, err := proven(request)
-	if err != nil {
-		return "", err
-	}
-	der, err := x509.MarshalPKIXPublicKey(public)
-	if err != nil {
-		return "", err
-	}
-	return pin(der), nil
 }
 
 // Of reports whether a request is for the key that a certificate (both in PEM) is
