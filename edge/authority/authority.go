@@ -49,13 +49,17 @@ type Authority struct {
 // (fs.ErrExist) where there is one. The certificate is written last and names the
 // authority's beginning: a key alone is what a crash of Create left, and is used.
 func Create(dir string) (*Authority, error) {
+	return createFiles(filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile))
+}
+
+func createFiles(certificateFile, keyFile string) (*Authority, error) {
+	dir := filepath.Dir(certificateFile)
 	doing := func(err error) error { return fmt.Errorf("create a certificate authority in %s: %w", dir, err) }
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, doing(err)
 	}
-	certificateFile, keyFile := filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile)
 	if _, err := os.Lstat(certificateFile); err == nil {
-		return nil, doing(fmt.Errorf("%s: %w", CertificateFile, fs.ErrExist))
+		return nil, doing(fmt.Errorf("%s: %w", filepath.Base(certificateFile), fs.ErrExist))
 	}
 	_, keyPEM, err := newKey()
 	if err != nil {
@@ -75,7 +79,7 @@ func Create(dir string) (*Authority, error) {
 	if err := writeNew(certificateFile, certificatePEM); err != nil {
 		return nil, doing(err)
 	}
-	return Open(dir)
+	return openFiles(certificateFile, keyFile)
 }
 
 // Open reads the authority that Create made in dir. It refuses a key that others

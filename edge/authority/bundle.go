@@ -141,3 +141,16 @@ func hostName(host string) string {
 	}
 	return host
 }
+
+// Authorities are those of a bundle (PEM), in its order; By is each one's own pin.
+func Authorities(bundle []byte) ([]access.Held, error) {
+	certificates, err := parseCertificates(bundle)
+	if err != nil {
+		return nil, err
+	}
+	var all []access.Held
+	for _, c := range certificates {
+		all = append(all, access.Held{From: c.NotBefore, Until: c.NotAfter, By: pin(c.Raw)})
+	}
+	return all, nil
+}

@@ -154,6 +154,49 @@ func open(f Folder, name string) (*Authority, error) {
 	return openFiles(f.CertificateFile(name), f.KeyFile(name))
 }
 
+// Found makes both authorities where they are missing. One that a crash left half
+// made is made whole.
+func (f Folder) Found() error {
+	for _, name := range []string{clusterAuthority, peersAuthority} {
+		_, err := createFiles(f.CertificateFile(name), f.KeyFile(name))
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		// Its key is root's alone; the certificate is for everybody who connects.
+		if err := os.Chmod(f.CertificateFile(name), 0o644); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(string(f), 0o755)
+}
+
+// Grant makes a certificate with a key of its own where it is missing.
+func (f Folder) Grant(name string, grant access.Grant) error {
+	if _, err := os.Stat(f.CertificateFile(name)); err == nil {
+		return nil
+	}
+	key, err := NewKey()
+	if err != nil {
+		return err
+	}
+	request, err := NewRequest(key)
+	if err != nil {
+		return err
+	}
+	sign := f.Sign
+	if name == PeerName {
+		sign = f.SignPeer
+	}
+	certificate, err := sign(string(request), grant)
+	if err != nil {
+		return err
+	}
+	if err := f.Write(name+".key", key); err != nil {
+		return err
+	}
+	return f.Write(name+".crt", []byte(certificate))
+}
+
 // RenewOwn has a member sign one of its own certificates anew, with no need of
 // anybody else, and takes it up.
 func (f Folder) RenewOwn(name string) error {
