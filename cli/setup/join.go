@@ -183,7 +183,7 @@ func promote(ctx context.Context, j journey) error {
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	return until(ctx, "wait for this machine's store to know what the others know", func(ctx context.Context) error {
 		return s.PromoteMember(ctx, j.LearnerID)
 	})

@@ -118,7 +118,7 @@ func newToken(ctx context.Context, member string, token access.Token, life time.
 	if err != nil {
 		return "", token, err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	return secret, token, s.PutToken(ctx, token)
 }
 
@@ -144,7 +144,7 @@ func onMember(do func(*store.Store) error) error {
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	return do(s)
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"sync"
@@ -127,11 +128,16 @@ func (t *trust) issuer(of *x509.Certificate) [][]byte {
 }
 
 func (t *trust) read() error {
-	info, err := os.Stat(t.file) // before it is read, as in pair.read
+	file, err := os.Open(t.file)
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(t.file)
+	defer file.Close()
+	info, err := file.Stat() // before it is read, as in pair.read
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(file)
 	if err != nil {
 		return err
 	}

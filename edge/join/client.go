@@ -17,8 +17,13 @@ import (
 // answerBytes is more than the longest answer takes: a member's.
 const answerBytes = 1 << 20
 
-// again is how long a client waits that was told to come again.
-const again = time.Second
+const (
+	// again is how long a client waits before it asks again: there was no room, or
+	// the store was busy, as it is for seconds after another member has joined.
+	again = time.Second
+	// persistence is for how long it asks again.
+	persistence = time.Minute
+)
 
 // Ask asks the member at HOST:PORT for certificates with a token. An error that
 // wraps access.ErrRefused is the cluster's last word.
@@ -39,16 +44,17 @@ func Renew(ctx context.Context, at string, secrets *tls.Config, renewal access.R
 	return answer, nil
 }
 
-// post asks until there is room.
+// post asks until there is an answer that asking again would not change.
 func post(ctx context.Context, at, path string, secrets *tls.Config, body any) (access.Answer, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return access.Answer{}, err
 	}
+	giveUp := time.Now().Add(persistence)
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: secrets, DisableKeepAlives: true}, Timeout: workTime + 2*patience}
 	for {
 		answer, busy, err := postOnce(ctx, client, "https://"+at+path, text)
-		if !busy {
+		if !busy || time.Now().After(giveUp) {
 			return answer, err
 		}
 		select {
@@ -85,10 +91,11 @@ func postOnce(ctx context.Context, client *http.Client, url string, body []byte)
 		why.Error = fmt.Sprintf("%s: %.200s", response.Status, text)
 	}
 	err = errors.New(why.Error)
-	if response.StatusCode == http.StatusForbidden || response.StatusCode == http.StatusBadRequest {
+	busy = response.StatusCode == http.StatusTooManyRequests || response.StatusCode == http.StatusServiceUnavailable
+	if !busy {
 		err = &refusal{why.Error}
 	}
-	return answer, response.StatusCode == http.StatusTooManyRequests, err
+	return answer, busy, err
 }
 
 // refusal is access.ErrRefused in the cluster's own words.
