@@ -8,33 +8,9 @@ import (
 	"strings"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"argosy/core/cluster"
 )
-
-// Machines returns the records of all machines that are there, in the order of
-// their ids.
-func (s *Store) Machines(ctx context.Context) ([]cluster.Machine, error) {
-	var response *clientv3.GetResponse
-	err := s.repeat(ctx, func(ctx context.Context) (err error) {
-		response, err = s.client.Get(ctx, machineKey(""), clientv3.WithPrefix())
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the machines: %w", err)
-	}
-	var all []cluster.Machine
-	for _, kv := range response.Kvs {
-		m := cluster.Machine{ID: cluster.MachineID(strings.TrimPrefix(string(kv.Key), machineKey(""))), Revision: kv.ModRevision}
-		if err := decode(kv, &m); err != nil {
-			s.tell(kv, err)
-			continue
-		}
-		all = append(all, m)
-	}
-	return all, nil
-}
 
 // Members returns the client URLs of the store's members, in order. One that has
 // not started yet has none.
