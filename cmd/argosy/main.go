@@ -17,6 +17,7 @@ import (
 	"argosy/cli/fleetctl"
 	"argosy/cli/fleetd"
 	"argosy/cli/local"
+	"argosy/cli/setup"
 )
 
 // names are the commands that a link to the binary may be called, besides argosy.
@@ -57,5 +58,6 @@ func command(name string) *cobra.Command {
 		root.AddCommand(build())
 	}
 	root.AddCommand(local.Commands()...)
+	root.AddCommand(setup.Commands()...)
 	return root
 }

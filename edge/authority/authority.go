@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"time"
 
 	"argosy/core/access"
@@ -32,38 +33,33 @@ const (
 	KeyFile         = "ca.key"
 )
 
-const (
-	// authorityLife is longer than a machine is kept: replacing an authority
-	// means touching every machine.
-	authorityLife = 20 * 365 * 24 * time.Hour
-	// certificateLife is long, because a cluster whose certificates all end on
-	// one day that nobody watches loses everything at once. A certificate
-	// issued anew over the old file is taken up without a restart.
-	certificateLife = 5 * 365 * 24 * time.Hour
-	// clockSkew is how far behind a machine's clock may be and still accept a
-	// certificate issued just now.
-	clockSkew = time.Hour
-)
+// clockSkew is how far behind a machine's clock may be and still accept a
+// certificate issued just now; less, a tenth of its life, for one of minutes.
+const clockSkew = time.Hour
 
 // Authority issues certificates. It never changes after Create or Open, so it may
 // be used from many goroutines.
 type Authority struct {
 	certificate *x509.Certificate
 	key         crypto.Signer
-	pem         []byte
+	bundle      []byte
 }
 
 // Create makes an authority in dir, which it creates where needed, and refuses
 // (fs.ErrExist) where there is one. The certificate is written last and names the
 // authority's beginning: a key alone is what a crash of Create left, and is used.
 func Create(dir string) (*Authority, error) {
+	return createFiles(filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile))
+}
+
+func createFiles(certificateFile, keyFile string) (*Authority, error) {
+	dir := filepath.Dir(certificateFile)
 	doing := func(err error) error { return fmt.Errorf("create a certificate authority in %s: %w", dir, err) }
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, doing(err)
 	}
-	certificateFile, keyFile := filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile)
 	if _, err := os.Lstat(certificateFile); err == nil {
-		return nil, doing(fmt.Errorf("%s: %w", CertificateFile, fs.ErrExist))
+		return nil, doing(fmt.Errorf("%s: %w", filepath.Base(certificateFile), fs.ErrExist))
 	}
 	_, keyPEM, err := newKey()
 	if err != nil {
@@ -83,39 +79,48 @@ func Create(dir string) (*Authority, error) {
 	if err := writeNew(certificateFile, certificatePEM); err != nil {
 		return nil, doing(err)
 	}
-	return Open(dir)
+	return openFiles(certificateFile, keyFile)
 }
 
 // Open reads the authority that Create made in dir. It refuses a key that others
 // than its owner can read, and files that do not belong together.
 func Open(dir string) (*Authority, error) {
-	doing := func(err error) error { return fmt.Errorf("open the certificate authority in %s: %w", dir, err) }
-	certificateFile, keyFile := filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile)
+	return openFiles(filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile))
+}
+
+func openFiles(certificateFile, keyFile string) (*Authority, error) {
+	doing := func(err error) error {
+		return fmt.Errorf("open the certificate authority in %s: %w", filepath.Dir(certificateFile), err)
+	}
 	text, err := os.ReadFile(certificateFile)
 	if err != nil {
 		return nil, doing(err)
 	}
 	certificates, err := parseCertificates(text)
 	if err != nil {
-		return nil, doing(fmt.Errorf("%s: %w", CertificateFile, err))
-	}
-	certificate := certificates[0]
-	if !certificate.IsCA {
-		return nil, doing(fmt.Errorf("%s: it is a certificate, but not an authority's", CertificateFile))
+		return nil, doing(fmt.Errorf("%s: %w", filepath.Base(certificateFile), err))
 	}
 	key, err := readKey(keyFile)
 	if err != nil {
 		return nil, doing(err)
 	}
-	if !matches(certificate, key) {
-		return nil, doing(fmt.Errorf("%s does not belong to %s", KeyFile, CertificateFile))
+	own := slices.IndexFunc(certificates, func(c *x509.Certificate) bool { return matches(c, key) })
+	if own < 0 {
+		return nil, doing(fmt.Errorf("%s does not belong to %s", filepath.Base(keyFile), filepath.Base(certificateFile)))
 	}
-	return &Authority{certificate: certificate, key: key, pem: text}, nil
+	if !certificates[own].IsCA {
+		return nil, doing(fmt.Errorf("%s: it is a certificate, but not an authority's", filepath.Base(certificateFile)))
+	}
+	return &Authority{certificate: certificates[own], key: key, bundle: text}, nil
 }
 
 // Certificate is the authority's own certificate in PEM: what others need to
 // trust what it issues.
-func (a *Authority) Certificate() []byte { return append([]byte(nil), a.pem...) }
+func (a *Authority) Certificate() []byte { return encode("CERTIFICATE", a.certificate.Raw) }
+
+// Bundle is all that is trusted, in PEM: beside the authority's own certificate,
+// that of another one while it takes this one's place, or this one takes its.
+func (a *Authority) Bundle() []byte { return append([]byte(nil), a.bundle...) }
 
 // Key is the authority's own key in PEM. Who has it is the authority: it goes to
 // members alone.
@@ -131,25 +136,30 @@ func (a *Authority) Key() ([]byte, error) {
 // it; a machine's is good for each of hosts (a DNS name or an IP address), of which it
 // needs at least one.
 func (a *Authority) Issue(who access.Identity, hosts []string) (certPEM, keyPEM []byte, err error) {
-	doing := func(err error) error { return fmt.Errorf("issue a certificate for %s: %w", who, err) }
-	template, err := request(who, hosts)
+	key, keyPEM, err := newKey()
 	if err != nil {
-		return nil, nil, doing(err)
+		return nil, nil, fmt.Errorf("issue a certificate for %s: %w", who, err)
+	}
+	certPEM, err = a.issue(key.Public(), access.Grant{Who: who, Hosts: hosts, Life: who.Kind.Life()})
+	return certPEM, keyPEM, err
+}
+
+func (a *Authority) issue(public crypto.PublicKey, grant access.Grant) ([]byte, error) {
+	doing := func(err error) error { return fmt.Errorf("issue a certificate for %s: %w", grant.Who, err) }
+	template, err := request(grant.Who, grant.Hosts)
+	if err != nil {
+		return nil, doing(err)
 	}
 	now := time.Now()
-	template.NotBefore, template.NotAfter = now.Add(-clockSkew), now.Add(certificateLife)
+	template.NotBefore, template.NotAfter = now.Add(-min(clockSkew, grant.Life/10)), now.Add(grant.Life)
 	if template.NotAfter.After(a.certificate.NotAfter) {
 		template.NotAfter = a.certificate.NotAfter
 	}
-	key, keyPEM, err := newKey()
+	certPEM, err := sign(template, a.certificate, public, a.key)
 	if err != nil {
-		return nil, nil, doing(err)
+		return nil, doing(err)
 	}
-	certPEM, err = sign(template, a.certificate, key.Public(), a.key)
-	if err != nil {
-		return nil, nil, doing(err)
-	}
-	return certPEM, keyPEM, nil
+	return certPEM, nil
 }
 
 var dnsName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`)
@@ -189,7 +199,7 @@ func selfSigned(now time.Time) *x509.Certificate {
 	return &x509.Certificate{
 		Subject:               pkix.Name{CommonName: "argosy"},
 		NotBefore:             now.Add(-clockSkew),
-		NotAfter:              now.Add(authorityLife),
+		NotAfter:              now.Add(access.AuthorityLife),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		BasicConstraintsValid: true,
 		IsCA:                  true,
@@ -223,6 +233,5 @@ func newKey() (crypto.Signer, []byte, error) {
 }
 
 func matches(certificate *x509.Certificate, key crypto.Signer) bool {
-	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
-	return ok && public.Equal(certificate.PublicKey)
+	return same(key.Public(), certificate.PublicKey)
 }

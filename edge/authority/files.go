@@ -38,6 +38,36 @@ func writeNew(name string, text []byte) (err error) {
 	return syncFolder(filepath.Dir(name))
 }
 
+// replace writes a file over what is there, whole or not at all.
+func replace(name string, text []byte, mode fs.FileMode, group int) (err error) {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(file.Name())
+		}
+	}()
+	_, err = file.Write(text)
+	if err == nil && group != 0 {
+		err = file.Chown(-1, group)
+	}
+	if err == nil {
+		err = errors.Join(file.Chmod(mode), file.Sync()) // after chown, which may take bits away
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(file.Name(), name); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(name))
+}
+
 // syncFolder makes a file's new name outlast a loss of power.
 func syncFolder(name string) error {
 	folder, err := os.Open(name)

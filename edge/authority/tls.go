@@ -4,83 +4,153 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"sync"
 )
 
 // LoadServer reads a server's TLS configuration from files in PEM: it shows the
-// certificate and wants one of every client, issued by the authority. A
-// certificate and key that are replaced on disk are used from the next handshake
-// on; another authority needs a new call.
+// certificate and wants one of every client, issued by one of the authorities.
+// Files that are replaced on disk are used from the next handshake on. Whoever sets
+// more in it (NextProtos) does so before it is used and copied: a handshake looks here.
 func LoadServer(authorityFile, certFile, keyFile string) (*tls.Config, error) {
-	pool, pair, err := load(authorityFile, certFile, keyFile)
+	trusted, pair, err := load(authorityFile, certFile, keyFile)
 	if err != nil {
 		return nil, fmt.Errorf("load the server's TLS files: %w", err)
 	}
-	return &tls.Config{
+	config := &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		ClientAuth: tls.RequireAndVerifyClientCert,
-		ClientCAs:  pool,
+		ClientCAs:  trusted.pool,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			return pair.current(), nil
+		},
+	}
+	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		now := config.Clone()
+		now.GetConfigForClient, now.ClientCAs = nil, trusted.current()
+		return now, nil
+	}
+	return config, nil
+}
+
+// LoadJoin reads the TLS configuration of a server for those who have no
+// certificate yet: beside its own it shows its authority's, which they know by a
+// pin (see Pinned). Files are taken up anew as by LoadServer.
+func LoadJoin(authorityFile, certFile, keyFile string) (*tls.Config, error) {
+	trusted, pair, err := load(authorityFile, certFile, keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("load the join server's TLS files: %w", err)
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			own := *pair.current()
+			own.Certificate = append(own.Certificate[:1:1], trusted.issuer(own.Leaf)...)
+			return &own, nil
 		},
 	}, nil
 }
 
 // LoadClient reads a client's TLS configuration from files in PEM: it shows the
-// certificate, if certFile names one, and trusts servers of the authority only.
-// Files are taken up anew as by LoadServer.
+// certificate, if certFile names one, and trusts servers of the authorities only.
+// A certificate is taken up anew as by LoadServer; other authorities need a new
+// call, because crypto/tls gives a client no way to ask for them at a handshake.
 func LoadClient(authorityFile, certFile, keyFile string) (*tls.Config, error) {
 	if certFile == "" {
-		pool, err := loadPool(authorityFile)
-		if err != nil {
+		trusted := &trust{file: authorityFile}
+		if err := trusted.read(); err != nil {
 			return nil, fmt.Errorf("load the client's TLS files: %w", err)
 		}
-		return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool}, nil
+		return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: trusted.pool}, nil
 	}
-	pool, pair, err := load(authorityFile, certFile, keyFile)
+	trusted, pair, err := load(authorityFile, certFile, keyFile)
 	if err != nil {
 		return nil, fmt.Errorf("load the client's TLS files: %w", err)
 	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
-		RootCAs:    pool,
+		RootCAs:    trusted.pool,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return pair.current(), nil
 		},
 	}, nil
 }
 
-func load(authorityFile, certFile, keyFile string) (*x509.CertPool, *pair, error) {
-	pool, err := loadPool(authorityFile)
-	if err != nil {
+func load(authorityFile, certFile, keyFile string) (*trust, *pair, error) {
+	trusted := &trust{file: authorityFile}
+	if err := trusted.read(); err != nil {
 		return nil, nil, err
 	}
 	files := &pair{certFile: certFile, keyFile: keyFile}
 	if err := files.read(); err != nil {
 		return nil, nil, err
 	}
-	if !issuedBy(pool, files.loaded) {
+	if !issuedBy(trusted.pool, files.loaded) {
 		return nil, nil, fmt.Errorf("%s was not issued by the authority of %s", certFile, authorityFile)
 	}
-	return pool, files, nil
+	return trusted, files, nil
 }
 
-func loadPool(authorityFile string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(authorityFile)
-	if err != nil {
-		return nil, err
+// trust is a bundle of authorities, as its file holds it now.
+type trust struct {
+	file string
+
+	mutex  sync.Mutex
+	pool   *x509.CertPool
+	bundle []*x509.Certificate
+	info   fs.FileInfo // of what is loaded
+}
+
+// current reads the file again if it was replaced. One that cannot be read changes
+// nothing.
+func (t *trust) current() *x509.CertPool {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if !unchanged(t.file, t.info) {
+		_ = t.read() // a handshake tells the other side if it is not trusted
 	}
-	trusted, err := parseCertificates(text)
+	return t.pool
+}
+
+// issuer is the certificate of the authority that issued another.
+func (t *trust) issuer(of *x509.Certificate) [][]byte {
+	t.current()
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	for _, ca := range t.bundle {
+		if of.CheckSignatureFrom(ca) == nil {
+			return [][]byte{ca.Raw}
+		}
+	}
+	return nil
+}
+
+func (t *trust) read() error {
+	file, err := os.Open(t.file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", authorityFile, err)
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat() // before it is read, as in pair.read
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(file)
+	if err != nil {
+		return err
+	}
+	bundle, err := parseCertificates(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.file, err)
 	}
 	pool := x509.NewCertPool()
-	for _, certificate := range trusted {
+	for _, certificate := range bundle {
 		pool.AddCert(certificate)
 	}
-	return pool, nil
+	t.pool, t.bundle, t.info = pool, bundle, info
+	return nil
 }
 
 // issuedBy leaves the time out: whether a certificate has ended is judged at each

@@ -51,7 +51,7 @@ func newPKI(t *testing.T) pki {
 // member answers each connection over TLS with what serve does, and returns where.
 func (p pki) member(t *testing.T, serve func(*tls.Conn)) string {
 	t.Helper()
-	config := p.server.Clone()
+	config := p.server
 	config.NextProtos = []string{http2, http1}
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
 	if err != nil {

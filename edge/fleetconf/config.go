@@ -38,6 +38,7 @@ type Config struct {
 	UnitsDirectory string
 	Member         bool   // this machine runs a member of the store
 	APIAddress     string // HOST:PORT for other machines; an empty host stands for PublicIP
+	JoinAddress    string // HOST:PORT for those who have no certificate yet, on members
 
 	settings map[string]Setting
 }

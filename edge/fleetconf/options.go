@@ -127,6 +127,11 @@ var options = []option{
 		set:   func(c *Config, v string) (err error) { c.APIAddress, err = hostPort(v); return err },
 	},
 	{
+		name: "join_address", initial: ":49154",
+		about: "HOST:PORT where a member lets machines and people join; without a host, that of public_ip. All machines of a cluster use one port.",
+		set:   func(c *Config, v string) (err error) { c.JoinAddress, err = hostPort(v); return err },
+	},
+	{
 		name: "capacity", live: true,
 		about: "What the machine has to give to units that Reserve=, as kind=amount with commas or blanks between, such as gpu=2. " +
 			"cpu (whole processors) and memory (bytes, or with K, M, G or T) stand in place of what is read from the machine.",

@@ -85,6 +85,9 @@ func assemble(config Config, on machine) (*parts, error) {
 	p.agent = agent.New(given, p.store, on.systemd, on.disk)
 	p.loops["agent"] = p.agent.Run
 	p.take(settings)
+	if err := p.certify(); err != nil {
+		return nil, err
+	}
 	return p, p.serve(secrets)
 }
 

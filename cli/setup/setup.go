@@ -1,0 +1,119 @@
+// Package setup is the commands by which machines become a cluster and stay one:
+// init, join, token and ca. They run on the machine that they are about, as root.
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"argosy/cli"
+	"argosy/core/api"
+	"argosy/core/cluster"
+	"argosy/edge/authority"
+	"argosy/edge/client"
+	"argosy/edge/host"
+	"argosy/edge/store"
+	"argosy/edge/systemd"
+)
+
+// Commands are all of them, for `argosy`.
+func Commands() []*cobra.Command {
+	return []*cobra.Command{initCommand(), joinCommand(), tokenCommand(), caCommand()}
+}
+
+// usage gives a wrong number of arguments its exit code.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(command *cobra.Command, arguments []string) error {
+		if err := check(command, arguments); err != nil {
+			return cli.Coded(cli.ExitUsage, fmt.Errorf("%w: expected %s", err, command.UseLine()))
+		}
+		return nil
+	}
+}
+
+// thisMachine looks around before anything is changed.
+func thisMachine(ctx context.Context, name, address string, units ...string) (host.Facts, error) {
+	if os.Geteuid() != 0 {
+		return host.Facts{}, errors.New("this changes the whole machine: run it as root")
+	}
+	facts, err := host.Read()
+	if err != nil {
+		return facts, err
+	}
+	if name != "" {
+		facts.Name = name
+	}
+	if address != "" {
+		facts.Address = address
+	}
+	if facts.Address == "" {
+		return facts, errors.New("this machine has no address but loopback: say --address")
+	}
+	return facts, systemd.Services{}.Installed(ctx, units...)
+}
+
+// services are the units that a machine of a cluster runs, in the order in which
+// they start.
+func services(member bool) []string {
+	if member {
+		return []string{"etcd.service", "etcd-endpoint.service", "fleet.socket", "fleet.service"}
+	}
+	return []string{"etcd-endpoint.service", "fleet.socket", "fleet.service"}
+}
+
+// openStore reaches the store as this machine, which must be a member.
+func openStore(members ...string) (*store.Store, error) {
+	folder := authority.DefaultFolder
+	secrets, err := authority.LoadClient(folder.BundleFile(), folder.CertificateFile(authority.MachineName), folder.KeyFile(authority.MachineName))
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(store.Config{Endpoints: members, TLS: secrets})
+}
+
+const (
+	// settleTime bounds the wait for what must come by itself.
+	settleTime = 2 * time.Minute
+	interval   = 200 * time.Millisecond
+)
+
+// until waits for something that must come about.
+func until(ctx context.Context, what string, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	again := time.NewTicker(interval)
+	defer again.Stop()
+	for {
+		err := try(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%s: not so after %s: %w", what, settleTime, err)
+		}
+	}
+}
+
+// listed waits until the cluster lists the machine.
+func listed(ctx context.Context, id cluster.MachineID) error {
+	c, err := client.New(client.Config{Endpoints: []string{client.DefaultEndpoint}, Timeout: 5 * time.Second})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return until(ctx, "wait for this machine to be listed", func(ctx context.Context) error {
+		answer, err := c.Machines(ctx)
+		if err == nil && !slices.ContainsFunc(answer.Machines, func(m api.Machine) bool { return m.ID == id }) {
+			err = errors.New("it is not listed")
+		}
+		return err
+	})
+}

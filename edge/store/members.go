@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"argosy/core/cluster"
+)
+
+// Machines returns the records of all machines that are there, in the order of
+// their ids.
+func (s *Store) Machines(ctx context.Context) ([]cluster.Machine, error) {
+	var response *clientv3.GetResponse
+	err := s.repeat(ctx, func(ctx context.Context) (err error) {
+		response, err = s.client.Get(ctx, machineKey(""), clientv3.WithPrefix())
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the machines: %w", err)
+	}
+	var all []cluster.Machine
+	for _, kv := range response.Kvs {
+		m := cluster.Machine{ID: cluster.MachineID(strings.TrimPrefix(string(kv.Key), machineKey(""))), Revision: kv.ModRevision}
+		if err := decode(kv, &m); err != nil {
+			s.tell(kv, err)
+			continue
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// Members returns the client URLs of the store's members, in order. One that has
+// not started yet has none.
+func (s *Store) Members(ctx context.Context) ([]string, error) {
+	var urls []string
+	err := s.repeat(ctx, func(ctx context.Context) error {
+		list, err := s.client.MemberList(ctx)
+		urls = nil
+		if err != nil {
+			return err
+		}
+		for _, m := range list.Members {
+			urls = append(urls, m.ClientURLs...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the store's members: %w", err)
+	}
+	slices.Sort(urls)
+	return urls, nil
+}
+
+// Joined is a member that the store expects.
+type Joined struct {
+	ID             uint64
+	InitialCluster string // NAME=PEER_URL of all members, as etcd's --initial-cluster
+}
+
+// AddMember has the store expect a member called name at a peer URL, as a learner:
+// until it is promoted it counts for nothing, so that one that never comes costs
+// the store nothing. One that was expected there and has not come gives way.
+func (s *Store) AddMember(ctx context.Context, name, peerURL string) (Joined, error) {
+	joined, err := s.addMember(ctx, name, peerURL)
+	if err != nil {
+		return Joined{}, fmt.Errorf("add the member %s to the store: %w", name, translate(ctx, err))
+	}
+	return joined, nil
+}
+
+func (s *Store) addMember(ctx context.Context, name, peerURL string) (Joined, error) {
+	list, err := s.client.MemberList(ctx)
+	if err != nil {
+		return Joined{}, err
+	}
+	for _, m := range list.Members {
+		if !slices.Contains(m.PeerURLs, peerURL) {
+			continue
+		}
+		if m.Name != "" || !m.IsLearner {
+			return Joined{}, fmt.Errorf("%w: there is one at %s: remove it first (etcdctl member remove %x)", cluster.ErrConflict, peerURL, m.ID)
+		}
+		if _, err := s.client.MemberRemove(ctx, m.ID); err != nil {
+			return Joined{}, err
+		}
+	}
+	added, err := s.client.MemberAddAsLearner(ctx, []string{peerURL})
+	if err != nil {
+		return Joined{}, err
+	}
+	var all []string
+	for _, m := range added.Members {
+		known := m.Name
+		if m.ID == added.Member.ID {
+			known = name
+		}
+		if known == "" {
+			return Joined{}, errors.Join(errors.New("another member has not started yet"), s.RemoveMember(ctx, added.Member.ID))
+		}
+		for _, url := range m.PeerURLs {
+			all = append(all, known+"="+url)
+		}
+	}
+	return Joined{ID: added.Member.ID, InitialCluster: strings.Join(all, ",")}, nil
+}
+
+// RemoveMember takes a member out of the store.
+func (s *Store) RemoveMember(ctx context.Context, id uint64) error {
+	_, err := s.client.MemberRemove(ctx, id)
+	if err != nil {
+		return fmt.Errorf("remove the member %x from the store: %w", id, translate(ctx, err))
+	}
+	return nil
+}
+
+// PromoteMember has a learner count as a member; it is an error until it knows what
+// the others know. One that is no learner is left as it is.
+func (s *Store) PromoteMember(ctx context.Context, id uint64) error {
+	err := s.once(ctx, func(ctx context.Context) error {
+		list, err := s.client.MemberList(ctx)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(list.Members, func(m *pb.Member) bool { return m.ID == id })
+		if i < 0 {
+			return cluster.ErrNotFound
+		}
+		if list.Members[i].IsLearner {
+			_, err = s.client.MemberPromote(ctx, id)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("promote the member %x of the store: %w", id, err)
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"argosy/core/access"
+	"argosy/edge/authority"
+	"argosy/edge/fleetconf"
+	"argosy/edge/join"
+	"argosy/edge/store"
+	"argosy/role/registrar"
+)
+
+// certify has this machine's certificates renewed, and on a member with the
+// authorities' keys gives others theirs. Certificates that fleet.conf names elsewhere
+// than in a folder of ours are somebody else's to renew.
+func (p *parts) certify() error {
+	folder := authority.Folder(filepath.Dir(p.settings.EtcdCertFile))
+	if p.settings.EtcdCertFile == "" || p.settings.EtcdCertFile != folder.CertificateFile(authority.MachineName) {
+		return nil
+	}
+	ask, err := membersToAsk(p.settings, folder)
+	if err != nil {
+		return err
+	}
+	keeper := &registrar.Keeper{Wallet: folder, Ask: ask, Draw: rand.Float64(), Log: p.log}
+	p.loops["certificates"] = keeper.Run
+	if !p.settings.Member || !folder.Signs() {
+		return nil
+	}
+	office := &registrar.Office{Register: p.store, Members: membership{p.store}, Desk: folder, Now: time.Now, Log: p.log}
+	p.loops["joining"] = func(ctx context.Context) error { return p.letJoin(ctx, folder, office) }
+	return nil
+}
+
+// letJoin serves those who have no certificate yet.
+func (p *parts) letJoin(ctx context.Context, folder authority.Folder, office join.Office) error {
+	secrets, err := authority.LoadJoin(folder.BundleFile(), folder.CertificateFile(authority.MachineName), folder.KeyFile(authority.MachineName))
+	if err != nil {
+		return err
+	}
+	at, port, _ := net.SplitHostPort(p.settings.JoinAddress) // checked by fleetconf
+	if at == "" {
+		at = p.address
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(at, port))
+	if err != nil {
+		return fmt.Errorf("listen for those who join: %w", err)
+	}
+	return join.Serve(ctx, listener, secrets, office)
+}
+
+// membersToAsk asks the members, one after the other, for a certificate in place of
+// one of this machine's. It shows none: the one that it has may have ended.
+func membersToAsk(config fleetconf.Config, folder authority.Folder) (func(context.Context, access.Renewal) (access.Answer, error), error) {
+	_, port, err := net.SplitHostPort(config.JoinAddress)
+	if err != nil {
+		return nil, fmt.Errorf("join_address: %w", err)
+	}
+	var at []string
+	for _, server := range config.EtcdServers {
+		place, err := url.Parse(server)
+		if err != nil {
+			return nil, fmt.Errorf("etcd_servers: %w", err)
+		}
+		at = append(at, net.JoinHostPort(place.Hostname(), port))
+	}
+	return func(ctx context.Context, renewal access.Renewal) (access.Answer, error) {
+		secrets, err := authority.LoadClient(folder.BundleFile(), "", "")
+		if err != nil {
+			return access.Answer{}, err
+		}
+		var faults []error
+		for _, one := range at {
+			answer, err := join.Renew(ctx, one, secrets, renewal)
+			if err == nil || errors.Is(err, access.ErrRefused) {
+				return answer, err
+			}
+			faults = append(faults, err)
+		}
+		return access.Answer{}, errors.Join(faults...)
+	}, nil
+}
+
+// membership is the store's own, in the office's words.
+type membership struct{ *store.Store }
+
+func (m membership) Add(ctx context.Context, name, peerURL string) (id uint64, initialCluster string, err error) {
+	joined, err := m.AddMember(ctx, name, peerURL)
+	return joined.ID, joined.InitialCluster, err
+}
+
+func (m membership) Remove(ctx context.Context, id uint64) error { return m.RemoveMember(ctx, id) }
