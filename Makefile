@@ -11,7 +11,7 @@ PACKAGES := debootstrap debian-archive-keyring systemd-container openssh-client 
 # Go's own settings: one static binary, the same from the same sources.
 export CGO_ENABLED := 0
 export GOFLAGS := -trimpath
-MACHINE_TESTS := ./test/e2e/...
+MACHINE_TESTS := ./test/e2e/... ./test/attack/...
 STORE_TESTS := edge/etcdnode/clustertest
 
 .PHONY: help

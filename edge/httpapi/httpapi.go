@@ -160,6 +160,7 @@ func New(c Config) *API {
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "fleetd/"+a.config.Version)
+	withPatience(w, r)
 	a.routes.ServeHTTP(w, r)
 }
 
