@@ -11,7 +11,7 @@ PACKAGES := debootstrap debian-archive-keyring systemd-container openssh-client 
 # Go's own settings: one static binary, the same from the same sources.
 export CGO_ENABLED := 0
 export GOFLAGS := -trimpath
-MACHINE_TESTS := ./test/e2e/...
+MACHINE_TESTS := ./test/e2e/... ./test/attack/...
 STORE_TESTS := edge/etcdnode/clustertest
 
 .PHONY: help
@@ -61,6 +61,18 @@ lint: ## vet and staticcheck; an exception carries its reason
 	go vet ./... && go vet -tags machines,store ./...
 	go tool staticcheck ./...
 	go tool errcheck -ignoretests -exclude .errcheck ./...
+
+FUZZTIME ?= 3s
+.PHONY: fuzz
+fuzz: ## every decoder that meets the network or a user's file, FUZZTIME= each
+	@grep -rnoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' core edge cli | sed -E 's,/[^/]*:[0-9]+:func , ,' | sort -u | \
+	while read -r package target; do echo "$$package $$target"; \
+	  go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$package >build/fuzz.log 2>&1 || { cat build/fuzz.log; exit 1; }; done
+
+VULNDB ?= https://vuln.go.dev
+.PHONY: vuln
+vuln: ## govulncheck: known faults in what the binary calls; VULNDB=file:///... for a copy of the list
+	go tool govulncheck -db $(VULNDB) ./...
 
 SEEDS ?= 10000
 LARGE ?= 0

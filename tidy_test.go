@@ -71,6 +71,7 @@ var layers = map[string]string{
 	"role/registry":             "role",
 	"role/runtime":              "runtime",
 	"role/runtime/runtimetest":  "runtime",
+	"test/attack":               "test",
 	"test/bench":                "test",
 	"test/chaos":                "test",
 	"test/discovery":            "test",

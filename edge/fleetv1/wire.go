@@ -20,15 +20,10 @@ import (
 // maxBodyBytes is far above any unit file that people write. fleet had no limit.
 const maxBodyBytes = 2*unitfile.MaxTextBytes + 64<<10
 
-// bodyTime is how long a client may take to send a body.
-const bodyTime = 30 * time.Second
-
-// readBody takes the whole body in, within size and time.
+// readBody takes the whole body in, within its size; the server that this API is
+// beside bounds its time.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTime))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
-	_ = control.SetReadDeadline(time.Time{})
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):

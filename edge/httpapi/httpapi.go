@@ -174,6 +174,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.connect(w, r)
 		return
 	}
+	withPatience(w, r)
 	a.routes.ServeHTTP(w, r)
 }
 

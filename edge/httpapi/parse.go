@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"argosy/core/api"
@@ -23,9 +22,6 @@ import (
 // maxBodyBytes lets a text of the largest size through when each of its bytes
 // is a line end or a quote, which JSON writes as two.
 const maxBodyBytes = 2*unitfile.MaxTextBytes + 64<<10
-
-// bodyTime is how long a client may take to send a body.
-const bodyTime = 30 * time.Second
 
 // maxNames bounds the units that one request may name.
 const maxNames = 5000
@@ -156,12 +152,9 @@ func unitName(r *http.Request) (cluster.UnitName, error) {
 	return name, nil
 }
 
-// readBody takes the whole body in, within size and time.
+// readBody takes the whole body in, within its size and, see withPatience, time.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTime))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
-	_ = control.SetReadDeadline(time.Time{})
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):

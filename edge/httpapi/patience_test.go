@@ -1,0 +1,108 @@
+package httpapi
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// pipes is a listener in memory, whose clients are programs of this machine.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.conns:
+		return openConn{conn}, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p pipes) Close() error   { close(p.done); return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A client that sends a byte a second for ever is ended in time: in its header, in a
+// body that is read, and in one that nobody reads.
+func TestSlowClientsAreEnded(t *testing.T) {
+	const length = "Content-Length: 100000\r\n\r\n"
+	for what, c := range map[string]struct {
+		begins string
+		within time.Duration
+	}{
+		"a header":              {"GET /fleet/v2/machines HTTP/1.1\r\nHost: fleet\r\nX: ", 12 * time.Second},
+		"a body":                {"PUT /fleet/v2/units/web.service HTTP/1.1\r\nHost: fleet\r\nContent-Type: application/json\r\n" + length, bodyTime + 5*time.Second},
+		"a body of no JSON":     {"PUT /fleet/v2/units/web.service HTTP/1.1\r\nHost: fleet\r\n" + length, bodyTime + 5*time.Second},
+		"a body for a list":     {"GET /fleet/v2/machines HTTP/1.1\r\nHost: fleet\r\n" + length, bodyTime + 5*time.Second},
+		"a body for nobody":     {"PUT /nothing HTTP/1.1\r\nHost: fleet\r\n" + length, bodyTime + 5*time.Second},
+		"a body without a size": {"PUT /nothing HTTP/1.1\r\nHost: fleet\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n", bodyTime + 5*time.Second},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				here := pipes{make(chan net.Conn), make(chan struct{})}
+				ctx, cancel := context.WithCancel(t.Context())
+				served := make(chan error, 1)
+				go func() { served <- member(&fakeRegistry{}).Serve(ctx, here) }()
+				client, server := net.Pipe()
+				here.conns <- server
+				began := time.Now()
+				go func() { _, _ = io.Copy(io.Discard, client) }()
+				_, err := io.WriteString(client, c.begins)
+				for err == nil && time.Since(began) < time.Hour {
+					time.Sleep(time.Second)
+					_, err = io.WriteString(client, " ")
+				}
+				if took := time.Since(began); took > c.within {
+					t.Errorf("it was ended after %s, expected %s at most", took, c.within)
+				}
+				_ = client.Close()
+				cancel()
+				if err := <-served; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// A body that arrives leaves no deadline behind: the connection lasts.
+func TestPatienceEndsWithTheBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		here := pipes{make(chan net.Conn), make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() { served <- member(&fakeRegistry{}).Serve(ctx, here) }()
+		client, server := net.Pipe()
+		here.conns <- server
+		answers := bufio.NewReader(client)
+		for range 3 {
+			body := `{"desired":"launched","text":"[Service]\nExecStart=/bin/true\n"}`
+			_, err := io.WriteString(client, fmt.Sprintf("PUT /fleet/v2/units/web.service HTTP/1.1\r\nHost: fleet\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(answer.Body)
+			if err != nil || answer.StatusCode/100 != 2 {
+				t.Fatalf("%s: %s, %v", answer.Status, text, err)
+			}
+			time.Sleep(time.Minute) // longer than a body may take
+		}
+		_ = client.Close()
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+}
