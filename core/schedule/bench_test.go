@@ -1,8 +1,10 @@
 package schedule_test
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -262,5 +264,50 @@ func BenchmarkWaiting(b *testing.B) {
 				Revision: revision, Hash: plain, Desired: cluster.Launched, Generation: 1}})
 			p.Learn(confirm(b, p.Plan(at, 0), &revision)...)
 		}
+	})
+}
+
+// BenchmarkFirstPlan measures what a standby that has followed everything needs, once
+// it leads, to see that nothing is due: after it has read it, and after it was told of
+// it one by one.
+func BenchmarkFirstPlan(b *testing.B) {
+	const units, machines = 1_000_000, 10_000
+	facts := benchFacts(units, machines, 20)
+	leader := schedule.New()
+	leader.Learn(facts...)
+	var told []cluster.Event
+	revision := int64(len(facts))
+	for changes := leader.Plan(at, 0); len(changes) > 0; changes = leader.Plan(at, 0) {
+		news := confirm(b, changes, &revision)
+		leader.Learn(news...)
+		told = append(told, news...)
+	}
+	news := facts[len(facts)-units:]
+	read := slices.Concat(facts[:len(facts)-units], byKey(told), news) // in the order of the store's keys
+	standby := func(batches ...[]cluster.Event) func(*testing.B) {
+		return func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				p := schedule.New()
+				for _, batch := range batches {
+					p.Learn(batch...)
+					p.Observe(at)
+				}
+				b.StartTimer()
+				if changes := p.Plan(at, 1024); len(changes) > 0 {
+					b.Fatalf("%d changes", len(changes))
+				}
+			}
+		}
+	}
+	b.Run("read", standby(read))
+	b.Run("told", standby(append([][]cluster.Event{facts}, slices.Collect(slices.Chunk(told, 480))...)...))
+}
+
+// byKey puts placements in the order in which the store has them.
+func byKey(placements []cluster.Event) []cluster.Event {
+	return slices.SortedFunc(slices.Values(placements), func(a, b cluster.Event) int {
+		p, q := a.(cluster.PlacementChanged).Placement, b.(cluster.PlacementChanged).Placement
+		return cmp.Or(cmp.Compare(p.Machine, q.Machine), cmp.Compare(p.Unit, q.Unit))
 	})
 }

@@ -28,6 +28,7 @@ func (p *Picture) Observe(now time.Time) {
 			p.touch(a.unit)
 		}
 	}
+	p.dropResting()
 }
 
 // Next returns when there is something to plan though nothing is learned until

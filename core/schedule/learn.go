@@ -167,7 +167,7 @@ func (p *Picture) unitChanged(fact cluster.Unit) {
 		return
 	}
 	p.undoAll(u)
-	u.revision, u.desired, u.generation = fact.Revision, fact.Desired, fact.Generation
+	u.revision, u.desired, u.generation = fact.Revision, shared(fact.Desired), fact.Generation
 	if fact.Hash != u.hash || u.needs == nil {
 		p.setHash(u, fact.Hash)
 	}
@@ -317,7 +317,7 @@ func (p *Picture) placementChanged(fact cluster.Placement) {
 	if s.revision == 0 {
 		p.found(s)
 	}
-	s.revision, s.hash, s.desired, s.generation = fact.Revision, fact.Hash, fact.Desired, fact.Generation
+	s.revision, s.hash, s.desired, s.generation = fact.Revision, fact.Hash, shared(fact.Desired), fact.Generation
 	s.at, s.reason = fact.At.UnixNano(), fact.Reason
 	s.tries = nil
 	if fact.Attempts > 0 {

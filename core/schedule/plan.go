@@ -36,7 +36,7 @@ func (p *Picture) Plan(now time.Time, limit int) []Change {
 		p.news = false
 	}
 	p.touchAll(p.cramped)
-	p.due.order()
+	p.orderDue()
 	for !p.plan.full() {
 		u := p.next()
 		if u == nil {

@@ -21,10 +21,14 @@ type lane struct {
 	late     bool // its queue's
 	fresh    []*unit
 	runs     [][]*unit // each sorted and not empty, each longer than the next
+
+	touched int // how often units of it were touched since those at rest were dropped
+	left    int // how many units were left then
 }
 
 func (q *queue) add(u *unit) {
 	l := q.lane(u.priority())
+	l.touched++
 	if u.queued != l {
 		u.queued = l
 		l.fresh = append(l.fresh, u)
@@ -55,13 +59,6 @@ func (q *queue) take() *unit {
 		q.lanes = slices.Delete(q.lanes, 0, 1)
 	}
 	return nil
-}
-
-// order makes runs of what has come in.
-func (q *queue) order() {
-	for _, l := range q.lanes {
-		l.order()
-	}
 }
 
 func (l *lane) order() {

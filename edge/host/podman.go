@@ -19,6 +19,10 @@ func podman(ctx context.Context, program string) (string, error) {
 	if errors.Is(err, exec.ErrNotFound) {
 		return "", nil
 	}
+	var ended *exec.ExitError
+	if errors.As(err, &ended) {
+		return "", fmt.Errorf("podman --version: %w: %s", err, strings.TrimSpace(string(ended.Stderr)))
+	}
 	if err != nil {
 		return "", fmt.Errorf("podman --version: %w", err)
 	}

@@ -69,6 +69,7 @@ func (s *Store) wakeAll() {
 	for _, f := range s.followers {
 		f.bell.Ring()
 	}
+	s.wakeReaders()
 }
 
 func (s *Store) join(f *follower) {

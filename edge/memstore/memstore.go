@@ -34,6 +34,7 @@ type Store struct {
 	away      bool
 	writes    int // how many transactions have changed something
 	followers []*follower
+	register  register
 }
 
 // fact is a fact as it stands: the event of its last write.
@@ -69,6 +70,7 @@ func NewOn(on runtime.Runtime) *Store {
 		facts:        map[key]fact{},
 		leases:       map[int64]*lease{},
 		marks:        map[cluster.Hash]int64{},
+		register:     newRegister(),
 	}
 }
 

@@ -127,20 +127,7 @@ func checkUnit(unit cluster.Unit) error {
 // cluster.ErrNotFound where there is none, cluster.ErrConflict where it has
 // another.
 func (s *Store) DeleteUnit(ctx context.Context, name cluster.UnitName, revision int64) error {
-	key := unitKey(name)
-	response, err := s.transact(ctx,
-		[]clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", revision)},
-		[]clientv3.Op{clientv3.OpDelete(key)},
-		[]clientv3.Op{clientv3.OpGet(key, clientv3.WithCountOnly())})
-	switch {
-	case err != nil:
-	case response.Succeeded && response.Responses[0].GetResponseDeleteRange().Deleted == 0,
-		!response.Succeeded && response.Responses[0].GetResponseRange().Count == 0:
-		err = cluster.ErrNotFound
-	case !response.Succeeded:
-		err = cluster.ErrConflict
-	}
-	if err != nil {
+	if err := s.deleteGuarded(ctx, unitKey(name), revision); err != nil {
 		return fmt.Errorf("delete unit %q: %w", name, err)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 	"argosy/core/schedule"
 )
@@ -44,6 +45,18 @@ type Backend interface {
 	PutSuspicions(ctx context.Context, lease int64, prober cluster.MachineID, words []cluster.Suspicion, withdrawn []cluster.MachineID) error
 	EndMachine(ctx context.Context, term cluster.Leader, m cluster.Machine) error
 	Depart(ctx context.Context, id cluster.MachineID, lease int64, at time.Time) error
+
+	PutAccount(ctx context.Context, a access.Account) (access.Account, error)
+	DeleteAccount(ctx context.Context, name string, revision int64) error
+	Revocation(ctx context.Context, subject access.Subject) (access.Revocation, error)
+	Revoke(ctx context.Context, subject access.Subject, by string, at time.Time) (access.Revocation, error)
+	PutAuthorities(ctx context.Context, a access.Authorities) (access.Authorities, error)
+	Register(ctx context.Context) (access.Register, error)
+	FollowRegister(ctx context.Context, deliver func(access.Register) error) error
+	PutToken(ctx context.Context, token access.Token) error
+	Tokens(ctx context.Context) ([]access.Token, error)
+	Redeem(ctx context.Context, claim access.Claim) (access.Token, error)
+	DeleteToken(ctx context.Context, id string) error
 }
 
 // Run tries the contract, each part on a store of its own. A store may share
@@ -78,6 +91,12 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"a lost machine's record ends in a term":         testEndMachine,
 		"a machine that leaves says so":                  testDepart,
 		"malformed words of the detector are refused":    testMalformedDetection,
+		"accounts are guarded":                           testAccounts,
+		"a revocation counts the generation up":          testRevoked,
+		"authorities are guarded":                        testAuthorities,
+		"a token is used as often as it says":            testTokens,
+		"a token in a race":                              testRace,
+		"follower of who may do what":                    testRegister,
 		"followers and writers at once":                  testConcurrent,
 		"follower of an idle store is told so":           testConfirm,
 		"follower ends with ctx or what deliver says":    testFollowEnds,

@@ -1,0 +1,116 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"time"
+
+	"argosy/core/cluster"
+	"argosy/core/unitfile"
+)
+
+// Role is what a person may do, each more than the one before.
+type Role string
+
+const (
+	Viewer   Role = "viewer"   // looks
+	Operator Role = "operator" // also changes units that its patterns match
+	Admin    Role = "admin"    // everything
+)
+
+var roles = []Role{Viewer, Operator, Admin}
+
+// ParseRole reads a role's name.
+func ParseRole(text string) (Role, error) {
+	if !slices.Contains(roles, Role(text)) {
+		return "", fmt.Errorf("%q is no role: expected admin, operator or viewer", text)
+	}
+	return Role(text), nil
+}
+
+// Includes says whether r may do all that other may. A role that is none includes
+// none and is included in none.
+func (r Role) Includes(other Role) bool {
+	mine, others := slices.Index(roles, r), slices.Index(roles, other)
+	return others >= 0 && mine >= others
+}
+
+// Account is what a person may do: key people/<name>, written by the API. Who has
+// a certificate and no account may do nothing.
+type Account struct {
+	Name     string `json:"-"`
+	Revision int64  `json:"-"` // of the store at the last write
+
+	Role Role `json:"role"`
+	// Units are patterns of the units that an operator may change, as Conflicts=
+	// takes them; none stands for all units.
+	Units []string  `json:"units,omitempty"`
+	By    string    `json:"by,omitempty"` // who said so
+	At    time.Time `json:"at"`
+}
+
+// Check refuses an account that could not be read back or that means nothing.
+func (a Account) Check() error {
+	err := CheckPersonName(a.Name)
+	_, bad := ParseRole(string(a.Role))
+	err = errors.Join(err, bad)
+	if len(a.Units) > 0 && a.Role != Operator {
+		err = errors.Join(err, fmt.Errorf("patterns of units are for operators: a role of %q has none", a.Role))
+	}
+	for _, pattern := range a.Units {
+		if _, bad := path.Match(pattern, ""); bad != nil || pattern == "" {
+			err = errors.Join(err, fmt.Errorf("%q is no pattern of units: expected *, ? and [a-z] with every bracket closed, such as web@*.service", pattern))
+		}
+	}
+	return err
+}
+
+// MayChange says whether the account's holder may change a unit.
+func (a Account) MayChange(unit cluster.UnitName) bool {
+	if !a.Role.Includes(Operator) {
+		return false
+	}
+	return a.Role == Admin || len(a.Units) == 0 ||
+		slices.ContainsFunc(a.Units, func(pattern string) bool { return unitfile.Matches(pattern, unit) })
+}
+
+// Revocation says which certificates are not taken any more: key
+// revoked/<subject>, written by the API. It is never taken back: a new certificate
+// has the generation Least.
+type Revocation struct {
+	Subject  Subject `json:"-"`
+	Revision int64   `json:"-"`
+
+	Least uint64    `json:"least"` // the lowest generation that is taken
+	By    string    `json:"by,omitempty"`
+	At    time.Time `json:"at"`
+}
+
+// Refuses says whether a certificate of the subject is revoked.
+func (r Revocation) Refuses(who Identity) bool { return who.Generation < r.Least }
+
+// Authorities are the certificates of those who sign: key authorities, written by
+// the API of the member that replaces one.
+type Authorities struct {
+	Revision int64 `json:"-"`
+
+	Cluster string    `json:"cluster"`         // certificates in PEM, as in ca.crt
+	Peers   string    `json:"peers"`           // as in peer-ca.crt
+	Phase   string    `json:"phase,omitempty"` // of a replacement under way
+	By      string    `json:"by,omitempty"`
+	At      time.Time `json:"at"`
+}
+
+// Register is what the store says of who may do what, as of one revision. It is
+// shared: whoever is handed one changes nothing in it.
+type Register struct {
+	Revision    int64
+	Accounts    map[string]Account
+	Revoked     map[Subject]Revocation
+	Authorities Authorities // empty where nothing was stored yet
+}
+
+// Refuses says whether a certificate is revoked.
+func (r Register) Refuses(who Identity) bool { return r.Revoked[who.Subject()].Refuses(who) }
