@@ -196,4 +196,3 @@ func TestNoSecretsHere(t *testing.T) {
 		}
 	})
 }
-

@@ -112,6 +112,9 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 	}
 	next.Generation, next.By, next.At = stored.Generation+1, by, time.Now().UTC()
 	content, err := r.content(ctx, next.Hash, given)
+	if err == nil && next.Desired == cluster.Launched {
+		err = r.secretsFor(ctx, name, content)
+	}
 	if err == nil {
 		next, err = r.store.PutUnit(ctx, next, content)
 	}

@@ -57,6 +57,11 @@ type Backend interface {
 	Tokens(ctx context.Context) ([]access.Token, error)
 	Redeem(ctx context.Context, claim access.Claim) (access.Token, error)
 	DeleteToken(ctx context.Context, id string) error
+
+	PutSecret(ctx context.Context, secret cluster.Secret) (cluster.Secret, error)
+	Secret(ctx context.Context, name cluster.SecretName) (cluster.Secret, error)
+	Secrets(ctx context.Context) ([]cluster.Secret, error)
+	DeleteSecret(ctx context.Context, name cluster.SecretName, revision int64) error
 }
 
 // Run tries the contract, each part on a store of its own. A store may share
@@ -97,6 +102,9 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"a token is used as often as it says":            testTokens,
 		"a token in a race":                              testRace,
 		"follower of who may do what":                    testRegister,
+		"secrets are guarded":                            testSecrets,
+		"many large secrets":                             testManySecrets,
+		"malformed secrets are refused":                  testMalformedSecrets,
 		"followers and writers at once":                  testConcurrent,
 		"follower of an idle store is told so":           testConfirm,
 		"follower ends with ctx or what deliver says":    testFollowEnds,
