@@ -3,7 +3,10 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -104,20 +107,33 @@ func TestDaemonsThatHangOrAreDeadMoveNothing(t *testing.T) {
 	cluster.quiet(t)
 }
 
-// A bad network is no lost machine.
+// A bad network, busy processors and daemons that pause are no lost machine. A minute
+// of it is part of every run; `make calm MINUTES=10` takes longer.
 func TestLossMovesNothing(t *testing.T) {
+	minutes, err := strconv.Atoi(cmp.Or(os.Getenv("MINUTES"), "1"))
+	if err != nil || minutes < 1 {
+		t.Fatalf("MINUTES=%q: expected a whole number above 0", os.Getenv("MINUTES"))
+	}
 	cluster.startInstances(t, "loss@.service", sleeper, "1", "2", "3", "4", "5", "6")
 	cluster.whole(t, "loss@", 6)
 	before, declared, began := cluster.mainPIDs(t, "loss@"), cluster.declaredLost(t), time.Now()
 	for _, machine := range allMachines {
+		cluster.must(t, machine, "sudo systemd-run --quiet --unit=busy.service sh -c 'while :; do :; done'")
 		cluster.do(t, "chaos", "slow", machine, "--loss", "30%")
 	}
-	waitSince(t, began, time.Minute)
+	for turn := 0; time.Since(began) < time.Duration(minutes)*time.Minute; turn++ {
+		machine, daemon := allMachines[turn%len(allMachines)], []string{"etcd", "fleet"}[turn%2]
+		cluster.must(t, machine, "sudo systemctl kill --signal=SIGSTOP --kill-whom=main "+daemon)
+		waitSince(t, time.Now(), 5*time.Second)
+		cluster.must(t, machine, "sudo systemctl kill --signal=SIGCONT --kill-whom=main "+daemon)
+		waitSince(t, time.Now(), 10*time.Second)
+	}
 	for _, machine := range allMachines {
 		cluster.do(t, "chaos", "heal", machine)
+		cluster.must(t, machine, "sudo systemctl stop busy.service")
 	}
 	cluster.whole(t, "loss@", 6)
-	same(t, "a minute with a third of all packets lost", before, cluster.mainPIDs(t, "loss@"))
+	same(t, fmt.Sprintf("%d minutes with a third of all packets lost", minutes), before, cluster.mainPIDs(t, "loss@"))
 	if now := cluster.declaredLost(t); now != declared {
 		t.Errorf("%d machines were declared lost", now-declared)
 	}
