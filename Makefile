@@ -85,16 +85,10 @@ store: PACKAGES += python3-etcd
 store: deps $(REFERENCE) ## three real members: killed, stopped, restored; the v2 API and discovery against etcd's own
 	PATH="$(abspath $(dir $(REFERENCE))):$$PATH" go test -tags store -count=1 ./$(STORE_TESTS)/... ./test/v2cluster/... ./test/v2diff/... ./test/discovery/... ./test/scale/...
 
-# Machines in two clusters side by side: most of such a test's time is waiting.
-MACHINES = $(SUDO) env "PATH=$$PATH" ARGOSY=$(abspath $(ARGOSY)) GOFLAGS=$(GOFLAGS) ARGOSY_NAME=$@ \
-	  $$(command -v go) test -tags machines -count=1 -timeout 30m -v $(MACHINE_TESTS) $(1) | tee build/$@.log | grep --line-buffered -vE '^=== '
-.PHONY: machines machines-a machines-b
+.PHONY: machines
 machines: deps build ## real systemd, the real binary, real machines
-	$(MAKE) --no-print-directory -j2 machines-a machines-b
-machines-a:
-	$(call MACHINES,-run '^Test[A-L]')
-machines-b:
-	$(call MACHINES,-skip '^Test[A-L]')
+	$(SUDO) env "PATH=$$PATH" ARGOSY=$(abspath $(ARGOSY)) GOFLAGS=$(GOFLAGS) \
+	  $$(command -v go) test -tags machines -count=1 -timeout 30m -v $(MACHINE_TESTS) | tee build/machines.log | grep --line-buffered -vE '^=== '
 
 .PHONY: chaos
 chaos: deps build ## real machines broken at random under load, the laws checked; MINUTES=30, SEED=n
