@@ -39,6 +39,11 @@ var words = map[string]reflect.Type{
 	"Desired": reflect.TypeFor[cluster.Desired](), "Outcome": reflect.TypeFor[api.Outcome](), "Phase": reflect.TypeFor[cluster.Phase](),
 }
 
+// plainWords are types whose JSON is a string without a schema of its own.
+var plainWords = []reflect.Type{
+	reflect.TypeFor[string](), reflect.TypeFor[cluster.Hash](), reflect.TypeFor[cluster.SecretName](), reflect.TypeFor[cluster.SecretVersions](),
+}
+
 // theDocument is what the API serves, read by a library that checks it.
 func theDocument(t *testing.T) *openapi3.T {
 	t.Helper()
@@ -209,7 +214,7 @@ func describes(schema *openapi3.SchemaRef, kind reflect.Type) bool {
 	case reflect.Float64:
 		return s.Type.Is("number")
 	default:
-		return s.Type.Is("string") && (kind == reflect.TypeFor[string]() || kind == reflect.TypeFor[cluster.Hash]())
+		return s.Type.Is("string") && slices.Contains(plainWords, kind)
 	}
 }
 
