@@ -58,10 +58,12 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { w.store.EndLease(w.lease) })
 	ours := must(authority.Create(keys))(t)
 	known := registry.New(w.store, slog.New(slog.DiscardHandler))
+	people := registry.NewAccess(w.store)
+	w.background(people.Run)
 	for i, id := range worldIDs {
 		host := fmt.Sprintf("core-%02d", i+1)
 		w.says[host] = make(chan string)
-		server, client := w.identify(ours, keys, host)
+		server, client := w.identify(ours, keys, id)
 		listeners := []net.Listener{tls.NewListener(must(net.Listen("tcp", "127.0.0.1:0"))(t), server)}
 		w.machines = append(w.machines, must(w.store.PutMachine(ctx, cluster.Machine{
 			ID: id, Name: host, Address: fmt.Sprintf("10.10.1.%d", i+1), API: listeners[0].Addr().String(), Lease: w.lease, Member: true,
@@ -71,6 +73,7 @@ func newWorld(t *testing.T) *world {
 		}
 		machine := httpapi.New(httpapi.Config{
 			Registry: known, Explainer: worldScheduler{w}, Local: worldSystemd{host, w.says[host], w.heard}, Self: id, Host: host, TLS: client, Version: "1",
+			Access: people, IdentityOf: authority.IdentityOf,
 		})
 		w.background(func(ctx context.Context) error { return machine.Serve(ctx, listeners...) })
 	}
@@ -81,10 +84,10 @@ func newWorld(t *testing.T) *world {
 }
 
 // identify issues a machine's certificate, and returns both sides' use of it.
-func (w *world) identify(ours *authority.Authority, keys, host string) (server, client *tls.Config) {
+func (w *world) identify(ours *authority.Authority, keys string, id cluster.MachineID) (server, client *tls.Config) {
 	w.Helper()
-	cert, key, err := ours.Issue(access.Identity{Kind: access.Member, Name: host}, []string{"127.0.0.1"})
-	ca, certFile, keyFile := filepath.Join(keys, "it.crt"), filepath.Join(keys, host+".crt"), filepath.Join(keys, host+".key")
+	cert, key, err := ours.Issue(access.Identity{Kind: access.Member, Name: string(id)}, []string{"127.0.0.1"})
+	ca, certFile, keyFile := filepath.Join(keys, "it.crt"), filepath.Join(keys, string(id)+".crt"), filepath.Join(keys, string(id)+".key")
 	err = errors.Join(err, os.WriteFile(ca, ours.Certificate(), 0o600), os.WriteFile(certFile, cert, 0o600), os.WriteFile(keyFile, key, 0o600))
 	if err != nil {
 		w.Fatal(err)
@@ -325,6 +328,8 @@ func (s worldSystemd) FollowJournal(ctx context.Context, unit cluster.UnitName, 
 		}
 	}
 }
+
+func (worldSystemd) Owns(cluster.UnitName) error { return nil }
 
 func (worldSystemd) Status(_ context.Context, unit cluster.UnitName) (string, int, error) {
 	if strings.HasPrefix(string(unit), "fail") {

@@ -3,12 +3,14 @@ package api
 import (
 	"errors"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 )
 
-// The HTTP statuses that Error.Code takes from the errors of core/cluster.
+// The HTTP statuses that Error.Code takes from the errors of core/cluster and core/access.
 const (
 	badRequest  = 400
+	forbidden   = 403
 	notFound    = 404
 	conflict    = 409
 	internal    = 500
@@ -50,10 +52,13 @@ func Invalid(message, hint string) *Error {
 // AsError gives any error the form in which it is answered.
 func AsError(err error) *Error {
 	var already *Error
+	var refused *access.Refused
 	code, hint := internal, "the log of fleet.service on the machine that was asked may tell more"
 	switch {
 	case errors.As(err, &already):
 		return already
+	case errors.As(err, &refused):
+		return &Error{Code: forbidden, Message: refused.Message, Hint: refused.Hint}
 	case errors.Is(err, cluster.ErrNotFound):
 		code, hint = notFound, ""
 	case errors.Is(err, cluster.ErrConflict):

@@ -31,7 +31,7 @@ func run(t *testing.T, test func(*bench)) {
 		b := &bench{T: t, store: memstore.New()}
 		reg := registry.New(b.store, slog.New(slog.DiscardHandler))
 		b.registry = reg
-		b.handler = handler.New(handler.Config{Registry: reg, By: func(*http.Request) string { return "tester" }, Version: "1.2.3"})
+		b.handler = handler.New(handler.Config{Registry: reg, By: called("tester"), May: anything, Version: "1.2.3"})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- reg.Run(ctx) }()

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/core/fleetv1"
@@ -38,87 +39,123 @@ type Finder interface {
 
 // Writer stores what is wanted. When it returns, reads tell of it.
 type Writer interface {
-	SetUnit(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error)
-	Destroy(ctx context.Context, by string, name cluster.UnitName) (api.Written, error)
-	SetLabels(ctx context.Context, by string, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error)
+	SetUnit(ctx context.Context, by access.Caller, name cluster.UnitName, change api.UnitChange) (api.Written, error)
+	Destroy(ctx context.Context, by access.Caller, name cluster.UnitName) (api.Written, error)
+	SetLabels(ctx context.Context, by access.Caller, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error)
 }
 
 // Config is what a handler is made of.
 type Config struct {
 	Registry Registry
-	By       func(*http.Request) string // who asks
-	Version  string                     // for the Server header
-	PageRows func() int                 // rows of a page; nil for fleetv1.PageRows
+	By       func(*http.Request) access.Caller // who asks
+	// May is nil for what that one may do, and else why they may not.
+	May      func(r *http.Request, verb access.Verb, unit cluster.UnitName) error
+	Version  string     // for the Server header
+	PageRows func() int // rows of a page; nil for fleetv1.PageRows
 }
 
 // Handler answers below fleetv1.Base and fleetv1.AlphaBase.
-type Handler struct{ config Config }
+type Handler struct {
+	config Config
+	all    []resource
+}
 
 // New makes the handler.
 func New(c Config) *Handler {
 	if c.PageRows == nil {
 		c.PageRows = func() int { return fleetv1.PageRows }
 	}
-	return &Handler{c}
+	h := &Handler{config: c}
+	h.all = h.resources()
+	return h
 }
 
-// A method answers a request, or returns why not.
-type method func(w http.ResponseWriter, r *http.Request) error
+// A method answers a request, or returns why not; item is what the path names below
+// its resource.
+type method func(w http.ResponseWriter, r *http.Request, item string) error
+
+// A rule is a method, and what a caller must be let do for it. A Change is of the unit
+// that the path names.
+type rule struct {
+	verb   access.Verb
+	answer method
+}
+
+// A resource is what lies at one path, with its methods. One whose path ends in a
+// slash has items.
+type resource struct {
+	path      string
+	methods   map[string]rule
+	otherwise error // for any other method
+}
+
+// resources are all that there are.
+func (h *Handler) resources() []resource {
+	only := func(methods string) error {
+		return refuse(http.StatusMethodNotAllowed, "only "+methods+" supported against this resource")
+	}
+	return []resource{
+		{"", nil, refuse(http.StatusMethodNotAllowed, "this is the base of the API: name a resource, such as "+fleetv1.Base+"/units")},
+		{"/machines", map[string]rule{"GET": {access.Read, h.machines}, "PATCH": {access.Label, h.patchMachines}}, only("GET and PATCH")},
+		{"/units", map[string]rule{"GET": {access.Read, h.units}}, only("GET")},
+		{"/units/", map[string]rule{
+			"GET": {access.Read, h.unit}, "PUT": {access.Change, h.setUnit}, "DELETE": {access.Change, h.destroy},
+		}, only("GET, PUT and DELETE")},
+		{"/state", map[string]rule{"GET": {access.Read, h.states}}, only("GET")},
+		{"/state/", map[string]rule{"GET": {access.Read, h.state}}, only("GET")},
+		{"/discovery", map[string]rule{"GET": {access.Look, discovery}}, refuse(http.StatusBadRequest, "only HTTP GET supported against this resource")},
+	}
+}
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "fleetd/"+h.config.Version)
-	if err := h.route(r)(w, r); err != nil {
+	if err := h.answer(w, r); err != nil {
 		sendError(w, err)
 	}
 }
 
-// route finds what answers a request. The path is read decoded: fleet's clients
-// send web@1.service as web%401.service.
-func (h *Handler) route(r *http.Request) method {
+// answer finds what answers a request, and asks whether it may. The path is read
+// decoded: fleet's clients send web@1.service as web%401.service.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request) error {
 	path, below := strings.CutPrefix(r.URL.Path, fleetv1.Base)
 	if !below {
 		path, below = strings.CutPrefix(r.URL.Path, fleetv1.AlphaBase)
 	}
-	name, one := strings.CutPrefix(path, "/units/")
-	state, oneState := strings.CutPrefix(path, "/state/")
-	switch {
-	case !below:
-	case path == "":
-		return refuse(http.StatusMethodNotAllowed, "this is the base of the API: name a resource, such as "+fleetv1.Base+"/units")
-	case path == "/machines":
-		return choose(r, "only GET and PATCH supported against this resource", map[string]method{"GET": h.machines, "PATCH": h.patchMachines})
-	case path == "/units":
-		return choose(r, "only GET supported against this resource", map[string]method{"GET": h.units})
-	case one && isItem(name):
-		return choose(r, "only GET, PUT and DELETE supported against this resource", map[string]method{
-			"GET": h.unit(name), "PUT": h.setUnit(name), "DELETE": h.destroy(name),
-		})
-	case path == "/state":
-		return choose(r, "only GET supported against this resource", map[string]method{"GET": h.states})
-	case oneState && isItem(state):
-		return choose(r, "only GET supported against this resource", map[string]method{"GET": h.state(state)})
-	case path == "/discovery" && r.Method == "GET":
-		return discovery
-	case path == "/discovery":
-		return refuse(http.StatusBadRequest, "only HTTP GET supported against this resource")
+	for _, found := range h.all {
+		item, is := itemOf(path, found.path)
+		if !below || !is {
+			continue
+		}
+		to, known := found.methods[r.Method]
+		if !known {
+			return found.otherwise
+		}
+		var unit cluster.UnitName
+		if to.verb == access.Change {
+			// What is no unit's name matches no pattern but those of all units, and
+			// the method says what is wrong with it.
+			unit = cluster.UnitName(item)
+		}
+		if err := h.config.May(r, to.verb, unit); err != nil {
+			return err
+		}
+		return to.answer(w, r, item)
 	}
 	return refuse(http.StatusNotFound, "no such resource: "+r.URL.Path)
 }
 
-func isItem(name string) bool { return name != "" && !strings.Contains(name, "/") }
-
-func choose(r *http.Request, otherwise string, methods map[string]method) method {
-	if m, known := methods[r.Method]; known {
-		return m
+// itemOf says whether a path is a resource's, or an item's of it, and which.
+func itemOf(path, resource string) (item string, is bool) {
+	if !strings.HasSuffix(resource, "/") {
+		return "", path == resource
 	}
-	return refuse(http.StatusMethodNotAllowed, otherwise)
+	item, below := strings.CutPrefix(path, resource)
+	return item, below && item != "" && !strings.Contains(item, "/")
 }
 
-func refuse(code int, message string) method {
-	return func(http.ResponseWriter, *http.Request) error { return &api.Error{Code: code, Message: message} }
-}
+func refuse(code int, message string) error { return &api.Error{Code: code, Message: message} }
 
-func discovery(w http.ResponseWriter, _ *http.Request) error {
+func discovery(w http.ResponseWriter, _ *http.Request, _ string) error {
 	return sendJSON(w, http.StatusOK, fleetv1.Discovery())
 }

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 	"argosy/core/fleetv1"
 	"argosy/core/unitfile"
@@ -422,10 +423,18 @@ func TestStoreAway(t *testing.T) {
 // TestNothingKnown: a registry that has never reached the store.
 func TestNothingKnown(t *testing.T) {
 	reg := registry.New(memstore.New(), slog.New(slog.DiscardHandler))
-	b := &bench{T: t, handler: handler.New(handler.Config{Registry: reg, By: func(*http.Request) string { return "" }, Version: "1.2.3"})}
+	b := &bench{T: t, handler: handler.New(handler.Config{Registry: reg, By: called(""), May: anything, Version: "1.2.3"})}
 	for _, path := range []string{"machines", "units", "units/web.service", "state", "state/web.service"} {
 		b.want(503, fleetv1.Unavailable, "GET", "/fleet/v1/"+path, "")
 	}
 	b.want(503, fleetv1.Unavailable, "PUT", "/fleet/v1/units/web.service", fmt.Sprintf(sleeper, "launched"))
 	b.want(200, "", "GET", "/fleet/v1/discovery", "")
 }
+
+// called is who asks in a test.
+func called(name string) func(*http.Request) access.Caller {
+	return func(*http.Request) access.Caller { return access.Caller{Account: access.Account{Name: name}} }
+}
+
+// anything is what everybody may do where that is not what is tested.
+func anything(*http.Request, access.Verb, cluster.UnitName) error { return nil }

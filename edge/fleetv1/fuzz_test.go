@@ -33,7 +33,7 @@ func FuzzRequests(f *testing.F) {
 		cancel()
 		<-ended
 	})
-	h := handler.New(handler.Config{Registry: reg, By: func(*http.Request) string { return "fuzz" }})
+	h := handler.New(handler.Config{Registry: reg, By: called("fuzz"), May: anything})
 	f.Fuzz(func(t *testing.T, method, path, body string) {
 		target, err := url.ParseRequestURI(path)
 		if err != nil {

@@ -29,7 +29,7 @@ func atLeast(ctx context.Context, revision int64, read func(ctx context.Context,
 	return read(ctx, 0)
 }
 
-func (h *Handler) machines(w http.ResponseWriter, r *http.Request) error {
+func (h *Handler) machines(w http.ResponseWriter, r *http.Request, _ string) error {
 	query, err := parseQuery(r)
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (h *Handler) machines(w http.ResponseWriter, r *http.Request) error {
 	return sendRead(w, all.Freshness, page)
 }
 
-func (h *Handler) units(w http.ResponseWriter, r *http.Request) error {
+func (h *Handler) units(w http.ResponseWriter, r *http.Request, _ string) error {
 	query, err := parseQuery(r)
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func (h *Handler) units(w http.ResponseWriter, r *http.Request) error {
 	return sendRead(w, rows.Freshness, page)
 }
 
-func (h *Handler) states(w http.ResponseWriter, r *http.Request) error {
+func (h *Handler) states(w http.ResponseWriter, r *http.Request, _ string) error {
 	query, err := parseQuery(r)
 	if err != nil {
 		return err
@@ -128,16 +128,14 @@ func next(kind fleetv1.Kind, from fleetv1.Token, fresh api.Freshness, last api.S
 }
 
 // state answers with one of the unit's states: that of the first machine.
-func (h *Handler) state(name string) method {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		only := api.StateKey{Unit: cluster.UnitName(name)}
-		page, err := h.config.Registry.StatePage(r.Context(), 0, only, api.StateKey{}, 1)
-		switch {
-		case err != nil:
-			return err
-		case len(page.States) == 0:
-			return &api.Error{Code: http.StatusNotFound, Message: fmt.Sprintf("no machine has the unit %q", name)}
-		}
-		return sendRead(w, page.Freshness, fleetv1.UnitStateOf(page.States[0]))
+func (h *Handler) state(w http.ResponseWriter, r *http.Request, name string) error {
+	only := api.StateKey{Unit: cluster.UnitName(name)}
+	page, err := h.config.Registry.StatePage(r.Context(), 0, only, api.StateKey{}, 1)
+	switch {
+	case err != nil:
+		return err
+	case len(page.States) == 0:
+		return &api.Error{Code: http.StatusNotFound, Message: fmt.Sprintf("no machine has the unit %q", name)}
 	}
+	return sendRead(w, page.Freshness, fleetv1.UnitStateOf(page.States[0]))
 }

@@ -15,7 +15,7 @@ import (
 // one machine is then all done or not at all; several machines are changed one
 // after another, in the order in which they are named, and a store that goes away
 // meanwhile leaves the rest as it was. The whole request may be sent again.
-func (h *Handler) patchMachines(w http.ResponseWriter, r *http.Request) error {
+func (h *Handler) patchMachines(w http.ResponseWriter, r *http.Request, _ string) error {
 	body, err := readBody(w, r)
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package fleetv1_test
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"sync"
 	"testing"
 
@@ -38,7 +37,7 @@ func TestPutsAtOnce(t *testing.T) {
 			codes := make(chan int, c.writers)
 			all := &sync.WaitGroup{}
 			all.Add(c.writers)
-			b.handler = handler.New(handler.Config{Registry: meeting{b.registry, all}, By: func(*http.Request) string { return "tester" }, Version: "1.2.3"})
+			b.handler = handler.New(handler.Config{Registry: meeting{b.registry, all}, By: called("tester"), May: anything, Version: "1.2.3"})
 			for i := range c.writers {
 				body := fmt.Sprintf(`{"desiredState":%q,"options":[{"section":"Service","name":"ExecStart","value":"/bin/sleep %d"}]}`,
 					[]string{"launched", "loaded"}[i%2], i%c.texts)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/core/fleetv1"
@@ -15,18 +16,16 @@ func noSuchUnit() error {
 	return &api.Error{Code: http.StatusNotFound, Message: "unit does not exist"}
 }
 
-func (h *Handler) unit(name string) method {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		unit, err := cluster.ParseUnitName(name)
-		if err != nil {
-			return noSuchUnit()
-		}
-		answer, err := h.find(r.Context(), unit)
-		if err != nil {
-			return err
-		}
-		return sendRead(w, answer.Freshness, fleetv1.UnitOf(answer.Unit))
+func (h *Handler) unit(w http.ResponseWriter, r *http.Request, name string) error {
+	unit, err := cluster.ParseUnitName(name)
+	if err != nil {
+		return noSuchUnit()
 	}
+	answer, err := h.find(r.Context(), unit)
+	if err != nil {
+		return err
+	}
+	return sendRead(w, answer.Freshness, fleetv1.UnitOf(answer.Unit))
 }
 
 func (h *Handler) find(ctx context.Context, name cluster.UnitName) (api.UnitAnswer, error) {
@@ -37,50 +36,46 @@ func (h *Handler) find(ctx context.Context, name cluster.UnitName) (api.UnitAnsw
 	return answer, err
 }
 
-func (h *Handler) destroy(name string) method {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		unit, err := cluster.ParseUnitName(name)
-		if err != nil {
-			return noSuchUnit()
-		}
-		_, err = h.config.Registry.Destroy(r.Context(), h.config.By(r), unit)
-		switch {
-		case errors.Is(err, cluster.ErrNotFound):
-			return noSuchUnit()
-		case err != nil:
-			return err
-		}
-		w.WriteHeader(http.StatusNoContent)
-		return nil
+func (h *Handler) destroy(w http.ResponseWriter, r *http.Request, name string) error {
+	unit, err := cluster.ParseUnitName(name)
+	if err != nil {
+		return noSuchUnit()
 	}
+	_, err = h.config.Registry.Destroy(r.Context(), h.config.By(r), unit)
+	switch {
+	case errors.Is(err, cluster.ErrNotFound):
+		return noSuchUnit()
+	case err != nil:
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 // setUnit creates a unit, puts another text in its place, or changes what is
 // wanted of it.
-func (h *Handler) setUnit(name string) method {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := checkType(r); err != nil {
-			return err
-		}
-		unit, err := cluster.ParseUnitName(name)
-		if err != nil {
-			return api.Invalid(err.Error(), "")
-		}
-		body, err := readBody(w, r)
-		if err != nil {
-			return err
-		}
-		change, err := fleetv1.ParseChange(unit, body)
-		if err != nil {
-			return err
-		}
-		code, err := h.set(r.Context(), h.config.By(r), unit, change)
-		if err != nil {
-			return err
-		}
-		w.WriteHeader(code)
-		return nil
+func (h *Handler) setUnit(w http.ResponseWriter, r *http.Request, name string) error {
+	if err := checkType(r); err != nil {
+		return err
 	}
+	unit, err := cluster.ParseUnitName(name)
+	if err != nil {
+		return api.Invalid(err.Error(), "")
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
+	change, err := fleetv1.ParseChange(unit, body)
+	if err != nil {
+		return err
+	}
+	code, err := h.set(r.Context(), h.config.By(r), unit, change)
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(code)
+	return nil
 }
 
 // attempts bounds how often a change is decided anew that another one has overtaken.
@@ -89,7 +84,7 @@ const attempts = 4
 // set stores a change and returns its status: 201 where the unit has a new text,
 // 204 where it has only another desired state. Each is decided from the unit as it
 // was read, and anew where someone else has changed it meanwhile.
-func (h *Handler) set(ctx context.Context, by string, name cluster.UnitName, change fleetv1.Change) (int, error) {
+func (h *Handler) set(ctx context.Context, by access.Caller, name cluster.UnitName, change fleetv1.Change) (int, error) {
 	for try := 1; ; try++ {
 		stored, err := h.find(ctx, name)
 		known := err == nil

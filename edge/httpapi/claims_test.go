@@ -7,6 +7,7 @@ import (
 
 	"argosy/core/access"
 	"argosy/core/api"
+	"argosy/edge/authority"
 	"argosy/edge/client"
 )
 
@@ -14,12 +15,12 @@ func TestClaims(t *testing.T) {
 	p := newPKI(t)
 	var asked []api.Identity
 	own := api.Identity{Machine: here, BootID: "boot-1", Name: "core-01", Address: "10.0.0.1"}
-	holder := New(Config{Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01", Version: "1", Claimed: func(by api.Identity) api.Identity {
+	holder := New(Config{Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01", Version: "1", IdentityOf: authority.IdentityOf, Claimed: func(by api.Identity) api.Identity {
 		asked = append(asked, by)
 		return own
 	}})
 	at := p.onTLS(holder)
-	c, err := client.New(client.Config{Endpoints: []string{"https://" + at}, TLS: p.tlsFor("core-02", access.Member)})
+	c, err := client.New(client.Config{Endpoints: []string{"https://" + at}, TLS: p.tlsFor(string(there), access.Worker)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,10 +32,10 @@ func TestClaims(t *testing.T) {
 
 	url := "https://" + at + api.Base + "/claims"
 	operator := p.clientFor("alice", access.Person)
-	if response, text := ask(t, operator, "POST", url, `{}`, "Content-Type", "application/json"); response.StatusCode != 403 || !strings.Contains(text, "only a machine of the cluster may claim an id") {
+	if response, text := ask(t, operator, "POST", url, `{}`, "Content-Type", "application/json"); response.StatusCode != 403 || !strings.Contains(text, "alice may not ask this: machines ask it of each other") {
 		t.Errorf("an operator: %d %s", response.StatusCode, text)
 	}
-	machine := p.clientFor("core-03", access.Member)
+	machine := p.clientFor(string(there), access.Member)
 	for body, says := range map[string]string{
 		"":                        "the body is not as expected",
 		`{"id":"x"}`:              "unknown field",

@@ -4,18 +4,18 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 )
 
 // status answers what systemctl status says of a unit on its machine.
-func (a *API) status(w http.ResponseWriter, r *http.Request, by caller) error {
+func (a *API) status(w http.ResponseWriter, r *http.Request, by access.Caller) error {
 	q, err := parseQuery(r.URL.RawQuery, "machine")
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request, by caller) error {
 }
 
 // journal answers what a unit has logged on its machine.
-func (a *API) journal(w http.ResponseWriter, r *http.Request, by caller) error {
+func (a *API) journal(w http.ResponseWriter, r *http.Request, by access.Caller) error {
 	q, err := parseQuery(r.URL.RawQuery, "machine", "lines", "follow", "output", "after", "cursors")
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (a *API) followJournal(w http.ResponseWriter, r *http.Request, name cluster
 
 // restart has one machine restart a unit that is placed there. That is looked at
 // on a member; the machine itself looks whether the unit is the cluster's.
-func (a *API) restart(w http.ResponseWriter, r *http.Request, by caller) error {
+func (a *API) restart(w http.ResponseWriter, r *http.Request, by access.Caller) error {
 	q, err := parseQuery(r.URL.RawQuery, "machine")
 	if err != nil {
 		return err
@@ -140,10 +140,10 @@ func (a *API) restart(w http.ResponseWriter, r *http.Request, by caller) error {
 		return err
 	case machine == "":
 		return api.Invalid("no machine is named", "say which one: ?machine=ID")
-	case machine == a.config.Self && by.vouched:
+	case machine == a.config.Self && by.Via != "":
 		return a.restartHere(w, r, by, name)
 	case a.config.Registry == nil:
-		return a.passToMember(w, r, by, nil)
+		return a.notAMember()
 	}
 	if err := a.launchedOn(r.Context(), name, machine); err != nil {
 		return err
@@ -177,10 +177,10 @@ func (a *API) launchedOn(ctx context.Context, name cluster.UnitName, machine clu
 
 // restartHere answers when the unit runs again, with an exit code as a command
 // has, or with why it does not. That may take long: the headers go out at once.
-func (a *API) restartHere(w http.ResponseWriter, r *http.Request, by caller, name cluster.UnitName) error {
+func (a *API) restartHere(w http.ResponseWriter, r *http.Request, by access.Caller, name cluster.UnitName) error {
 	announceOutput(w)
 	_, _ = newStream(w).Write(nil)
-	if err := a.config.Local.Restart(r.Context(), by.name, name); err != nil {
+	if err := a.config.Local.Restart(r.Context(), by.Account.Name, name); err != nil {
 		return err
 	}
 	w.Header().Set(api.ExitTrailer, "0")
@@ -194,8 +194,9 @@ func announceOutput(w http.ResponseWriter) {
 }
 
 // onMachine answers here if this is the machine that has the unit, and passes
-// the request on to that machine otherwise.
-func (a *API) onMachine(w http.ResponseWriter, r *http.Request, by caller, q query, here func(cluster.UnitName) error) error {
+// the request on to that machine otherwise. Whoever is asked first looks whether the
+// unit is the cluster's: other units of a machine are nobody's business.
+func (a *API) onMachine(w http.ResponseWriter, r *http.Request, by access.Caller, q query, here func(cluster.UnitName) error) error {
 	name, err := unitName(r)
 	if err != nil {
 		return err
@@ -204,19 +205,26 @@ func (a *API) onMachine(w http.ResponseWriter, r *http.Request, by caller, q que
 	if err != nil {
 		return err
 	}
-	if machine == a.config.Self {
+	switch {
+	case by.Via != "":
+	case a.config.Registry == nil:
+		if machine != "" && machine != a.config.Self {
+			return a.notAMember()
+		}
+		err = a.config.Local.Owns(name)
+		machine = a.config.Self
+	case machine == "":
+		machine, err = a.machineOf(r.Context(), name)
+	default:
+		_, err = a.config.Registry.Unit(r.Context(), 0, name)
+	}
+	switch {
+	case err != nil:
+		return err
+	case machine == a.config.Self:
 		return here(name)
-	}
-	if a.config.Registry == nil {
-		return a.passToMember(w, r, by, nil)
-	}
-	if machine == "" {
-		if machine, err = a.machineOf(r.Context(), name); err != nil {
-			return err
-		}
-		if machine == a.config.Self {
-			return here(name)
-		}
+	case a.config.Registry == nil:
+		return a.notAMember()
 	}
 	m, err := a.config.Registry.Machine(r.Context(), machine)
 	if err != nil {
@@ -253,12 +261,4 @@ func (a *API) machineOf(ctx context.Context, name cluster.UnitName) (cluster.Mac
 		return a.config.Self, nil
 	}
 	return on[0].Machine, nil
-}
-
-// passToMachine passes a request on to the fleetd of one machine.
-func (a *API) passToMachine(w http.ResponseWriter, r *http.Request, by caller, to *url.URL, m cluster.Machine) error {
-	if m.API == "" {
-		return &api.Error{Code: http.StatusBadGateway, Message: fmt.Sprintf("%s has not told where its API is", m.Name), Hint: "look at fleet.service there"}
-	}
-	return a.pass(w, r, by, hop{to, []string{m.API}, m.Name + " did not answer"}, nil)
 }

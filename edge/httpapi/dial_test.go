@@ -15,7 +15,7 @@ func TestPeersAreNotWaitedForInSilence(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = listener.Close() }()
-	connection, err := New(Config{}).peers.DialContext(t.Context(), "tcp", listener.Addr().String())
+	connection, err := peerDialer().DialContext(t.Context(), "tcp", listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

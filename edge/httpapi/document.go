@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"sigs.k8s.io/yaml"
+
+	"argosy/core/access"
 )
 
 // openAPI describes this API, in YAML for those who write it.
@@ -14,7 +16,7 @@ import (
 var openAPI []byte
 
 // document answers the description of this API, see spec.openapis.org.
-func (a *API) document(w http.ResponseWriter, r *http.Request, _ caller) error {
+func (a *API) document(w http.ResponseWriter, r *http.Request, _ access.Caller) error {
 	if _, err := parseQuery(r.URL.RawQuery); err != nil {
 		return err
 	}

@@ -142,26 +142,26 @@ func (f *fakeRegistry) Watch(ctx context.Context, _ int64, names []cluster.UnitN
 
 func (f *fakeRegistry) Freshness() (api.Freshness, error) { return api.Freshness{}, f.available() }
 
-func (f *fakeRegistry) SetUnit(_ context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error) {
+func (f *fakeRegistry) SetUnit(_ context.Context, by access.Caller, name cluster.UnitName, change api.UnitChange) (api.Written, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.by, f.changes = append(f.by, by), append(f.changes, change)
+	f.by, f.changes = append(f.by, by.Account.Name), append(f.changes, change)
 	return api.Written{Name: name, Desired: change.Desired, Created: true, Changed: true}, nil
 }
 
-func (f *fakeRegistry) Destroy(_ context.Context, by string, name cluster.UnitName) (api.Written, error) {
+func (f *fakeRegistry) Destroy(_ context.Context, by access.Caller, name cluster.UnitName) (api.Written, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.by = append(f.by, by)
+	f.by = append(f.by, by.Account.Name)
 	return api.Written{Name: name}, nil
 }
 
 // SetLabels keeps nothing: there machine is away.
-func (f *fakeRegistry) SetLabels(_ context.Context, by string, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error) {
+func (f *fakeRegistry) SetLabels(_ context.Context, by access.Caller, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !change.DryRun {
-		f.by = append(f.by, by)
+		f.by = append(f.by, by.Account.Name)
 	}
 	next, changed, err := change.Of(cluster.Labels{Machine: id}, nil, id == there)
 	return api.LabelsAnswer{
@@ -246,6 +246,56 @@ func (f fakeSystemd) Restart(_ context.Context, by string, unit cluster.UnitName
 	return nil
 }
 
+// Owns tells that this machine has far.service of the cluster.
+func (f fakeSystemd) Owns(unit cluster.UnitName) error {
+	if unit != "far.service" {
+		return fmt.Errorf("%s on %s: %w", unit, f.host, cluster.ErrNotFound)
+	}
+	return nil
+}
+
+// fakeAccess is a register that a test changes.
+type fakeAccess struct {
+	mu      sync.Mutex
+	now     access.Register
+	changed chan struct{}
+	away    bool
+}
+
+func newAccess(accounts ...access.Account) *fakeAccess {
+	f := &fakeAccess{changed: make(chan struct{}), now: access.Register{Accounts: map[string]access.Account{}}}
+	for _, account := range accounts {
+		f.now.Accounts[account.Name] = account
+	}
+	return f
+}
+
+func (f *fakeAccess) Register() (access.Register, <-chan struct{}, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away {
+		return f.now, f.changed, cluster.ErrUnavailable
+	}
+	return f.now, f.changed, nil
+}
+
+// change puts another register in the place of the one there is.
+func (f *fakeAccess) change(next access.Register) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now = next
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// people are accounts of each kind.
+func people() []access.Account {
+	return []access.Account{
+		{Name: "alice", Role: access.Admin}, {Name: "oscar", Role: access.Operator},
+		{Name: "wendy", Role: access.Operator, Units: []string{"web*"}}, {Name: "victor", Role: access.Viewer},
+	}
+}
+
 // pki issues certificates of one authority.
 type pki struct {
 	*testing.T
@@ -268,10 +318,15 @@ func newPKI(t *testing.T) pki {
 // issue makes certificate and key, and returns the paths that TLS is loaded from.
 func (p pki) issue(name string, kind access.Kind) (ca, cert, key string) {
 	p.Helper()
-	certPEM, keyPEM, err := p.authority.Issue(access.Identity{Kind: kind, Name: name}, []string{"127.0.0.1"})
+	var hosts []string
+	if kind != access.Person && kind != access.Local {
+		hosts = []string{"127.0.0.1"}
+	}
+	certPEM, keyPEM, err := p.authority.Issue(access.Identity{Kind: kind, Name: name}, hosts)
 	if err != nil {
 		p.Fatal(err)
 	}
+	name += "-" + string(kind)
 	cert, key = filepath.Join(p.dir, name+".crt"), filepath.Join(p.dir, name+".key")
 	for path, content := range map[string][]byte{cert: certPEM, key: keyPEM} {
 		if err := os.WriteFile(path, content, 0o600); err != nil {

@@ -10,17 +10,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"argosy/core/access"
 	"argosy/core/api"
 )
 
 // healthz says that the process answers.
-func (a *API) healthz(w http.ResponseWriter, _ *http.Request, _ caller) error {
+func (a *API) healthz(w http.ResponseWriter, _ *http.Request, _ access.Caller) error {
 	_, err := w.Write([]byte("ok\n"))
 	return err
 }
 
 // readyz says whether this machine does its work, with verbose in detail.
-func (a *API) readyz(w http.ResponseWriter, r *http.Request, _ caller) error {
+func (a *API) readyz(w http.ResponseWriter, r *http.Request, _ access.Caller) error {
 	q, err := parseQuery(r.URL.RawQuery, "verbose")
 	if err != nil {
 		return err
@@ -56,7 +57,7 @@ func (a *API) viewIsCurrent(context.Context) error {
 	return err
 }
 
-func (a *API) metrics(w http.ResponseWriter, r *http.Request, _ caller) error {
+func (a *API) metrics(w http.ResponseWriter, r *http.Request, _ access.Caller) error {
 	promhttp.HandlerFor(a.config.Metrics, promhttp.HandlerOpts{}).ServeHTTP(w, r)
 	return nil
 }

@@ -1,22 +1,24 @@
 // Package httpapi serves the API of core/api over HTTP, on a unix socket and on
-// TCP with mutual TLS. On a member of the cluster it answers from the registry;
-// on other machines it passes every request on to a member. What concerns one
-// machine's systemd (status, journal) it passes on to that machine.
+// TCP with mutual TLS. On a member of the cluster it answers from the registry, and
+// passes on what concerns one machine's systemd (status, journal, restart) to that
+// machine, vouching for who asks. Any other machine answers of its own units alone,
+// and passes connections through to a member as they are (CONNECT).
 package httpapi
 
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/core/schedule"
@@ -68,9 +70,9 @@ type Watcher interface {
 
 // Writer stores what is wanted.
 type Writer interface {
-	SetUnit(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error)
-	Destroy(ctx context.Context, by string, name cluster.UnitName) (api.Written, error)
-	SetLabels(ctx context.Context, by string, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error)
+	SetUnit(ctx context.Context, by access.Caller, name cluster.UnitName, change api.UnitChange) (api.Written, error)
+	Destroy(ctx context.Context, by access.Caller, name cluster.UnitName) (api.Written, error)
+	SetLabels(ctx context.Context, by access.Caller, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error)
 }
 
 // Explainer knows what the scheduler thinks. role/engine is one.
@@ -93,6 +95,9 @@ type Local interface {
 	// Restart restarts a unit that the cluster has put here and waits until it
 	// runs again; cluster.ErrNotFound for any other unit.
 	Restart(ctx context.Context, by string, unit cluster.UnitName) error
+	// Owns is nil for a unit that the cluster has put here, and else
+	// cluster.ErrNotFound.
+	Owns(unit cluster.UnitName) error
 }
 
 // Config is what an API is made of.
@@ -100,19 +105,23 @@ type Config struct {
 	Registry Registry // nil where this machine is no member
 	// Explainer is nil where this machine is no member.
 	Explainer Explainer
-	Local     Local
-	Self      cluster.MachineID
-	Host      string      // this machine's hostname, for the record of who asked
-	Members   []string    // HOST:PORT of the members' APIs, used where Registry is nil
-	TLS       *tls.Config // towards other machines, with this machine's certificate
-	Version   string
-	Metrics   *prometheus.Registry // shared with other parts; nil for one of its own
-	Checks    []Check              // what else /readyz asks
+	// Access is nil where this machine is no member.
+	Access Access
+	// IdentityOf reads who holds a certificate that TLS has verified.
+	IdentityOf func(*x509.Certificate) (access.Identity, error)
+	Local      Local
+	Self       cluster.MachineID
+	Host       string      // this machine's hostname, for the record of who asked
+	Members    []string    // HOST:PORT of the members' APIs, for CONNECT
+	TLS        *tls.Config // towards other machines, with this machine's certificate
+	Version    string
+	Metrics    *prometheus.Registry // shared with other parts; nil for one of its own
+	Checks     []Check              // what else /readyz asks
 	// Claimed tells this machine that another one asks for its id, and returns who
 	// this one is.
 	Claimed func(by api.Identity) api.Identity
 	// Beside are other APIs by the path that they begin at, such as fleet's own.
-	// Where Registry is nil they are not asked: requests go to a member.
+	// Where Registry is nil they are not asked.
 	Beside map[string]http.Handler
 }
 
@@ -124,12 +133,13 @@ type Check struct {
 
 // API is the handler.
 type API struct {
-	config    Config
-	routes    *http.ServeMux
-	peers     *http.Transport
-	preferred atomic.Int64 // index in Members of the one that answered last
-	streams   chan struct{}
-	measures  measures
+	config   Config
+	routes   *http.ServeMux
+	peers    *http.Transport // a request's host is the id of the machine that is asked
+	guests   guests
+	tunnels  tunnels
+	streams  chan struct{}
+	measures measures
 }
 
 // maxStreams bounds the watches and journals under way at a time.
@@ -144,14 +154,14 @@ func New(c Config) *API {
 		config:  c,
 		streams: make(chan struct{}, maxStreams),
 		peers: &http.Transport{
-			TLSClientConfig:       c.TLS,
-			DialContext:           peerDialer().DialContext,
-			TLSHandshakeTimeout:   3 * time.Second,
 			ResponseHeaderTimeout: 20 * time.Second, // above the registry's own wait for a revision
 			MaxIdleConnsPerHost:   16,
 			IdleConnTimeout:       time.Minute,
 		},
 	}
+	a.peers.DialTLSContext = a.dialMachine
+	a.guests.here = map[*guest]struct{}{}
+	a.tunnels.open = make(chan struct{}, maxTunnels)
 	a.measures = newMeasures(c.Metrics, a)
 	a.routes = a.route()
 	return a
@@ -160,6 +170,10 @@ func New(c Config) *API {
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "fleetd/"+a.config.Version)
+	if r.Method == http.MethodConnect {
+		a.connect(w, r)
+		return
+	}
 	a.routes.ServeHTTP(w, r)
 }
 
@@ -185,8 +199,10 @@ func (a *API) Serve(ctx context.Context, listeners ...net.Listener) error {
 			ended <- fmt.Errorf("serve the API on %s: %w", l.Addr(), err)
 		}()
 	}
+	a.watchGuests(ctx)
 	<-ctx.Done()
 	err := shutDown(server)
+	a.tunnels.under.Wait()
 	for range listeners {
 		if e := <-ended; !errors.Is(e, http.ErrServerClosed) {
 			err = errors.Join(err, e)

@@ -8,12 +8,16 @@ import (
 	"testing"
 
 	"argosy/core/api"
+	"argosy/edge/authority"
 )
 
 const base = "http://fleet" + api.Base
 
 func member(f *fakeRegistry) *API {
-	return New(Config{Registry: f, Explainer: fakeScheduler{}, Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01", Version: "1"})
+	return New(Config{
+		Registry: f, Explainer: fakeScheduler{}, Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01", Version: "1",
+		Access: newAccess(people()...), IdentityOf: authority.IdentityOf,
+	})
 }
 
 func TestBadInput(t *testing.T) {

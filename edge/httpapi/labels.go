@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 )
@@ -12,7 +13,7 @@ import (
 // setLabels changes what operators say of a machine, and answers which units
 // move for it. What moves is asked before anything is changed: afterwards the
 // scheduler has begun already.
-func (a *API) setLabels(r *http.Request, by caller, body []byte) (int, any, error) {
+func (a *API) setLabels(r *http.Request, by access.Caller, body []byte) (int, any, error) {
 	id, err := cluster.ParseMachineID(r.PathValue("id"))
 	if err != nil {
 		return 0, nil, api.Invalid(err.Error(), "'fleetctl list-machines --full' shows the machines' ids")
@@ -25,13 +26,13 @@ func (a *API) setLabels(r *http.Request, by caller, body []byte) (int, any, erro
 	if err != nil {
 		return 0, nil, err
 	}
-	answer, err := a.config.Registry.SetLabels(r.Context(), by.name, id, change)
+	answer, err := a.config.Registry.SetLabels(r.Context(), by, id, change)
 	answer.Consequences = consequences
 	return http.StatusOK, answer, err
 }
 
 // consequences are the units that would move if labels were changed.
-func (a *API) consequences(ctx context.Context, by caller, id cluster.MachineID, change api.LabelsChange) ([]api.Consequence, error) {
+func (a *API) consequences(ctx context.Context, by access.Caller, id cluster.MachineID, change api.LabelsChange) ([]api.Consequence, error) {
 	if a.config.Explainer == nil {
 		if change.DryRun {
 			return nil, unexplained()
@@ -39,7 +40,7 @@ func (a *API) consequences(ctx context.Context, by caller, id cluster.MachineID,
 		return nil, nil
 	}
 	change.DryRun = true
-	would, err := a.config.Registry.SetLabels(ctx, by.name, id, change)
+	would, err := a.config.Registry.SetLabels(ctx, by, id, change)
 	if err != nil || !would.Changed {
 		return nil, err
 	}

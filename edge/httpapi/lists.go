@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 )
@@ -126,7 +127,7 @@ func (a *API) behind(page api.Continue, fresh api.Freshness, last api.StateKey) 
 }
 
 // passToHolder passes the request for a page on to the machine that keeps the list.
-func (a *API) passToHolder(w http.ResponseWriter, r *http.Request, by caller, holder cluster.MachineID) error {
+func (a *API) passToHolder(w http.ResponseWriter, r *http.Request, by access.Caller, holder cluster.MachineID) error {
 	m, err := a.config.Registry.Machine(r.Context(), holder)
 	if err != nil {
 		return api.Expired()

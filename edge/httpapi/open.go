@@ -3,9 +3,10 @@ package httpapi
 import "net"
 
 // Open answers everybody who reaches a listener, in plain HTTP, as programs for
-// fleet expect it over TCP. Whoever reaches it may do all that the API can, so
-// that it is for an address that only this machine can reach, and for an operator
-// who asked for it: anything else is handed back as it is.
+// fleet expect it over TCP. Whoever reaches it may read, and change nothing: every
+// user and container of the machine can, and a browser that is told to. So it is for
+// an address that only this machine can reach, and for an operator who asked for it:
+// anything else is handed back as it is.
 func Open(l net.Listener) net.Listener {
 	at, tcp := l.Addr().(*net.TCPAddr)
 	if !tcp || !at.IP.IsLoopback() {

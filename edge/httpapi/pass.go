@@ -1,90 +1,57 @@
 package httpapi
 
 import (
-	"bytes"
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
-	"strings"
+	"time"
 
+	"argosy/core/access"
 	"argosy/core/api"
+	"argosy/core/cluster"
 	"argosy/core/fleetv1"
 )
 
-// maxHops is how often a request may be passed on: from a worker to a member,
-// and from there to the machine that has the unit.
-const maxHops = 3
+// maxHops is how often a request may be passed on: once, to the machine that has
+// the unit or keeps the list.
+const maxHops = 1
 
-// passToMember passes a request on to a member, beginning with the one that
-// answered last.
-func (a *API) passToMember(w http.ResponseWriter, r *http.Request, by caller, body []byte) error {
-	members := a.config.Members
-	if len(members) == 0 {
-		return &api.Error{Code: http.StatusServiceUnavailable, Message: "this machine is no member and knows of none", Hint: "set etcd_servers in its fleet.conf"}
+// shakeTime bounds a TLS handshake with another machine.
+const shakeTime = 3 * time.Second
+
+// passToMachine passes a request on to the fleetd of one machine, saying who asks,
+// and its answer back.
+func (a *API) passToMachine(w http.ResponseWriter, r *http.Request, by access.Caller, to *url.URL, m cluster.Machine) error {
+	if m.API == "" {
+		return &api.Error{Code: http.StatusBadGateway, Message: fmt.Sprintf("%s has not told where its API is", m.Name), Hint: "look at fleet.service there"}
 	}
-	first := int(a.preferred.Load()) % len(members)
-	return a.pass(w, r, by, hop{r.URL, slices.Concat(members[first:], members[:first]), "no member answered"}, body)
-}
-
-// hop is where a request is passed on to.
-type hop struct {
-	url     *url.URL
-	targets []string // HOST:PORT, any of them will do
-	silence string   // what to say when none answers
-}
-
-// pass sends the request to each of the targets in turn until one answers, and
-// the answer back.
-func (a *API) pass(w http.ResponseWriter, r *http.Request, by caller, to hop, body []byte) error {
 	hops, _ := strconv.Atoi(r.Header.Get(api.HopsHeader))
 	if hops < 0 || hops >= maxHops {
 		return &api.Error{Code: http.StatusLoopDetected, Message: fmt.Sprintf("passed on %d times and not answered", hops), Hint: "ask a member of the cluster; the machines may have told each other's addresses wrong"}
 	}
-	var faults []string
-	for i, target := range to.targets {
-		answer, err := a.ask(r, by, to.url, target, hops+1, body)
-		switch {
-		case err == nil && (answer.StatusCode != http.StatusServiceUnavailable || i == len(to.targets)-1):
-			a.prefer(target)
-			return sendBack(w, answer)
-		case err == nil:
-			faults = append(faults, target+": not ready")
-			_ = answer.Body.Close()
-		case r.Context().Err() != nil:
-			return r.Context().Err()
-		case (r.Method == http.MethodDelete || r.Method == http.MethodPost) && !neverSent(err):
-			// Sent and not answered: asked again, another member might say
-			// that there is no such unit, after this one deleted it, or have
-			// it restarted twice.
-			return &api.Error{Code: http.StatusBadGateway, Message: fmt.Sprintf("%s: %v", target, err), Hint: "look whether it was done"}
-		default:
-			faults = append(faults, fmt.Sprintf("%s: %v", target, err))
-		}
+	request, err := a.passed(r, by, to, m.ID, hops+1)
+	if err != nil {
+		return err
 	}
-	return &api.Error{Code: http.StatusBadGateway, Message: to.silence + ": " + strings.Join(faults, "; "), Hint: "try again, or ask another machine"}
-}
-
-// neverSent says that an error came before anything was sent.
-func neverSent(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
-}
-
-func (a *API) prefer(target string) {
-	if i := slices.Index(a.config.Members, target); i >= 0 {
-		a.preferred.Store(int64(i))
+	answer, err := a.peers.RoundTrip(request)
+	if err != nil {
+		return silent(r, m, err)
 	}
+	return sendBack(w, answer)
 }
 
-func (a *API) ask(r *http.Request, by caller, to *url.URL, target string, hops int, body []byte) (*http.Response, error) {
+// passed is the request as another machine gets it. Its host is that machine's id:
+// where it is, and that it is the one, is found out when a connection is made.
+func (a *API) passed(r *http.Request, by access.Caller, to *url.URL, machine cluster.MachineID, hops int) (*http.Request, error) {
 	there := *to
-	there.Scheme, there.Host = "https", target
-	request, err := http.NewRequestWithContext(r.Context(), r.Method, there.String(), bytes.NewReader(body))
+	there.Scheme, there.Host = "https", string(machine)
+	request, err := http.NewRequestWithContext(r.Context(), r.Method, there.String(), http.NoBody)
 	if err != nil {
 		return nil, err
 	}
@@ -93,9 +60,73 @@ func (a *API) ask(r *http.Request, by caller, to *url.URL, target string, hops i
 			request.Header.Set(name, value)
 		}
 	}
-	request.Header.Set(api.ByHeader, by.name)
+	claim, err := vouching(by)
+	if err != nil {
+		return nil, fmt.Errorf("vouch for %s: %w", by.Account.Name, err)
+	}
+	request.Header.Set(api.ByHeader, claim)
 	request.Header.Set(api.HopsHeader, strconv.Itoa(hops))
-	return a.peers.RoundTrip(request)
+	return request, nil
+}
+
+// silent says that a machine gave no answer.
+func silent(r *http.Request, m cluster.Machine, err error) error {
+	var op *net.OpError
+	neverSent := errors.As(err, &op) && op.Op == "dial"
+	switch {
+	case r.Context().Err() != nil:
+		return r.Context().Err()
+	case r.Method == http.MethodPost && !neverSent:
+		return &api.Error{Code: http.StatusBadGateway, Message: fmt.Sprintf("%s: %v", m.Name, err), Hint: "look whether it was done"}
+	}
+	return &api.Error{Code: http.StatusBadGateway, Message: fmt.Sprintf("%s did not answer: %v", m.Name, err), Hint: "try again in a moment"}
+}
+
+// dialMachine connects to the API of the machine whose id is the address's host.
+// That another one of the cluster has taken its address is not enough: the
+// certificate must be that machine's own.
+func (a *API) dialMachine(ctx context.Context, network, address string) (net.Conn, error) {
+	id, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	m, err := a.config.Registry.Machine(ctx, cluster.MachineID(id))
+	if err != nil {
+		return nil, err
+	}
+	host, _, err := net.SplitHostPort(m.API)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := peerDialer().DialContext(ctx, network, m.API)
+	if err != nil {
+		return nil, err
+	}
+	config := a.config.TLS.Clone()
+	config.ServerName = host
+	secure := tls.Client(conn, config)
+	ctx, cancel := context.WithTimeout(ctx, shakeTime)
+	defer cancel()
+	if err = secure.HandshakeContext(ctx); err == nil {
+		err = a.isMachine(secure.ConnectionState(), m.ID)
+	}
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return secure, nil
+}
+
+// isMachine says why whoever is at the other end is not a machine.
+func (a *API) isMachine(state tls.ConnectionState, id cluster.MachineID) error {
+	who, err := a.config.IdentityOf(state.PeerCertificates[0])
+	if err != nil {
+		return err
+	}
+	if !who.IsMachine() || who.Machine() != id {
+		return fmt.Errorf("its certificate is that of %s, not of machine %s", who, id)
+	}
+	_, err = a.holder(who)
+	return err
 }
 
 // sendBack copies an answer as it comes, with its trailers.

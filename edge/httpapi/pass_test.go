@@ -2,10 +2,8 @@ package httpapi
 
 import (
 	"crypto/tls"
-	"net"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"argosy/core/access"
@@ -14,10 +12,24 @@ import (
 	"argosy/edge/authority"
 )
 
-// onTLS serves an API on loopback with mutual TLS, and returns where.
+// onTLS serves an API on loopback with mutual TLS, and returns where. It shows the
+// certificate of the API's own machine, and for any other handler that of there.
 func (p pki) onTLS(handler http.Handler) (address string) {
 	p.Helper()
-	config, err := authority.LoadServer(p.issue("server-"+p.Name()[:8], access.Member))
+	a, ours := handler.(*API)
+	id, kind := there, access.Worker
+	if ours && a.config.Registry != nil {
+		id, kind = a.config.Self, access.Member
+	}
+	return p.onTLSAs(access.Identity{Kind: kind, Name: string(id)}, handler)
+}
+
+func (p pki) onTLSAs(who access.Identity, handler http.Handler) (address string) {
+	p.Helper()
+	if who.Name == "" {
+		who.Name = string(here)
+	}
+	config, err := authority.LoadServer(p.issue(who.Name, who.Kind))
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -54,123 +66,27 @@ func (p pki) clientFor(name string, kind access.Kind) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// worker makes the API of a machine that is no member.
+// worker makes the API of there, which is no member.
 func (p pki) worker(members ...string) *API {
 	return New(Config{
 		Local: fakeSystemd{"core-02"}, Self: there, Host: "core-02", Members: members,
-		TLS: p.tlsFor("core-02", access.Member), Version: "1",
+		TLS: p.tlsFor(string(there), access.Worker), Version: "1", IdentityOf: authority.IdentityOf,
 	})
 }
 
-func TestWhoAsks(t *testing.T) {
-	p, f := newPKI(t), &fakeRegistry{}
-	at := "https://" + p.onTLS(member(f)) + api.Base + "/units/web.service"
-	alice, machine := p.clientFor("alice", access.Person), p.clientFor("core-02", access.Member)
-
-	ask(t, alice, "DELETE", at, "")
-	if f.lastBy() != "alice" {
-		t.Errorf("written by %q, want alice", f.lastBy())
-	}
-	ask(t, machine, "DELETE", at, "", api.ByHeader, "user core on core-02")
-	if f.lastBy() != "user core on core-02" {
-		t.Errorf("written by %q, want whom the machine vouches for", f.lastBy())
-	}
-	if response, text := ask(t, alice, "DELETE", at, "", api.ByHeader, "root"); response.StatusCode != 403 {
-		t.Errorf("an operator vouches for another: %d %s", response.StatusCode, text)
-	}
-	if response, text := ask(t, machine, "DELETE", at, "", api.ByHeader, strings.Repeat("x", 300)); response.StatusCode != 400 {
-		t.Errorf("a name of 300 bytes: %d %s", response.StatusCode, text)
-	}
-	if response, text := ask(t, onSocket(t, member(f)), "DELETE", base+"/units/web.service", "", api.ByHeader, "root"); response.StatusCode != 403 {
-		t.Errorf("a local user vouches for another: %d %s", response.StatusCode, text)
-	}
-	if f.lastBy() != "user core on core-02" {
-		t.Errorf("a refused request was done, by %q", f.lastBy())
-	}
-	stranger := newPKI(t).clientFor("mallory", access.Person)
-	if _, err := stranger.Get(at); err == nil {
-		t.Error("a certificate of another authority was let in")
-	}
-	plain, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	serve(t, member(f), plain)
-	if response, text := ask(t, &http.Client{}, "GET", "http://"+plain.Addr().String()+api.Base+"/machines", ""); response.StatusCode != 401 {
-		t.Errorf("over plain TCP: %d %s", response.StatusCode, text)
-	}
+// member makes the API of here, with what it needs to ask others.
+func (p pki) member(f *fakeRegistry) *API {
+	a := member(f)
+	a.config.TLS = p.tlsFor(string(here), access.Member)
+	return a
 }
 
-func TestWorkerPassesOn(t *testing.T) {
-	p, f := newPKI(t), &fakeRegistry{}
-	dead, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dead.Close()
-	var refused atomic.Int64
-	unready := p.onTLS(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		refused.Add(1)
-		http.Error(w, "not yet", http.StatusServiceUnavailable)
-	}))
-	good := p.onTLS(member(f))
-	c := onSocket(t, p.worker(dead.Addr().String(), unready, good))
-
-	if response, text := ask(t, c, "PUT", base+"/units/new.service", `{"text":"[Unit]\n","desired":"inactive"}`); response.StatusCode != 201 {
-		t.Fatalf("PUT: %d %s", response.StatusCode, text)
-	}
-	if want := "user " + me(t) + " on core-02"; f.lastBy() != want || *f.changes[0].Text != "[Unit]\n" {
-		t.Errorf("written by %q, want %q; %+v", f.lastBy(), want, f.changes)
-	}
-	if _, text := ask(t, c, "GET", base+"/units?unit=a.service", ""); !strings.Contains(text, "a.service") {
-		t.Errorf("GET: %s", text)
-	}
-	if response, text := ask(t, c, "GET", base+"/units/none.service", ""); response.StatusCode != 404 || !strings.Contains(text, "not found") {
-		t.Errorf("GET of nothing: %d %s", response.StatusCode, text)
-	}
-	if refused.Load() != 1 {
-		t.Errorf("the unready member was asked %d times: the one that answered must come first", refused.Load())
-	}
-	status, text := ask(t, c, "GET", base+"/units/web.service/status", "")
-	if text != "web.service on core-01\n" || status.Trailer.Get(api.ExitTrailer) != "3" {
-		t.Errorf("status through a member: %q, trailers %v", text, status.Trailer)
-	}
-	if response, text := ask(t, c, "PUT", base+"/units/new.service", "{", "Content-Type", "text/plain"); response.StatusCode != 415 {
-		t.Errorf("a bad request through a worker: %d %s", response.StatusCode, text)
-	}
-}
-
-func TestNobodyAnswers(t *testing.T) {
-	p := newPKI(t)
-	if response, text := ask(t, onSocket(t, p.worker()), "GET", base+"/machines", ""); response.StatusCode != 503 {
-		t.Errorf("without members: %d %s", response.StatusCode, text)
-	}
-	hangsUp := p.onTLS(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
-	var asked atomic.Int64
-	second := p.onTLS(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
-	c := onSocket(t, p.worker(hangsUp, second))
-	if response, text := ask(t, c, "DELETE", base+"/units/web.service", ""); response.StatusCode != 502 || asked.Load() != 0 {
-		t.Errorf("DELETE that may have been done: %d %s, a second member was asked %d times", response.StatusCode, text, asked.Load())
-	}
-	if response, _ := ask(t, c, "GET", base+"/machines", ""); response.StatusCode != 200 || asked.Load() != 1 {
-		t.Errorf("GET: %d, a second member was asked %d times, want once", response.StatusCode, asked.Load())
-	}
-	if response, text := ask(t, onSocket(t, p.worker(hangsUp)), "GET", base+"/machines", ""); response.StatusCode != 502 || !strings.Contains(text, "no member answered") {
-		t.Errorf("GET: %d %s", response.StatusCode, text)
-	}
-}
-
-// TestStatusGoesToTheMachine asks a worker for a unit that it has itself: it
-// passes on to the member, the member back to the worker.
+// TestStatusGoesToTheMachine that has the unit.
 func TestStatusGoesToTheMachine(t *testing.T) {
 	p, f := newPKI(t), &fakeRegistry{}
-	m := New(Config{
-		Registry: f, Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01",
-		TLS: p.tlsFor("core-01", access.Member), Version: "1",
-	})
-	worker := p.worker(p.onTLS(m))
+	worker := p.worker()
 	f.far = p.onTLS(worker)
-	c := onSocket(t, worker)
+	c := onSocket(t, p.member(f))
 	status, text := ask(t, c, "GET", base+"/units/far.service/status", "")
 	if text != "far.service on core-02\n" || status.Trailer.Get(api.ExitTrailer) != "3" {
 		t.Errorf("status: %q, trailers %v", text, status.Trailer)
@@ -183,59 +99,117 @@ func TestStatusGoesToTheMachine(t *testing.T) {
 	if got := broken.Trailer.Get(api.ErrorTrailer); !strings.Contains(got, "journalctl: bad entry") {
 		t.Errorf("broken journal: error trailer %q", got)
 	}
-	if _, text := ask(t, c, "GET", base+"/units/web.service/status?machine="+string(there), ""); text != "web.service on core-02\n" {
-		t.Errorf("status of a machine's own: %q", text)
+	for _, machine := range []cluster.MachineID{here, there} {
+		if response, text := ask(t, c, "GET", base+"/units/sshd.service/journal?machine="+string(machine), ""); response.StatusCode != 404 {
+			t.Errorf("a unit of %s that is not the cluster's: %d %s", machine, response.StatusCode, text)
+		}
 	}
 }
 
-// TestRestartGoesToTheMachine and there to nobody but a member's or an own user.
+// TestWorkerAnswersOfItsOwn units, its own users and members, and nobody of anything
+// else.
+func TestWorkerAnswersOfItsOwn(t *testing.T) {
+	p, f := newPKI(t), &fakeRegistry{}
+	worker := p.worker(p.onTLS(member(f)))
+	at, socket := "https://"+p.onTLS(worker)+api.Base, onSocket(t, worker)
+	status, text := ask(t, socket, "GET", base+"/units/far.service/status", "")
+	if text != "far.service on core-02\n" || status.Trailer.Get(api.ExitTrailer) != "3" {
+		t.Errorf("its own: %q, trailers %v", text, status.Trailer)
+	}
+	const member, worksFor = `{"name":"alice","role":"admin","from":"::1"}`, "/units/global.service/restart?machine=" + string(there)
+	for _, c := range []struct {
+		client       *http.Client
+		method, path string
+		by           string
+		code         int
+		says         string
+	}{
+		{socket, "GET", base + "/units", "", 403, "core-02 is no member of the cluster"},
+		{socket, "PUT", base + "/units/far.service", "", 403, "fleetctl login"},
+		{socket, "GET", base + "/watch?unit=far.service", "", 403, "is no member"},
+		{socket, "GET", base + "/units/sshd.service/journal", "", 404, "not found"},
+		{socket, "GET", base + "/units/far.service/status?machine=" + string(here), "", 403, "is no member"},
+		{socket, "POST", base + worksFor, "", 403, "is a viewer and may not change units"},
+		{socket, "POST", base + worksFor, member, 403, "only a member"},
+		{socket, "GET", "http://fleet/healthz", "", 200, "ok"},
+		{p.clientFor("alice", access.Person), "GET", at + "/units/far.service/status", "", 403, "is no member"},
+		{p.clientFor("alice", access.Person), "POST", at + worksFor, "", 403, "is no member"},
+		{p.clientFor("alice", access.Person), "GET", strings.TrimSuffix(at, api.Base) + "/readyz", "", 200, "ok"},
+		{p.clientFor(string(there), access.Worker), "GET", at + "/units/far.service/status", "", 403, "may not read the cluster"},
+		{p.clientFor(string(there), access.Worker), "POST", at + worksFor, member, 403, "only a member"},
+		{p.clientFor(string(there), access.Local), "GET", at + "/units/far.service/status", "", 403, "may not read the cluster"},
+		{p.clientFor(string(here), access.Member), "POST", at + worksFor, member, 200, ""},
+	} {
+		response, text := ask(t, c.client, c.method, c.path, "", api.ByHeader, c.by)
+		if c.by == "" {
+			response, text = ask(t, c.client, c.method, c.path, "")
+		}
+		if response.StatusCode != c.code || !strings.Contains(text, c.says) {
+			t.Errorf("%s %s by %q: %d %s, want %d %q", c.method, c.path, c.by, response.StatusCode, text, c.code, c.says)
+		}
+	}
+}
+
+// TestRestartGoesToTheMachine and there to nobody but a member's word.
 func TestRestartGoesToTheMachine(t *testing.T) {
 	p, f := newPKI(t), &fakeRegistry{}
-	m := New(Config{
-		Registry: f, Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01",
-		TLS: p.tlsFor("core-01", access.Member), Version: "1",
-	})
-	worker := p.worker(p.onTLS(m))
-	f.far = p.onTLS(worker)
-	for name, c := range map[string]*http.Client{"a member": onSocket(t, m), "a worker": onSocket(t, worker)} {
-		for _, on := range []cluster.MachineID{here, there} {
-			response, text := ask(t, c, "POST", base+"/units/global.service/restart?machine="+string(on), "")
-			if response.Trailer.Get(api.ExitTrailer) != "0" || text != "" {
-				t.Errorf("%s, asked to restart on %s: %d %q, trailers %v", name, on, response.StatusCode, text, response.Trailer)
-			}
+	m := p.member(f)
+	f.far = p.onTLS(p.worker())
+	c := onSocket(t, m)
+	for _, on := range []cluster.MachineID{here, there} {
+		response, text := ask(t, c, "POST", base+"/units/global.service/restart?machine="+string(on), "")
+		if response.Trailer.Get(api.ExitTrailer) != "0" || text != "" {
+			t.Errorf("restart on %s: %d %q, trailers %v", on, response.StatusCode, text, response.Trailer)
 		}
-		response, _ := ask(t, c, "POST", base+"/units/bad.service/restart?machine="+string(there), "")
-		if got := response.Trailer.Get(api.ErrorTrailer); !strings.Contains(got, "on core-02: for user "+me(t)) || !strings.HasSuffix(got, "its job ended as failed") {
-			t.Errorf("%s: error trailer %q", name, got)
-		}
-		if response, text := ask(t, c, "POST", base+"/units/web.service/restart?machine="+string(there), ""); response.StatusCode != 409 {
-			t.Errorf("%s, of a unit that is elsewhere: %d %s", name, response.StatusCode, text)
-		}
+	}
+	response, _ := ask(t, c, "POST", base+"/units/bad.service/restart?machine="+string(there), "")
+	if got := response.Trailer.Get(api.ErrorTrailer); !strings.Contains(got, "on core-02: for user "+me(t)+" on core-01") || !strings.HasSuffix(got, "its job ended as failed") {
+		t.Errorf("error trailer %q", got)
+	}
+	if response, text := ask(t, c, "POST", base+"/units/web.service/restart?machine="+string(there), ""); response.StatusCode != 409 {
+		t.Errorf("of a unit that is elsewhere: %d %s", response.StatusCode, text)
 	}
 }
 
-// TestRestartIsNotAskedTwice: a member that hangs up may have done it.
+// TestNobodyElseAnswers: a machine of the cluster that has another one's address
+// hears nothing of a request.
+func TestNobodyElseAnswers(t *testing.T) {
+	for _, who := range []access.Identity{
+		{Kind: access.Worker, Name: "c9de9451693d4b2ba3b2f1c7b0d1f0aa"}, {Kind: access.Member, Name: "c9de9451693d4b2ba3b2f1c7b0d1f0aa"},
+	} {
+		p, f := newPKI(t), &fakeRegistry{}
+		f.far = p.onTLSAs(who, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Errorf("%s was asked", who) }))
+		response, text := ask(t, onSocket(t, p.member(f)), "POST", base+"/units/global.service/restart?machine="+string(there), "")
+		if response.StatusCode != 502 || !strings.Contains(text, "its certificate is that of "+who.String()+", not of machine "+string(there)) {
+			t.Errorf("%s: %d %s", who, response.StatusCode, text)
+		}
+	}
+	p, f := newPKI(t), &fakeRegistry{}
+	f.far = p.onTLS(p.worker())
+	m := p.member(f)
+	m.config.Access.(*fakeAccess).change(access.Register{Revoked: map[access.Subject]access.Revocation{{Machine: there}: {Least: 1}}})
+	if response, text := ask(t, onSocket(t, m), "GET", base+"/units/far.service/status", ""); response.StatusCode != 502 || !strings.Contains(text, "the certificate of worker "+string(there)+" is revoked") {
+		t.Errorf("a revoked machine: %d %s", response.StatusCode, text)
+	}
+}
+
+// TestRestartIsNotAskedTwice: a machine that hangs up may have done it.
 func TestRestartIsNotAskedTwice(t *testing.T) {
-	p := newPKI(t)
-	hangsUp := p.onTLS(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
-	var asked atomic.Int64
-	second := p.onTLS(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
-	c := onSocket(t, p.worker(hangsUp, second))
-	response, text := ask(t, c, "POST", base+"/units/global.service/restart?machine="+string(here), "")
-	if response.StatusCode != 502 || asked.Load() != 0 {
-		t.Errorf("%d %s, a second member was asked %d times", response.StatusCode, text, asked.Load())
+	p, f := newPKI(t), &fakeRegistry{}
+	f.far = p.onTLS(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	response, text := ask(t, onSocket(t, p.member(f)), "POST", base+"/units/global.service/restart?machine="+string(there), "")
+	if response.StatusCode != 502 || !strings.Contains(text, "look whether it was done") {
+		t.Errorf("%d %s", response.StatusCode, text)
 	}
 }
 
 func TestRequestsDoNotGoInCircles(t *testing.T) {
 	p, f := newPKI(t), &fakeRegistry{}
-	// A machine that takes itself for another one: its record leads back to it.
-	m := New(Config{
-		Registry: f, Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01",
-		TLS: p.tlsFor("core-01", access.Member), Version: "1",
-	})
-	f.far = p.onTLS(m)
-	response, text := ask(t, onSocket(t, m), "GET", base+"/units/far.service/status", "")
+	// A member that has been told another one's id as its own passes on again.
+	other := p.member(f)
+	other.config.Self = "c9de9451693d4b2ba3b2f1c7b0d1f0aa"
+	f.far = p.onTLSAs(access.Identity{Kind: access.Member, Name: string(there)}, other)
+	response, text := ask(t, onSocket(t, p.member(f)), "GET", base+"/units/far.service/status", "")
 	if response.StatusCode != http.StatusLoopDetected {
 		t.Errorf("%d %s, want %d", response.StatusCode, text, http.StatusLoopDetected)
 	}

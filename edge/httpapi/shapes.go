@@ -3,16 +3,18 @@ package httpapi
 import (
 	"errors"
 	"net/http"
+
+	"argosy/core/access"
 )
 
 // look answers a read on a member, from what is known at revision least or later.
 type look func(r *http.Request, q query, least int64) (any, error)
 
 // reads is the shape of every read: parameters that are known, an answer of the
-// registry, or a member's where there is no registry here.
+// registry.
 func (a *API) reads(answer look, known ...string) handler {
 	known = append([]string{"minRevision"}, known...)
-	return func(w http.ResponseWriter, r *http.Request, by caller) error {
+	return func(w http.ResponseWriter, r *http.Request, by access.Caller) error {
 		q, err := parseQuery(r.URL.RawQuery, known...)
 		if err != nil {
 			return err
@@ -20,9 +22,6 @@ func (a *API) reads(answer look, known ...string) handler {
 		least, err := q.least()
 		if err != nil {
 			return err
-		}
-		if a.config.Registry == nil {
-			return a.passToMember(w, r, by, nil)
 		}
 		found, err := answer(r, q, least)
 		var other elsewhere
@@ -37,12 +36,12 @@ func (a *API) reads(answer look, known ...string) handler {
 }
 
 // act does a write on a member, and says its status and its answer.
-type act func(r *http.Request, by caller, body []byte) (code int, answer any, err error)
+type act func(r *http.Request, by access.Caller, body []byte) (code int, answer any, err error)
 
 // writes is the shape of every write: no parameters, a body of JSON, done by the
-// registry or by a member where there is none here.
+// registry.
 func (a *API) writes(do act) handler {
-	return func(w http.ResponseWriter, r *http.Request, by caller) error {
+	return func(w http.ResponseWriter, r *http.Request, by access.Caller) error {
 		if _, err := parseQuery(r.URL.RawQuery); err != nil {
 			return err
 		}
@@ -55,9 +54,6 @@ func (a *API) writes(do act) handler {
 			if err != nil {
 				return err
 			}
-		}
-		if a.config.Registry == nil {
-			return a.passToMember(w, r, by, body)
 		}
 		code, answer, err := do(r, by, body)
 		if err != nil {

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"net/http"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 )
 
 // setUnit stores what is wanted of a unit.
-func (a *API) setUnit(r *http.Request, by caller, body []byte) (int, any, error) {
+func (a *API) setUnit(r *http.Request, by access.Caller, body []byte) (int, any, error) {
 	name, err := unitName(r)
 	if err != nil {
 		return 0, nil, err
@@ -19,23 +20,22 @@ func (a *API) setUnit(r *http.Request, by caller, body []byte) (int, any, error)
 	if err != nil {
 		return 0, nil, err
 	}
-	who := by.name
 	if change.By != "" {
-		who = fmt.Sprintf("%s for %s", by.name, change.By)
+		by.Account.Name = fmt.Sprintf("%s for %s", by.Account.Name, change.By)
 	}
-	written, err := a.config.Registry.SetUnit(r.Context(), who, name, change)
+	written, err := a.config.Registry.SetUnit(r.Context(), by, name, change)
 	if written.Created {
 		return http.StatusCreated, written, err
 	}
 	return http.StatusOK, written, err
 }
 
-func (a *API) destroy(r *http.Request, by caller, _ []byte) (int, any, error) {
+func (a *API) destroy(r *http.Request, by access.Caller, _ []byte) (int, any, error) {
 	name, err := unitName(r)
 	if err != nil {
 		return 0, nil, err
 	}
-	written, err := a.config.Registry.Destroy(r.Context(), by.name, name)
+	written, err := a.config.Registry.Destroy(r.Context(), by, name)
 	return http.StatusOK, written, err
 }
 

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"net/http"
 
+	"argosy/core/access"
 	"argosy/core/api"
 )
 
 // watch streams each named unit as it is, at each change, until the client goes.
-func (a *API) watch(w http.ResponseWriter, r *http.Request, by caller) error {
+func (a *API) watch(w http.ResponseWriter, r *http.Request, _ access.Caller) error {
 	q, err := parseQuery(r.URL.RawQuery, "minRevision", "unit")
 	if err != nil {
 		return err
@@ -30,9 +31,6 @@ func (a *API) watch(w http.ResponseWriter, r *http.Request, by caller) error {
 		return err
 	}
 	defer leave()
-	if a.config.Registry == nil {
-		return a.passToMember(w, r, by, nil)
-	}
 	w.Header().Set("Content-Type", api.MediaLines)
 	w.Header().Set("Trailer", api.ErrorTrailer)
 	out := newStream(w)

@@ -15,12 +15,8 @@ import (
 // it: the placement stays, and so does the record of its start. It is given its
 // secrets as they are now. The job goes on if ctx ends. Other units of the machine are cluster.ErrNotFound.
 func (a *Agent) Restart(ctx context.Context, by string, unit cluster.UnitName) error {
-	files, err := a.disk.List()
-	if err != nil {
-		return fmt.Errorf("restart %s on %s: %w", unit, a.config.Machine.Name, err)
-	}
-	if _, ours := files[unit]; !ours {
-		return fmt.Errorf("restart %s on %s: a unit of the cluster: %w", unit, a.config.Machine.Name, cluster.ErrNotFound)
+	if err := a.Owns(unit); err != nil {
+		return fmt.Errorf("restart %w", err)
 	}
 	a.log.Info("restart", "unit", unit, "by", by)
 	if err := a.giveAgain(ctx, unit); err != nil {
@@ -38,6 +34,19 @@ func (a *Agent) Restart(ctx context.Context, by string, unit cluster.UnitName) e
 		return fmt.Errorf("on %s: restart %s: %w", a.config.Machine.Name, unit, errLost)
 	}
 	return a.restarted(outcome)
+}
+
+// Owns is nil for a unit that the cluster has put on this machine, and else
+// cluster.ErrNotFound.
+func (a *Agent) Owns(unit cluster.UnitName) error {
+	files, err := a.disk.List()
+	if err != nil {
+		return fmt.Errorf("%s on %s: %w", unit, a.config.Machine.Name, err)
+	}
+	if _, ours := files[unit]; !ours {
+		return fmt.Errorf("%s on %s: a unit of the cluster: %w", unit, a.config.Machine.Name, cluster.ErrNotFound)
+	}
+	return nil
 }
 
 // restarted says what is wrong with a restart's end.

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"sync/atomic"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 	"argosy/core/fleetv1"
 	"argosy/core/schedule"
@@ -107,18 +108,24 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		Version: p.config.Version,
 		Checks:  []httpapi.Check{{Name: "agent", Run: p.agentIsInTouch}},
 		Claimed: p.agent.Claimed,
+
+		IdentityOf: authority.IdentityOf,
 	}
-	var ownAPI http.Handler // fleet's own, which members answer and others pass on
+	if served.Members, err = members(p.settings); err != nil {
+		return err
+	}
+	var ownAPI http.Handler // fleet's own, which members answer
 	if p.settings.Member {
 		p.registry = registry.New(p.store, p.log)
 		p.loops["registry"] = p.registry.Run
 		p.lead()
-		served.Registry, served.Explainer = p.registry, p.engine
+		known := registry.NewAccess(p.store)
+		p.loops["access"] = known.Run
+		served.Registry, served.Explainer, served.Access = p.registry, p.engine, known
 		ownAPI = fleetapi.New(fleetapi.Config{
 			Registry: p.registry, By: httpapi.By, Version: p.config.Version, PageRows: func() int { return int(p.pageRows.Load()) },
+			May: func(r *http.Request, verb access.Verb, unit cluster.UnitName) error { return p.api.May(r, verb, unit) },
 		})
-	} else if served.Members, err = members(p.settings); err != nil {
-		return err
 	}
 	served.Beside = map[string]http.Handler{fleetv1.Base: ownAPI, fleetv1.AlphaBase: ownAPI}
 	p.api = httpapi.New(served)

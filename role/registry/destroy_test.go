@@ -50,7 +50,7 @@ func TestDestroyedForEveryReader(t *testing.T) {
 			if late.own {
 				writer = reader
 			}
-			gone, err := writer.Destroy(ctx, "me", "web.service")
+			gone, err := writer.Destroy(ctx, called("me"), "web.service")
 			if err != nil {
 				t.Fatal(err)
 			}

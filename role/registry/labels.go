@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 )
@@ -13,7 +14,7 @@ import (
 // SetLabels changes what operators say of a machine, which need not be there, nor
 // ever have been. It is all or nothing. With change.DryRun it answers what would
 // be; Consequences are not for the registry to tell.
-func (r *Registry) SetLabels(ctx context.Context, by string, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error) {
+func (r *Registry) SetLabels(ctx context.Context, by access.Caller, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error) {
 	if err := change.Valid(); err != nil {
 		return api.LabelsAnswer{}, err
 	}
@@ -27,14 +28,14 @@ func (r *Registry) SetLabels(ctx context.Context, by string, id cluster.MachineI
 		}
 		if answer.Changed && !answer.DryRun {
 			r.awaitView(ctx, answer.Revision, func(*api.View) bool { return true })
-			r.log.Info("machine labelled", "machine", id, "set", change.Set, "remove", change.Remove, "reset", change.Reset, "by", by)
+			r.log.Info("machine labelled", "machine", id, "set", change.Set, "remove", change.Remove, "reset", change.Reset, "by", by.Account.Name)
 		}
 		return answer, nil
 	}
 	return api.LabelsAnswer{}, fmt.Errorf("label machine %s: lost to others %d times: %w", id, attempts, cluster.ErrConflict)
 }
 
-func (r *Registry) labelOnce(ctx context.Context, by string, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error) {
+func (r *Registry) labelOnce(ctx context.Context, by access.Caller, id cluster.MachineID, change api.LabelsChange) (api.LabelsAnswer, error) {
 	said, err := r.store.Labels(ctx, id)
 	if errors.Is(err, cluster.ErrNotFound) {
 		said, err = cluster.Labels{Machine: id}, nil
@@ -55,7 +56,7 @@ func (r *Registry) labelOnce(ctx context.Context, by string, id cluster.MachineI
 		return api.LabelsAnswer{}, err
 	}
 	if changed && !change.DryRun {
-		next.By, next.At = by, time.Now().UTC()
+		next.By, next.At = by.Account.Name, time.Now().UTC()
 		if next, err = r.store.PutLabels(ctx, next); err != nil {
 			return api.LabelsAnswer{}, fmt.Errorf("label machine %s: %w", id, err)
 		}

@@ -20,11 +20,11 @@ func TestSetLabels(t *testing.T) {
 		eu := api.LabelsChange{Set: map[string]string{"region": "eu"}, Remove: []string{"disk"}}
 		dry := eu
 		dry.DryRun = true
-		would, err := r.SetLabels(ctx, "me", machine, dry)
+		would, err := r.SetLabels(ctx, called("me"), machine, dry)
 		if err != nil || !would.Changed || !would.Away || !would.DryRun || would.Metadata["region"] != "eu" || s.Writes() != 0 {
 			t.Errorf("what would be: %+v, %v, %d writes", would, err, s.Writes())
 		}
-		done, err := r.SetLabels(ctx, "me", machine, eu)
+		done, err := r.SetLabels(ctx, called("me"), machine, eu)
 		if err != nil || !done.Changed || done.Revision == 0 || !maps.Equal(done.Labels, map[string]string{"region": "eu", "disk": ""}) {
 			t.Errorf("done: %+v, %v", done, err)
 		}
@@ -39,19 +39,19 @@ func TestSetLabels(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		again, err := r.SetLabels(ctx, "me", machine, eu)
+		again, err := r.SetLabels(ctx, called("me"), machine, eu)
 		if err != nil || again.Changed || again.Away || again.Name != "core-01" || again.Revision != done.Revision ||
 			!maps.Equal(again.Metadata, map[string]string{"region": "eu", "zone": "a"}) || again.Configured["disk"] != "ssd" {
 			t.Errorf("the same again: %+v, %v", again, err)
 		}
-		reset, err := r.SetLabels(ctx, "me", machine, api.LabelsChange{Reset: true})
+		reset, err := r.SetLabels(ctx, called("me"), machine, api.LabelsChange{Reset: true})
 		if err != nil || !reset.Changed || len(reset.Labels) != 0 || reset.Metadata["disk"] != "ssd" {
 			t.Errorf("taken back: %+v, %v", reset, err)
 		}
 		if _, err := s.Labels(ctx, machine); !errors.Is(err, cluster.ErrNotFound) {
 			t.Errorf("labels that were taken back: %v", err)
 		}
-		if _, err := r.SetLabels(ctx, "me", machine, api.LabelsChange{}); api.AsError(err).Code != 400 {
+		if _, err := r.SetLabels(ctx, called("me"), machine, api.LabelsChange{}); api.AsError(err).Code != 400 {
 			t.Errorf("a change of nothing: %v", err)
 		}
 		s.EndLease(lease)
@@ -82,13 +82,13 @@ func TestLabellersAtOnce(t *testing.T) {
 	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
 		r.store = &labelRival{s, attempts - 1}
 		change := api.LabelsChange{Set: map[string]string{"region": "eu"}}
-		got, err := r.SetLabels(ctx, "me", machine, change)
+		got, err := r.SetLabels(ctx, called("me"), machine, change)
 		if err != nil || !maps.Equal(got.Labels, map[string]string{"region": "eu", "rival": "a"}) {
 			t.Errorf("%+v, %v: want both words", got, err)
 		}
 		r.store = &labelRival{s, attempts}
 		change.Set["region"] = "us"
-		if _, err := r.SetLabels(ctx, "me", machine, change); !errors.Is(err, cluster.ErrConflict) {
+		if _, err := r.SetLabels(ctx, called("me"), machine, change); !errors.Is(err, cluster.ErrConflict) {
 			t.Errorf("lost every time: %v", err)
 		}
 	})

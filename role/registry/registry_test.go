@@ -42,7 +42,7 @@ func bubble(t *testing.T, test func(ctx context.Context, t *testing.T, s *memsto
 
 func (r *Registry) mustSet(ctx context.Context, t *testing.T, name cluster.UnitName, text *string, desired cluster.Desired) api.Written {
 	t.Helper()
-	w, err := r.SetUnit(ctx, "user core on core-01", name, api.UnitChange{Text: text, Desired: desired})
+	w, err := r.SetUnit(ctx, called("user core on core-01"), name, api.UnitChange{Text: text, Desired: desired})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestReadsTellTheirAge(t *testing.T) {
 		if age := answer.Age(); age < 58*time.Second || age > time.Minute {
 			t.Errorf("age %s, want about a minute", age)
 		}
-		if _, err := r.SetUnit(ctx, "me", "web.service", api.UnitChange{Desired: cluster.Launched}); !errors.Is(err, cluster.ErrUnavailable) {
+		if _, err := r.SetUnit(ctx, called("me"), "web.service", api.UnitChange{Desired: cluster.Launched}); !errors.Is(err, cluster.ErrUnavailable) {
 			t.Errorf("a write while the store is away: %v", err)
 		}
 		s.SetAway(false)
@@ -164,13 +164,13 @@ func TestRefusedWrites(t *testing.T) {
 			"drop-ins in disorder": {"hello.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr(text), DropIns: nice("b.conf", "a.conf")}, 400, "expected each name once, in order"},
 			"a new unit, bad text": {"new.service", api.UnitChange{Desired: cluster.Inactive, Text: ptr("[")}, 400, "new.service:1"},
 		} {
-			_, err := r.SetUnit(ctx, "me", c.unit, c.change)
+			_, err := r.SetUnit(ctx, called("me"), c.unit, c.change)
 			e := api.AsError(err)
 			if e.Code != c.code || !strings.Contains(e.Message+e.Hint, c.says) {
 				t.Errorf("%s: %d %s; %s, want %d with %q", name, e.Code, e.Message, e.Hint, c.code, c.says)
 			}
 		}
-		if _, err := r.Destroy(ctx, "me", "helo.service"); !errors.Is(err, cluster.ErrNotFound) {
+		if _, err := r.Destroy(ctx, called("me"), "helo.service"); !errors.Is(err, cluster.ErrNotFound) {
 			t.Errorf("destroy nothing: %v", err)
 		}
 		if s.Writes() != writes {
@@ -192,14 +192,14 @@ func TestDropIns(t *testing.T) {
 	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
 		plain := r.mustSet(ctx, t, "web.service", ptr(text), cluster.Inactive)
 		unit := unitfile.Bundle{Text: text, DropIns: append(nice("10-a.conf"), unitfile.DropIn{Name: "20-b.conf", Text: "[X-Fleet]\nGlobal=true\n"})}
-		with, err := r.SetUnit(ctx, "me", "web.service", api.Storing(&unit, cluster.Inactive))
+		with, err := r.SetUnit(ctx, called("me"), "web.service", api.Storing(&unit, cluster.Inactive))
 		if err != nil || with.Hash == plain.Hash || with.Hash != cluster.HashOf(unit.Content()) || !with.Global {
 			t.Errorf("%+v, %v", with, err)
 		}
-		if again, err := r.SetUnit(ctx, "me", "web.service", api.Storing(&unit, cluster.Inactive)); err != nil || again.Changed {
+		if again, err := r.SetUnit(ctx, called("me"), "web.service", api.Storing(&unit, cluster.Inactive)); err != nil || again.Changed {
 			t.Errorf("the same once more: %+v, %v", again, err)
 		}
-		if kept, err := r.SetUnit(ctx, "me", "web.service", api.UnitChange{Desired: cluster.Loaded}); err != nil || kept.Hash != with.Hash || !kept.Global {
+		if kept, err := r.SetUnit(ctx, called("me"), "web.service", api.UnitChange{Desired: cluster.Loaded}); err != nil || kept.Hash != with.Hash || !kept.Global {
 			t.Errorf("without a text: %+v, %v", kept, err)
 		}
 		synctest.Wait()
@@ -227,7 +227,7 @@ func TestNewLifeNewGenerations(t *testing.T) {
 				}
 				used[w.Generation] = true
 			}
-			if _, err := r.Destroy(ctx, "me", "web.service"); err != nil {
+			if _, err := r.Destroy(ctx, called("me"), "web.service"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -243,7 +243,7 @@ func TestWritersAtOnce(t *testing.T) {
 		for i := range 20 {
 			all.Go(func() {
 				desired := []cluster.Desired{cluster.Loaded, cluster.Launched}[i%2]
-				w, err := r.SetUnit(ctx, fmt.Sprint(i), "web.service", api.UnitChange{Desired: desired})
+				w, err := r.SetUnit(ctx, called(fmt.Sprint(i)), "web.service", api.UnitChange{Desired: desired})
 				if err != nil && !errors.Is(err, cluster.ErrConflict) {
 					t.Error(err)
 				}
@@ -269,7 +269,7 @@ func TestSupersede(t *testing.T) {
 		first := r.mustSet(ctx, t, "web.service", ptr(text), cluster.Launched)
 		restart := api.UnitChange{Desired: cluster.Launched, Supersede: first.Generation}
 		for _, changed := range []bool{true, false} { // asked twice, it is done once
-			w, err := r.SetUnit(ctx, "me", "web.service", restart)
+			w, err := r.SetUnit(ctx, called("me"), "web.service", restart)
 			if err != nil || w.Changed != changed || w.Generation != first.Generation+1 || w.Hash != first.Hash {
 				t.Errorf("%+v, %v after %+v", w, err, first)
 			}
@@ -279,7 +279,7 @@ func TestSupersede(t *testing.T) {
 			"below 0":              {Desired: cluster.Launched, Supersede: -1},
 			"not launched":         {Desired: cluster.Loaded, Supersede: first.Generation + 1},
 		} {
-			if w, err := r.SetUnit(ctx, "me", "web.service", change); api.AsError(err).Code != 400 {
+			if w, err := r.SetUnit(ctx, called("me"), "web.service", change); api.AsError(err).Code != 400 {
 				t.Errorf("%s: %+v, %v", name, w, err)
 			}
 		}
@@ -293,7 +293,7 @@ func TestSupersede(t *testing.T) {
 func TestGuardedWrites(t *testing.T) {
 	bubble(t, func(ctx context.Context, t *testing.T, s *memstore.Store, r *Registry) {
 		set := func(text *string, desired cluster.Desired, generation int64) (api.Written, error) {
-			return r.SetUnit(ctx, "me", "web.service", api.UnitChange{Text: text, Desired: desired, IfGeneration: &generation})
+			return r.SetUnit(ctx, called("me"), "web.service", api.UnitChange{Text: text, Desired: desired, IfGeneration: &generation})
 		}
 		refused := func(says string, _ api.Written, err error) {
 			t.Helper()
@@ -338,7 +338,7 @@ func TestCreatorsAtOnce(t *testing.T) {
 		for i := range 20 {
 			all.Go(func() {
 				own, none := fmt.Sprintf("%s# %d\n", text, i), int64(0)
-				w, err := r.SetUnit(ctx, fmt.Sprint(i), "web.service", api.UnitChange{Text: &own, Desired: cluster.Launched, IfGeneration: &none})
+				w, err := r.SetUnit(ctx, called(fmt.Sprint(i)), "web.service", api.UnitChange{Text: &own, Desired: cluster.Launched, IfGeneration: &none})
 				if err == nil && w.Created {
 					created.Add(1)
 				} else if !errors.Is(err, cluster.ErrConflict) {
@@ -383,7 +383,7 @@ func TestLostGuards(t *testing.T) {
 			t.Errorf("%+v after %+v: want it decided anew each time", w, first)
 		}
 		r.store = &rival{s, attempts}
-		if _, err := r.SetUnit(ctx, "me", "web.service", api.UnitChange{Desired: cluster.Launched}); !errors.Is(err, cluster.ErrConflict) {
+		if _, err := r.SetUnit(ctx, called("me"), "web.service", api.UnitChange{Desired: cluster.Launched}); !errors.Is(err, cluster.ErrConflict) {
 			t.Errorf("lost every time: %v", err)
 		}
 	})

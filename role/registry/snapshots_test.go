@@ -40,7 +40,7 @@ func TestPagesAtOneRevision(t *testing.T) {
 		for i := 0; more; i++ {
 			r.mustSet(ctx, t, name(2*i+1), ptr(text), cluster.Launched) // comes between
 			r.mustSet(ctx, t, name(2*units-2-2*i), nil, cluster.Loaded)
-			if _, err := r.Destroy(ctx, "me", name(2*units-22-2*i)); err != nil {
+			if _, err := r.Destroy(ctx, called("me"), name(2*units-22-2*i)); err != nil {
 				t.Fatal(err)
 			}
 			var page api.Units

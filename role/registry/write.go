@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 )
@@ -17,7 +18,7 @@ const attempts = 8
 // SetUnit stores what by wants of the unit: change.Desired, and change.Text
 // unless it is nil. What is so already is not written, unless it is to be
 // superseded.
-func (r *Registry) SetUnit(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error) {
+func (r *Registry) SetUnit(ctx context.Context, by access.Caller, name cluster.UnitName, change api.UnitChange) (api.Written, error) {
 	reading, err := check(name, change)
 	if err != nil {
 		return api.Written{}, err
@@ -38,7 +39,7 @@ func (r *Registry) SetUnit(ctx context.Context, by string, name cluster.UnitName
 		if written.Changed {
 			r.awaitView(ctx, written.Revision, func(*api.View) bool { return true })
 			r.log.Info("unit written", "unit", name, "desired", written.Desired, "hash", written.Hash,
-				"generation", written.Generation, "by", by)
+				"generation", written.Generation, "by", by.Account.Name)
 		}
 		return written, nil
 	}
@@ -74,7 +75,7 @@ func check(name cluster.UnitName, change api.UnitChange) (reading api.Reading, e
 	return reading, nil
 }
 
-func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName, change api.UnitChange) (api.Written, error) {
+func (r *Registry) setOnce(ctx context.Context, by access.Caller, name cluster.UnitName, change api.UnitChange) (api.Written, error) {
 	stored, asOf, err := r.store.Unit(ctx, name)
 	created := errors.Is(err, cluster.ErrNotFound)
 	switch {
@@ -110,7 +111,7 @@ func (r *Registry) setOnce(ctx context.Context, by string, name cluster.UnitName
 	if err := r.guard(ctx, stored, change, next.Hash); err != nil {
 		return api.Written{}, err
 	}
-	next.Generation, next.By, next.At = stored.Generation+1, by, time.Now().UTC()
+	next.Generation, next.By, next.At = stored.Generation+1, by.Account.Name, time.Now().UTC()
 	content, err := r.content(ctx, next.Hash, given)
 	if err == nil && next.Desired == cluster.Launched {
 		err = r.secretsFor(ctx, name, content)
@@ -164,7 +165,7 @@ func (r *Registry) readingOf(ctx context.Context, w api.Written) api.Reading {
 
 // Destroy takes the unit out of the cluster; the leader then takes it off its
 // machines.
-func (r *Registry) Destroy(ctx context.Context, by string, name cluster.UnitName) (api.Written, error) {
+func (r *Registry) Destroy(ctx context.Context, by access.Caller, name cluster.UnitName) (api.Written, error) {
 	for range attempts {
 		stored, _, err := r.store.Unit(ctx, name)
 		if errors.Is(err, cluster.ErrNotFound) {
@@ -176,7 +177,7 @@ func (r *Registry) Destroy(ctx context.Context, by string, name cluster.UnitName
 		switch {
 		case err == nil:
 			gone := r.awaitGone(ctx, stored)
-			r.log.Info("unit destroyed", "unit", name, "by", by)
+			r.log.Info("unit destroyed", "unit", name, "by", by.Account.Name)
 			// A unit of that name with this generation or a later one is a new unit.
 			return api.Written{Name: name, Revision: gone, Generation: stored.Generation + 1, Changed: true}, nil
 		case errors.Is(err, cluster.ErrConflict), errors.Is(err, cluster.ErrNotFound):
