@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/core/unitfile"
@@ -69,12 +70,12 @@ func (v *Vault) uses(ctx context.Context, name cluster.SecretName) (uses []api.S
 
 // SetSecret makes a new version of a secret, or changes for which units it is. A value
 // that it has already makes none.
-func (v *Vault) SetSecret(ctx context.Context, by string, name cluster.SecretName, change api.SecretChange) (api.SecretWritten, error) {
+func (v *Vault) SetSecret(ctx context.Context, by access.Caller, name cluster.SecretName, change api.SecretChange) (api.SecretWritten, error) {
 	if err := change.Valid(); err != nil {
 		return api.SecretWritten{}, err
 	}
 	for range attempts {
-		written, err := v.setOnce(ctx, by, name, change)
+		written, err := v.setOnce(ctx, by.Account.Name, name, change)
 		if errors.Is(err, cluster.ErrConflict) {
 			continue
 		}
@@ -82,7 +83,7 @@ func (v *Vault) SetSecret(ctx context.Context, by string, name cluster.SecretNam
 			return api.SecretWritten{}, err
 		}
 		if written.Changed {
-			v.registry.log.Info("secret written", "secret", name, "version", written.Version, "by", by)
+			v.registry.log.Info("secret written", "secret", name, "version", written.Version, "by", by.Account.Name)
 		}
 		written.Used, err = v.uses(ctx, name)
 		return written, err
@@ -167,7 +168,7 @@ func (v *Vault) isLatest(stored cluster.Secret, value []byte) bool {
 
 // RemoveSecret ends a secret. With force also one that units use: what runs keeps its
 // value until it would start anew, and is not started then.
-func (v *Vault) RemoveSecret(ctx context.Context, by string, name cluster.SecretName, force bool) (api.SecretWritten, error) {
+func (v *Vault) RemoveSecret(ctx context.Context, by access.Caller, name cluster.SecretName, force bool) (api.SecretWritten, error) {
 	for range attempts {
 		stored, err := v.store.Secret(ctx, name)
 		if errors.Is(err, cluster.ErrNotFound) {
@@ -189,7 +190,7 @@ func (v *Vault) RemoveSecret(ctx context.Context, by string, name cluster.Secret
 		if err != nil {
 			return api.SecretWritten{}, err
 		}
-		v.registry.log.Info("secret removed", "secret", name, "by", by)
+		v.registry.log.Info("secret removed", "secret", name, "by", by.Account.Name)
 		return api.SecretWritten{Name: name, Changed: true, Used: uses}, nil
 	}
 	return api.SecretWritten{}, fmt.Errorf("remove the secret %s: lost to others %d times: %w", name, attempts, cluster.ErrConflict)

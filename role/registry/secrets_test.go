@@ -39,7 +39,7 @@ func vaulted(t *testing.T, test func(ctx context.Context, t *testing.T, s *memst
 
 func (v *Vault) mustSet(ctx context.Context, t *testing.T, name cluster.SecretName, value string) api.SecretWritten {
 	t.Helper()
-	written, err := v.SetSecret(ctx, "alice", name, api.SecretChange{Value: []byte(value)})
+	written, err := v.SetSecret(ctx, called("alice"), name, api.SecretChange{Value: []byte(value)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestSecretsAreVersioned(t *testing.T) {
 		if w := v.mustSet(ctx, t, "db-1", "wrong"); w.Created || !w.Changed || w.Version != 2 {
 			t.Errorf("another: %+v", w)
 		}
-		back, err := v.SetSecret(ctx, "bob", "db-1", api.SecretChange{From: 1})
+		back, err := v.SetSecret(ctx, called("bob"), "db-1", api.SecretChange{From: 1})
 		if err != nil || back.Version != 3 {
 			t.Errorf("back to the first: %+v, %v", back, err)
 		}
@@ -129,7 +129,7 @@ func TestAnotherKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		v.sealer = both
-		w, err := v.SetSecret(ctx, "alice", "db-1", api.SecretChange{From: 2})
+		w, err := v.SetSecret(ctx, called("alice"), "db-1", api.SecretChange{From: 2})
 		if err != nil || !w.Changed || w.Version != 2 {
 			t.Errorf("%+v, %v", w, err)
 		}
@@ -213,7 +213,7 @@ func TestUnitsNeedTheirSecrets(t *testing.T) {
 		refused := func(change api.UnitChange, code int, want string) {
 			t.Helper()
 			var e *api.Error
-			if _, err := r.SetUnit(ctx, "me", unit, change); !errors.As(err, &e) || e.Code != code || e.Message != want {
+			if _, err := r.SetUnit(ctx, called("me"), unit, change); !errors.As(err, &e) || e.Code != code || e.Message != want {
 				t.Errorf("%v, expected %d %s", err, code, want)
 			}
 		}
@@ -223,11 +223,11 @@ func TestUnitsNeedTheirSecrets(t *testing.T) {
 		v.mustSet(ctx, t, "db-1", value)
 		r.mustSet(ctx, t, unit, nil, cluster.Launched)
 		r.mustSet(ctx, t, unit, nil, cluster.Loaded)
-		if _, err := v.SetSecret(ctx, "alice", "db-1", api.SecretChange{Units: &[]string{"db@*.service", "b*"}}); err != nil {
+		if _, err := v.SetSecret(ctx, called("alice"), "db-1", api.SecretChange{Units: &[]string{"db@*.service", "b*"}}); err != nil {
 			t.Fatal(err)
 		}
 		refused(api.UnitChange{Desired: cluster.Launched}, 403, "web@1.service asks for the secret db-1, which is for units called db@*.service, b*")
-		if _, err := v.SetSecret(ctx, "alice", "db-1", api.SecretChange{Units: &[]string{}}); err != nil {
+		if _, err := v.SetSecret(ctx, called("alice"), "db-1", api.SecretChange{Units: &[]string{}}); err != nil {
 			t.Fatal(err)
 		}
 		r.mustSet(ctx, t, unit, nil, cluster.Launched)
@@ -248,19 +248,19 @@ func TestRemoveSecret(t *testing.T) {
 			t.Errorf("used by %+v, expected %+v", w.Used, want)
 		}
 		var e *api.Error
-		if _, err := v.RemoveSecret(ctx, "alice", "db-1", false); !errors.As(err, &e) || e.Code != 409 || e.Message != "the secret db-1 is used by web@1.service" {
+		if _, err := v.RemoveSecret(ctx, called("alice"), "db-1", false); !errors.As(err, &e) || e.Code != 409 || e.Message != "the secret db-1 is used by web@1.service" {
 			t.Errorf("removed in use: %v", err)
 		}
-		if w, err := v.RemoveSecret(ctx, "alice", "db-1", true); err != nil || len(w.Used) != 1 {
+		if w, err := v.RemoveSecret(ctx, called("alice"), "db-1", true); err != nil || len(w.Used) != 1 {
 			t.Errorf("forced: %+v, %v", w, err)
 		}
-		if _, err := v.RemoveSecret(ctx, "alice", "db-1", true); !errors.Is(err, cluster.ErrNotFound) {
+		if _, err := v.RemoveSecret(ctx, called("alice"), "db-1", true); !errors.Is(err, cluster.ErrNotFound) {
 			t.Errorf("removed twice: %v", err)
 		}
 		if _, err := v.SecretFor(ctx, machine, "web@1.service", "db-1"); !errors.Is(err, cluster.ErrNotFound) {
 			t.Errorf("what is gone: %v", err)
 		}
-		if _, err := v.SetSecret(ctx, "alice", "db-1", api.SecretChange{From: 1}); !errors.Is(err, cluster.ErrNotFound) {
+		if _, err := v.SetSecret(ctx, called("alice"), "db-1", api.SecretChange{From: 1}); !errors.Is(err, cluster.ErrNotFound) {
 			t.Errorf("back to what is gone: %v", err)
 		}
 	})
@@ -282,11 +282,11 @@ func TestBadSecretChanges(t *testing.T) {
 			{api.SecretChange{Units: &[]string{""}}, `"" is no pattern of units`},
 		} {
 			var e *api.Error
-			if _, err := v.SetSecret(ctx, "alice", "db-1", c.change); !errors.As(err, &e) || e.Code != 400 || e.Message != c.want {
+			if _, err := v.SetSecret(ctx, called("alice"), "db-1", c.change); !errors.As(err, &e) || e.Code != 400 || e.Message != c.want {
 				t.Errorf("%v, expected %s", err, c.want)
 			}
 		}
-		if _, err := v.SetSecret(ctx, "alice", "../x", api.SecretChange{Value: []byte("x")}); err == nil {
+		if _, err := v.SetSecret(ctx, called("alice"), "../x", api.SecretChange{Value: []byte("x")}); err == nil {
 			t.Error("a path was taken for a name")
 		}
 	})
