@@ -273,7 +273,7 @@ func (r *Registry) secretFor(ctx context.Context, unit cluster.UnitName, name cl
 	case err == nil && !stored.For(unit):
 		return stored, &api.Error{
 			Code: http.StatusForbidden, Message: fmt.Sprintf("%s asks for the secret %s, which is for units called %s", unit, name, strings.Join(stored.Units, ", ")),
-			Hint: fmt.Sprintf("an admin may say otherwise: fleetctl secret set %s --for PATTERN", name),
+			Hint: fmt.Sprintf("an admin may say otherwise: fleetctl secret limit %s PATTERN...", name),
 		}
 	}
 	return stored, err
