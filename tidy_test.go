@@ -56,6 +56,7 @@ var layers = map[string]string{
 	"edge/memstore":             "edge",
 	"edge/nspawn":               "edge",
 	"edge/probe":                "edge",
+	"edge/sealing":              "edge",
 	"edge/store":                "edge",
 	"edge/store/storetest":      "edge",
 	"edge/systemd":              "edge",

@@ -21,9 +21,11 @@ import (
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/core/schedule"
+	"argosy/core/unitfile"
 	"argosy/edge/authority"
 	"argosy/edge/httpapi"
 	"argosy/edge/memstore"
+	"argosy/edge/sealing"
 	"argosy/role/registry"
 )
 
@@ -59,6 +61,11 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { w.store.EndLease(w.lease) })
 	w.ours = must(authority.Create(keys))(t)
 	known := registry.New(w.store, slog.New(slog.DiscardHandler))
+	key := sealing.File(filepath.Join(t.TempDir(), "secrets.key"))
+	if err := key.Create(); err != nil {
+		t.Fatal(err)
+	}
+	vault := registry.NewVault(known, w.store, key)
 	people := registry.NewAccess(w.store)
 	w.background(people.Run)
 	for i, id := range worldIDs {
@@ -73,7 +80,7 @@ func newWorld(t *testing.T) *world {
 			listeners = append(listeners, must(net.Listen("unix", w.socket))(t))
 		}
 		machine := httpapi.New(httpapi.Config{
-			Registry: known, Explainer: worldScheduler{w}, Local: worldSystemd{host, w.says[host], w.heard}, Self: id, Host: host, TLS: client, Version: "1",
+			Registry: known, Secrets: vault, Explainer: worldScheduler{w}, Local: worldSystemd{host, w.says[host], w.heard}, Self: id, Host: host, TLS: client, Version: "1",
 			Members: []string{listeners[0].Addr().String()}, Access: people, IdentityOf: authority.IdentityOf,
 		})
 		w.background(func(ctx context.Context) error { return machine.Serve(ctx, listeners...) })
@@ -210,7 +217,20 @@ func (w *world) bring(stored cluster.Unit, on api.Presence, m cluster.Machine) e
 			Machine: m.ID, Unit: stored.Name, Hash: stored.Hash, Desired: stored.Desired, Generation: stored.Generation,
 		}})
 	}
-	return w.store.PutStates(w.Context(), w.lease, m.ID, []cluster.UnitState{stateOf(stored, m.ID)}, nil)
+	state := stateOf(stored, m.ID)
+	state.Secrets = w.given(stored)
+	return w.store.PutStates(w.Context(), w.lease, m.ID, []cluster.UnitState{state}, nil)
+}
+
+// given are the secrets that a unit finds when it starts now.
+func (w *world) given(u cluster.Unit) cluster.SecretVersions {
+	content, _ := w.store.Content(w.Context(), u.Hash) // none asks for none
+	versions := map[cluster.SecretName]int64{}
+	for _, s := range unitfile.SecretsOf(u.Name, content) {
+		stored, _ := w.store.Secret(w.Context(), s.Name)
+		versions[s.Name] = stored.Latest().Version
+	}
+	return cluster.VersionsOf(versions)
 }
 
 func (w *world) letGo(name cluster.UnitName, on api.Presence, revision int64) error {

@@ -140,6 +140,8 @@ type UnitState struct {
 	// Result is systemd's Result of a service ("success", "exit-code", ...).
 	Result string `json:"result,omitempty"`
 	Phase  Phase  `json:"phase"`
+	// Secrets are those that the unit was given when it was last started.
+	Secrets SecretVersions `json:"secrets,omitempty"`
 	// Problem says what the agent could not do, for people; empty when all is well.
 	Problem string `json:"problem,omitempty"`
 	// Note says what a user should know of the unit though nothing is wrong.

@@ -18,7 +18,7 @@ func Plan(boot string, units []Unit) []Step {
 	var steps []Step
 	var stale []cluster.UnitName
 	for _, u := range units {
-		own := u.steps(boot)
+		own := u.given(u.steps(boot))
 		if reads(own, u, boot) || u.Leftover && u.Want == nil {
 			stale = append(stale, u.Name)
 		}
@@ -49,6 +49,22 @@ func reads(steps []Step, u Unit, boot string) bool {
 		}
 	}
 	return false
+}
+
+// given has the unit's secrets be there before each start: one that was replaced
+// meanwhile is taken over then, and one that cannot be had keeps the unit as it is.
+func (u Unit) given(steps []Step) []Step {
+	if len(u.Secrets) == 0 {
+		return steps
+	}
+	for i, s := range steps {
+		switch s.(type) {
+		case Start, Restart:
+			return slices.Insert(steps, i, Step(Give{Unit: u.Name, Secrets: u.Secrets,
+				Reason: fmt.Sprintf("it asks for %d of the cluster's secrets and is about to start", len(u.Secrets))}))
+		}
+	}
+	return steps
 }
 
 func (u Unit) steps(boot string) []Step {

@@ -3,7 +3,10 @@
 // disk, what was started and what systemd says; it touches nothing.
 package converge
 
-import "argosy/core/cluster"
+import (
+	"argosy/core/cluster"
+	"argosy/core/unitfile"
+)
 
 // Status is what systemd says of one unit.
 type Status struct {
@@ -100,6 +103,9 @@ type Unit struct {
 	Status Status
 
 	Fence *Fence // that the unit is bound to; nil where it is bound to none
+
+	Secrets []unitfile.Secret      // that Want's text asks for
+	Given   cluster.SecretVersions // that it was given here last
 
 	// Leftover says that systemd still has the service that Podman's generator
 	// made of a Quadlet file which was taken away since.

@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"argosy/core/cluster"
+	"argosy/core/unitfile"
 )
 
 // machine is a model of one machine: disk, systemd, the agent's records and
@@ -23,6 +24,8 @@ type machine struct {
 	texts  map[cluster.Hash]bool
 	absent map[cluster.Hash]bool // what the store does not have
 
+	given map[cluster.UnitName]bool // secrets, since the last start
+
 	invocations int
 	starts      map[string]int // times each "unit/epoch/generation/boot" was accepted by systemd
 	epoch       map[cluster.UnitName]int
@@ -33,9 +36,12 @@ var (
 	foreign = cluster.UnitName("sshd.service")
 )
 
+// asks is the hash of a text that asks for secrets.
+const asks = cluster.Hash("bb")
+
 func newMachine() *machine {
 	m := &machine{boot: 1, wants: map[cluster.UnitName]cluster.Placement{}, texts: map[cluster.Hash]bool{},
-		absent: map[cluster.Hash]bool{}, starts: map[string]int{}, epoch: map[cluster.UnitName]int{}}
+		absent: map[cluster.Hash]bool{}, given: map[cluster.UnitName]bool{}, starts: map[string]int{}, epoch: map[cluster.UnitName]int{}}
 	m.powerOn()
 	return m
 }
@@ -56,6 +62,9 @@ func (m *machine) look() []Unit {
 		u := Unit{Name: name, Status: m.memory[name], Leftover: m.left[name]}
 		if want, ok := m.wants[name]; ok {
 			u.Want, u.HasText = &want, m.texts[want.Hash]
+			if want.Hash == asks {
+				u.Secrets = []unitfile.Secret{{Credential: "key", Name: "key"}}
+			}
 		}
 		u.File, u.HasFile = m.files[name]
 		if note, ok := m.notes[name]; ok {
@@ -114,6 +123,8 @@ func (m *machine) do(t *rapid.T, s Step, crashAfter int) bool {
 		m.left[s.Unit] = s.Unit.Quadlet()
 	case Adopt:
 		m.begun(s.Unit)
+	case Give:
+		m.given[s.Unit] = true
 	case Start:
 		return m.start(t, s.Unit, s.Generation, s.Hash, crashAfter)
 	case Restart:
@@ -136,6 +147,10 @@ func (m *machine) start(t *rapid.T, name cluster.UnitName, generation int64, has
 	if name.Quadlet() && m.made[name] != hash {
 		t.Fatalf("%s is started as made of %q, expected %q", name, m.made[name], hash)
 	}
+	if hash == asks && !m.given[name] {
+		t.Fatalf("%s is started without its secrets as they are now", name)
+	}
+	m.given[name] = false
 	m.invocations++
 	m.memory[name] = Status{Unit: name, InMemory: true, Load: "loaded", Active: "active", Invocation: fmt.Sprint(m.invocations)}
 	m.loaded[name] = hash
@@ -207,7 +222,7 @@ func (m *machine) right(t *rapid.T) {
 // It was seen to fail with: a record of another boot taken for this one's, a
 // restart taken for done because the unit was up, an Adopt left out, a Remove
 // without Stop, a Write or a Start without Reload, a foreign unit taken for ours,
-// a Quadlet file removed or started without Reload.
+// a Quadlet file removed or started without Reload, a Restart without Give.
 func TestPlanConverges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMachine()

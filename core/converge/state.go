@@ -11,7 +11,7 @@ import (
 func State(machine cluster.MachineID, u Unit, working bool, problem string) cluster.UnitState {
 	s := cluster.UnitState{
 		Machine: machine, Unit: u.Name, Hash: u.File, Phase: cluster.Settled, Problem: problem,
-		Load: u.Status.Load, Active: u.Status.Active, Sub: u.Status.Sub, Result: u.Status.Result,
+		Secrets: u.Given, Load: u.Status.Load, Active: u.Status.Active, Sub: u.Status.Sub, Result: u.Status.Result,
 	}
 	if u.Want != nil {
 		s.Generation = u.Want.Generation

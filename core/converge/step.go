@@ -1,6 +1,9 @@
 package converge
 
-import "argosy/core/cluster"
+import (
+	"argosy/core/cluster"
+	"argosy/core/unitfile"
+)
 
 // Step is one thing to do. The set is closed. Each carries why, for people.
 type Step interface{ step() }
@@ -17,12 +20,12 @@ type (
 		Unit   cluster.UnitName
 		Reason string
 	}
-	// Forget drops the record of the unit's start.
+	// Forget drops the record of the unit's start, and the secrets given for it.
 	Forget struct {
 		Unit   cluster.UnitName
 		Reason string
 	}
-	// Remove takes away fleet's own file and record of the unit.
+	// Remove takes away fleet's own file and record of the unit, and its secrets.
 	Remove struct {
 		Unit   cluster.UnitName
 		Reason string
@@ -50,6 +53,13 @@ type (
 		Fence  string // its invocation; empty for a unit that has ended
 		Reason string
 	}
+	// Give gets the unit's secrets from the cluster, as they are now, and puts them
+	// where systemd finds them when it starts the unit.
+	Give struct {
+		Unit    cluster.UnitName
+		Secrets []unitfile.Secret
+		Reason  string
+	}
 	// Start starts the unit, once for its generation.
 	Start struct {
 		Unit       cluster.UnitName
@@ -74,6 +84,7 @@ func (Write) step()   {}
 func (Reload) step()  {}
 func (Adopt) step()   {}
 func (Guard) step()   {}
+func (Give) step()    {}
 func (Start) step()   {}
 func (Restart) step() {}
 
@@ -93,6 +104,8 @@ func UnitOf(s Step) cluster.UnitName {
 	case Adopt:
 		return s.Unit
 	case Guard:
+		return s.Unit
+	case Give:
 		return s.Unit
 	case Start:
 		return s.Unit
@@ -119,8 +132,10 @@ func stage(s Step) int {
 		return 4
 	case Adopt, Guard:
 		return 5
-	case Start, Restart:
+	case Give:
 		return 6
+	case Start, Restart:
+		return 7
 	}
-	return 7
+	return 8
 }

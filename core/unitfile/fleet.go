@@ -45,6 +45,8 @@ type Requirements struct {
 	Priority int
 	// Restart is when systemd starts the unit again by itself.
 	Restart Restart
+	// Secrets are what the unit is given of the cluster's secrets, by credential.
+	Secrets []Secret
 	// Podman is the least version that can run the unit; empty where it needs none.
 	Podman string
 }
@@ -86,6 +88,7 @@ var fleetKeys = map[string]string{
 	"Global":   "Global",
 	"Reserve":  "Reserve", "Spread": "Spread", "MaxPerMachine": "MaxPerMachine", "Prefer": "Prefer", "Priority": "Priority",
 	"OnPartition": "OnPartition",
+	"Secret":      "Secret",
 }
 
 // DependsOnName says whether the requirements of two units with this file may
@@ -112,6 +115,7 @@ func (f *File) Requirements(unit cluster.UnitName) (Requirements, error) {
 	r.restart()
 	r.combinations()
 	r.fenceable()
+	r.credible()
 	if err := r.faults.err(); err != nil {
 		return Requirements{}, err
 	}
@@ -202,6 +206,8 @@ func (r *requirementsReader) reset(key string) {
 		r.found.Priority = 0
 	case "OnPartition":
 		r.found.Fenced = false
+	case "Secret":
+		r.found.Secrets = nil
 	}
 }
 
@@ -253,6 +259,8 @@ func (r *requirementsReader) word(key, value string, o Option) bool {
 		return r.prefer(value, o)
 	case "Priority":
 		return r.priority(value, o)
+	case "Secret":
+		return r.secret(value, o)
 	}
 	r.unread(value, o, expected)
 	return false

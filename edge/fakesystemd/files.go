@@ -25,6 +25,13 @@ func (m *Machine) Write(name cluster.UnitName, text string) error {
 	return nil
 }
 
+// Text is what lies on the disk of a unit.
+func (m *Machine) Text(name cluster.UnitName) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.texts[name]
+}
+
 // Remove takes a unit's text and record away.
 func (m *Machine) Remove(name cluster.UnitName) error {
 	m.mu.Lock()

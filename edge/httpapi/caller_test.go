@@ -108,6 +108,7 @@ var judged = map[string]access.Verb{
 	"GET /units/{name}": access.Read, "PUT /units/{name}": access.Change, "DELETE /units/{name}": access.Change,
 	"GET /units/{name}/why": access.Read, "GET /units/{name}/status": access.Read, "GET /units/{name}/journal": access.Read,
 	"POST /units/{name}/restart": access.Change, "GET /watch": access.Read, "POST /claims": access.Serve, "GET /openapi.json": access.Look,
+	"GET /secrets": access.Read, "GET /secrets/{name}": access.Serve, "PUT /secrets/{name}": access.Govern, "DELETE /secrets/{name}": access.Govern,
 	"GET /healthz": access.Look, "GET /readyz": access.Look, "GET /metrics": access.Read,
 	"GET /{$}": access.Look, "PUT /{$}": access.Look, "POST /{$}": access.Look, "DELETE /{$}": access.Look, "PATCH /{$}": access.Look,
 }

@@ -48,9 +48,15 @@ func (a *API) paths() map[string]map[string]route {
 		"/units/{name}/status":  {"GET": {access.Read, onAny, a.status}},
 		"/units/{name}/journal": {"GET": {access.Read, onAny, a.journal}},
 		"/units/{name}/restart": {"POST": {access.Change, onAny, a.restart}},
-		"/watch":                {"GET": {access.Read, onMembers, a.watch}},
-		"/claims":               {"POST": {access.Serve, onAny, a.claims}},
-		"/openapi.json":         {"GET": {access.Look, onAny, a.document}},
+		"/secrets":              {"GET": {access.Read, onMembers, a.secrets}},
+		"/secrets/{name}": {
+			"GET":    {access.Serve, onMembers, a.giveSecret},
+			"PUT":    {access.Govern, onMembers, a.writes(a.setSecret)},
+			"DELETE": {access.Govern, onMembers, a.removeSecret},
+		},
+		"/watch":        {"GET": {access.Read, onMembers, a.watch}},
+		"/claims":       {"POST": {access.Serve, onAny, a.claims}},
+		"/openapi.json": {"GET": {access.Look, onAny, a.document}},
 	}
 }
 

@@ -35,6 +35,7 @@ type Store struct {
 	writes    int // how many transactions have changed something
 	followers []*follower
 	register  register
+	secrets   map[cluster.SecretName]cluster.Secret
 }
 
 // fact is a fact as it stands: the event of its last write.
@@ -71,6 +72,7 @@ func NewOn(on runtime.Runtime) *Store {
 		leases:       map[int64]*lease{},
 		marks:        map[cluster.Hash]int64{},
 		register:     newRegister(),
+		secrets:      map[cluster.SecretName]cluster.Secret{},
 	}
 }
 

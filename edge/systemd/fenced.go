@@ -40,26 +40,31 @@ func (f *Files) fence(unit cluster.UnitName) placed {
 	return placed{f.folders.Fence, filepath.Join(f.folders.Links, string(unit.Service())+".d", fenceDropIn)}
 }
 
-// fenced says whether a unit of these files asks for OnPartition=stop. Where they
-// ask for it in vain (an older version took them as they are), it says why.
-func fenced(unit cluster.UnitName, bundle unitfile.Bundle) (bool, error) {
+// wants is what a unit of these files asks for beyond what systemd reads of them.
+// Where they ask for it in vain (an older version took them as they are), it says
+// why.
+func wants(unit cluster.UnitName, bundle unitfile.Bundle) (unitfile.Requirements, error) {
 	file, err := bundle.Parse(string(unit))
 	if err != nil {
-		return false, nil //nolint:nilerr // systemd has its own words for what it cannot read
+		return unitfile.Requirements{}, nil //nolint:nilerr // systemd has its own words for what it cannot read
 	}
-	needs, err := file.Requirements(unit)
-	return needs.Fenced, err
+	return file.Requirements(unit)
 }
 
-// bind has the fence's drop-in there where the unit asks for it, before the unit's
-// own text is: what has a text is what it should be.
-func (f *Files) bind(unit cluster.UnitName, bundle unitfile.Bundle) error {
-	at := f.fence(unit)
-	asks, err := fenced(unit, bundle)
-	switch {
-	case err != nil:
+// equip has fleet's own drop-ins there where the unit asks for them, before the
+// unit's own text is: what has a text is what it should be.
+func (f *Files) equip(unit cluster.UnitName, bundle unitfile.Bundle) error {
+	asks, err := wants(unit, bundle)
+	if err != nil {
 		return err
-	case !asks:
+	}
+	return errors.Join(f.bind(unit, asks.Fenced), f.credit(unit, asks.Secrets))
+}
+
+// bind has the fence's drop-in there, or not.
+func (f *Files) bind(unit cluster.UnitName, asks bool) error {
+	at := f.fence(unit)
+	if !asks {
 		return f.unbind(unit)
 	}
 	if err := at.free(); err != nil {
@@ -74,11 +79,7 @@ func (f *Files) unbind(unit cluster.UnitName) error {
 	if !at.tied() {
 		return nil
 	}
-	err := errors.Join(os.Remove(at.link), absent(os.Remove(f.token(unit))))
-	if folder := filepath.Dir(at.link); err == nil && len(namesIn(folder)) == 0 {
-		err = absent(os.Remove(folder))
-	}
-	return err
+	return errors.Join(at.untie(), absent(os.Remove(f.token(unit))))
 }
 
 // Fenced says whether the unit is bound to the fence here.

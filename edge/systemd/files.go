@@ -22,6 +22,9 @@ type Folders struct {
 	Lease    string // the file with the machine's lease
 	Fence    string // the drop-in of all units with OnPartition=stop
 	Tokens   string // their fencing tokens
+
+	Secrets     string // the secrets that units were given: for root alone
+	Credentials string // the drop-ins by which systemd finds them
 }
 
 // DefaultFolders are those of a machine's fleetd. systemd looks into
@@ -36,6 +39,9 @@ func DefaultFolders() Folders {
 		Lease:    "/run/fleet/lease",
 		Fence:    "/run/fleet/fence/unit.conf",
 		Tokens:   "/run/fleet/fence/tokens",
+
+		Secrets:     "/run/fleet/secrets",
+		Credentials: "/run/fleet/credentials",
 	}
 }
 
@@ -101,7 +107,7 @@ func (f *Files) Write(unit cluster.UnitName, content string) error {
 	if err := own.free(); err != nil {
 		return fmt.Errorf("write %s: %w", unit, err)
 	}
-	if err := f.bind(unit, bundle); err != nil {
+	if err := f.equip(unit, bundle); err != nil {
 		return fmt.Errorf("write %s: %w", unit, err)
 	}
 	// The text is there first and linked last: what has a text is found again.
@@ -199,6 +205,15 @@ func (p placed) tie() error {
 	return os.Symlink(p.file, p.link)
 }
 
+// untie takes the link away, and its folder with the last of them.
+func (p placed) untie() error {
+	err := os.Remove(p.link)
+	if folder := filepath.Dir(p.link); err == nil && len(namesIn(folder)) == 0 {
+		err = absent(os.Remove(folder))
+	}
+	return err
+}
+
 // Remove takes a unit's files, links and record away, if they are there. What
 // others have put under the unit's name stays.
 func (f *Files) Remove(unit cluster.UnitName) error {
@@ -209,7 +224,7 @@ func (f *Files) Remove(unit cluster.UnitName) error {
 	}
 	none := func(string) bool { return false }
 	// The text goes last: while it is there, the rest is found again.
-	err = errors.Join(err, f.unbind(unit), f.removeDropIns(unit, none), f.Forget(unit))
+	err = errors.Join(err, f.unbind(unit), f.discredit(unit), f.removeDropIns(unit, none), f.Forget(unit))
 	if err == nil {
 		err = absent(os.Remove(own.file))
 	}
@@ -235,24 +250,33 @@ func (f *Files) List() (map[cluster.UnitName]cluster.Hash, error) {
 	return found, nil
 }
 
-func (f *Files) hash(unit cluster.UnitName) (cluster.Hash, error) {
+// bundle reads a unit's files, and says whether each is found where it is looked for.
+func (f *Files) bundle(unit cluster.UnitName) (bundle unitfile.Bundle, whole bool, err error) {
 	own := f.placed(unit)
 	text, err := os.ReadFile(own.file)
 	if err != nil {
-		return "", err
+		return bundle, false, err
 	}
-	bundle, whole := unitfile.Bundle{Text: string(text)}, own.tied()
+	bundle.Text, whole = string(text), own.tied()
 	for _, name := range namesIn(f.folders.dropIns(unit)) {
 		at := f.dropIn(unit, name)
 		text, err := os.ReadFile(at.file)
 		if err != nil {
-			return "", err
+			return bundle, false, err
 		}
 		bundle.DropIns = append(bundle.DropIns, unitfile.DropIn{Name: name, Text: string(text)})
 		whole = whole && at.tied()
 	}
-	asks, err := fenced(unit, bundle)
-	if !whole || err != nil || asks != f.Fenced(unit) {
+	return bundle, whole, nil
+}
+
+func (f *Files) hash(unit cluster.UnitName) (cluster.Hash, error) {
+	bundle, whole, err := f.bundle(unit)
+	if err != nil {
+		return "", err
+	}
+	asks, err := wants(unit, bundle)
+	if !whole || err != nil || asks.Fenced != f.Fenced(unit) || !f.credited(unit, asks.Secrets) {
 		return "", nil //nolint:nilerr // Write tells of it
 	}
 	return cluster.HashOf(bundle.Content()), nil
@@ -260,7 +284,9 @@ func (f *Files) hash(unit cluster.UnitName) (cluster.Hash, error) {
 
 // replace writes a file whole or not at all. Its folder is made when it is not
 // there. /run is memory: there is nothing to sync.
-func replace(path string, content []byte) (err error) {
+func replace(path string, content []byte) error { return replaceAs(path, content, 0o644) }
+
+func replaceAs(path string, content []byte, mode fs.FileMode) (err error) {
 	folder := filepath.Dir(path)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
@@ -275,7 +301,7 @@ func replace(path string, content []byte) (err error) {
 		}
 	}()
 	_, err = file.Write(content)
-	if err := errors.Join(err, file.Chmod(0o644), file.Close()); err != nil {
+	if err := errors.Join(err, file.Chmod(mode), file.Close()); err != nil {
 		return err
 	}
 	return os.Rename(file.Name(), path)

@@ -18,7 +18,8 @@ func testFiles(t *testing.T) (*Files, Folders) {
 	base := t.TempDir()
 	folders := Folders{Units: filepath.Join(base, "units"), Links: filepath.Join(base, "system"),
 		Quadlets: filepath.Join(base, "quadlets"), Started: filepath.Join(base, "started"), Lease: filepath.Join(base, "lease"),
-		Fence: filepath.Join(base, "fence", "unit.conf"), Tokens: filepath.Join(base, "fence", "tokens")}
+		Fence: filepath.Join(base, "fence", "unit.conf"), Tokens: filepath.Join(base, "fence", "tokens"),
+		Secrets: filepath.Join(base, "secrets"), Credentials: filepath.Join(base, "credentials")}
 	return NewFiles(folders), folders
 }
 

@@ -44,6 +44,7 @@ func open(t testing.TB) (real, systemd.Folders) {
 	folders.Units = filepath.Join(base, "units")
 	folders.Started = filepath.Join(base, "started")
 	folders.Lease = filepath.Join(base, "lease")
+	folders.Secrets, folders.Credentials = filepath.Join(base, "secrets"), filepath.Join(base, "credentials")
 	return real{systemd.NewManager(systemd.PrivateSocket, folders), systemd.NewFiles(folders)}, folders
 }
 

@@ -29,9 +29,9 @@ func (f *Files) Record(r converge.Record) error {
 	return nil
 }
 
-// Forget drops the record of a unit, if there is one.
+// Forget drops the record of a unit, if there is one, and the secrets that it was given.
 func (f *Files) Forget(unit cluster.UnitName) error {
-	if err := absent(os.Remove(filepath.Join(f.folders.Started, string(unit)))); err != nil {
+	if err := errors.Join(absent(os.Remove(filepath.Join(f.folders.Started, string(unit)))), f.withdraw(unit)); err != nil {
 		return fmt.Errorf("forget the start of %s: %w", unit, err)
 	}
 	return nil

@@ -95,6 +95,8 @@ type Config struct {
 	TTL   time.Duration
 	Peers Peers // nil where other machines cannot be asked
 	Fence Fence // nil where units cannot be bound to one
+	// Secrets is nil where units can be given none.
+	Secrets Secrets
 	// Assigned, if set, is told of all that is assigned to the machine, before the
 	// agent acts on it: one watch serves both. It must not wait.
 	Assigned func(cluster.Batch)

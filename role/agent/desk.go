@@ -10,6 +10,7 @@ import (
 
 	"argosy/core/cluster"
 	"argosy/core/converge"
+	"argosy/core/unitfile"
 )
 
 // entry is what the desk knows of one unit of ours.
@@ -22,6 +23,10 @@ type entry struct {
 	// leftover: a Quadlet file was removed and systemd still has its service.
 	// fleetd's next life does not know; the service is gone with the next reload.
 	leftover bool
+
+	given   cluster.SecretVersions
+	asking  cluster.Hash // of the text that secrets are those of
+	secrets []unitfile.Secret
 
 	// interrupt gives up waiting for the unit's job; nil while no steps of the
 	// unit are under way.
@@ -173,6 +178,7 @@ func (d *desk) readDisk() error {
 			e.file, e.hasFile = files[name]
 			d.lookFenced(name, e.hasFile)
 			e.record = started[name]
+			e.given = d.givenOnDisk(name)
 			d.mark(name)
 		}
 	}

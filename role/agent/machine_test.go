@@ -45,6 +45,7 @@ func newHost(t testing.TB) *host {
 	})
 	folders := systemd.DefaultFolders()
 	folders.Units, folders.Started, folders.Lease = filepath.Join(base, "units"), filepath.Join(base, "started"), filepath.Join(base, "lease")
+	folders.Secrets, folders.Credentials = filepath.Join(base, "secrets"), filepath.Join(base, "credentials")
 	store := memstore.New()
 	term, err := store.TakeLead(t.Context(), cluster.Leader{Machine: self})
 	if err != nil {

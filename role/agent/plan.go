@@ -13,12 +13,13 @@ import (
 // unit is the entry as core/converge is told of it.
 func (d *desk) unit(name cluster.UnitName, e *entry) converge.Unit {
 	u := converge.Unit{Name: name, Want: e.want, HasFile: e.hasFile, File: e.file, Record: e.record,
-		Status: d.seen[name], Leftover: e.leftover}
+		Status: d.seen[name], Leftover: e.leftover, Given: e.given}
 	if d.departure != nil {
 		u.Want = nil // whatever the leader still places here goes with the lease
 	}
 	if u.Want != nil {
 		_, u.HasText = d.known[u.Want.Hash]
+		u.Secrets = d.asks(name, e)
 	}
 	u.Status.NeedReload = u.Status.NeedReload || e.stale
 	u.Fence = d.fence(name, e)
@@ -94,7 +95,7 @@ func (d *desk) batch(ctx context.Context, steps []converge.Step) batch {
 func (d *desk) begin(ctx context.Context, name cluster.UnitName) *chain {
 	e := d.units[name]
 	c := &chain{unit: name, status: d.seen[name], hasFile: e.hasFile, file: e.file, record: e.record,
-		stale: e.stale, leftover: e.leftover}
+		stale: e.stale, leftover: e.leftover, given: e.given}
 	c.ctx, e.interrupt = d.on.WithCancel(ctx)
 	d.board.look(name)
 	return c
@@ -127,7 +128,7 @@ func (r result) learn(d *desk) {
 	e.interrupt()
 	e.interrupt = nil
 	e.downSince = time.Time{} // it may have run meanwhile
-	e.hasFile, e.file, e.record, e.stale, e.leftover = r.hasFile, r.file, r.record, r.stale, r.leftover
+	e.hasFile, e.file, e.record, e.stale, e.leftover, e.given = r.hasFile, r.file, r.record, r.stale, r.leftover, r.given
 	if r.status.Unit == r.unit {
 		d.learnStatus(r.status)
 	}

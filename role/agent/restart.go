@@ -12,13 +12,16 @@ import (
 
 // Restart has systemd restart a unit that the cluster has put on this machine, as
 // `systemctl restart` does, and waits until it runs again. Nothing is decided by
-// it: the placement stays, and so does the record of its start. The job goes on
-// if ctx ends. Other units of the machine are cluster.ErrNotFound.
+// it: the placement stays, and so does the record of its start. It is given its
+// secrets as they are now. The job goes on if ctx ends. Other units of the machine are cluster.ErrNotFound.
 func (a *Agent) Restart(ctx context.Context, by string, unit cluster.UnitName) error {
 	if err := a.Owns(unit); err != nil {
 		return fmt.Errorf("restart %w", err)
 	}
 	a.log.Info("restart", "unit", unit, "by", by)
+	if err := a.giveAgain(ctx, unit); err != nil {
+		return fmt.Errorf("on %s: %w", a.config.Machine.Name, err)
+	}
 	ended := runtime.NewMailbox[converge.Outcome](a.on, a.on.NewBell(), 1)
 	if err := a.systemd.Enqueue(ctx, converge.RestartJob, unit, func(o converge.Outcome) { ended.Offer(o) }); err != nil {
 		return fmt.Errorf("on %s: %w", a.config.Machine.Name, err)

@@ -26,6 +26,7 @@ type chain struct {
 	record   *converge.Record
 	stale    bool
 	leftover bool
+	given    cluster.SecretVersions
 }
 
 // result is how a chain ended.
@@ -106,7 +107,7 @@ func (a *Agent) run(ctx context.Context, c *chain) error {
 			err = a.stop(ctx, c, step)
 		case converge.Forget:
 			if err = a.disk.Forget(c.unit); err == nil {
-				c.record = nil
+				c.record, c.given = nil, ""
 			}
 		case converge.Remove:
 			err = a.remove(ctx, c, step)
@@ -114,6 +115,8 @@ func (a *Agent) run(ctx context.Context, c *chain) error {
 			err = a.note(c, func(r *converge.Record) { r.Begun = true })
 		case converge.Guard:
 			err = a.note(c, func(r *converge.Record) { r.Fence = step.Fence })
+		case converge.Give:
+			c.given, err = a.give(c.ctx, c.unit, step.Secrets)
 		case converge.Start:
 			err = a.start(c, converge.StartJob, step.Generation, step.Hash, step.Reason)
 		case converge.Restart:
@@ -161,7 +164,7 @@ func (a *Agent) remove(ctx context.Context, c *chain, step converge.Remove) erro
 	if err := a.disk.Remove(c.unit); err != nil {
 		return err
 	}
-	c.hasFile, c.file, c.record, c.stale = false, "", nil, false
+	c.hasFile, c.file, c.record, c.stale, c.given = false, "", nil, false, ""
 	a.lookFenced(c.unit, false)
 	c.leftover = c.unit.Quadlet()
 	return a.systemd.ResetFailed(ctx, c.unit)

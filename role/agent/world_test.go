@@ -37,8 +37,9 @@ type world struct {
 	link    *link // of the machine to the store
 	term    cluster.Leader
 	boot    int
-	fence   agent.Fence // nil where there is none
-	disk    agent.Disk  // nil for the machine's own
+	fence   agent.Fence   // nil where there is none
+	disk    agent.Disk    // nil for the machine's own
+	secrets agent.Secrets // nil where there are none
 }
 
 // inWorld runs a test in a world of its own.
@@ -73,6 +74,7 @@ func (w *world) runAs(name, address string, peers agent.Peers) *running {
 		TTL:     ttl,
 		Peers:   peers,
 		Fence:   w.fence,
+		Secrets: w.secrets,
 		Log:     slog.New(slog.DiscardHandler),
 	}, w.link, w.machine, disk)
 	ctx, cancel := context.WithCancel(w.t.Context())

@@ -112,6 +112,9 @@ func (p *parts) close() {
 	if err := p.store.Close(); err != nil {
 		p.log.Warn("close", "error", err)
 	}
+	if p.asker != nil {
+		p.asker.Close()
+	}
 	if p.on.echoes == nil {
 		return
 	}

@@ -20,6 +20,7 @@ import (
 	"argosy/edge/host"
 	"argosy/edge/httpapi"
 	"argosy/edge/probe"
+	"argosy/edge/sealing"
 	"argosy/edge/systemd"
 	"argosy/role/agent"
 	"argosy/role/detector"
@@ -40,10 +41,13 @@ type machine struct {
 	podman  string // its version; empty where there is none
 	systemd Systemd
 	disk    agent.Disk
-	fence   agent.Fence                    // nil where there is none
-	echoes  echoes                         // nil where this machine cannot probe others
-	listen  func() ([]net.Listener, error) // for fleetctl
-	notify  func(state string)             // says something to systemd, see sd_notify(3)
+	fence   agent.Fence // nil where there is none
+	echoes  echoes      // nil where this machine cannot probe others
+	safe    safe        // nil where units can be given no secrets
+	// secretsKey is the path of a member's keys for secrets.
+	secretsKey string
+	listen     func() ([]net.Listener, error) // for fleetctl
+	notify     func(state string)             // says something to systemd, see sd_notify(3)
 }
 
 // echoes asks other machines' kernels whether they run.
@@ -78,7 +82,7 @@ func thisMachine(ctx context.Context, config fleetconf.Config, log *slog.Logger)
 	files := systemd.NewFiles(folders)
 	return machine{
 		facts: facts, podman: podman, echoes: openEchoes(log), systemd: systemd.NewManager(systemd.PrivateSocket, folders), disk: files, listen: listenLocal,
-		fence: fenceHere{fence.Term(fence.DefaultTerm), files},
+		fence: fenceHere{fence.Term(fence.DefaultTerm), files}, safe: files, secretsKey: sealing.DefaultFile,
 		// A lost word costs at most a restart, and systemd says so.
 		notify: func(state string) { _, _ = daemon.SdNotify(false, state) },
 	}, nil

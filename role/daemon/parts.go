@@ -17,6 +17,7 @@ import (
 	"argosy/core/fleetv1"
 	"argosy/core/schedule"
 	"argosy/edge/authority"
+	"argosy/edge/client"
 	"argosy/edge/fleetconf"
 	fleetapi "argosy/edge/fleetv1"
 	"argosy/edge/httpapi"
@@ -41,6 +42,8 @@ type parts struct {
 	agent    *agent.Agent
 	registry *registry.Registry // nil where this machine is no member
 	engine   *engine.Engine     // nil where it is none
+	vault    *registry.Vault    // nil where it is none
+	asker    *client.Client     // of members; nil on one, and where this machine has no certificate
 	api      *httpapi.API
 	loops    map[string]func(context.Context) error // by the name that an error of theirs carries
 }
@@ -82,6 +85,9 @@ func assemble(config Config, on machine) (*parts, error) {
 	if on.echoes != nil {
 		p.probe(&given)
 	}
+	if on.safe != nil {
+		given.Secrets = secretsHere{on.safe, p}
+	}
 	p.agent = agent.New(given, p.store, on.systemd, on.disk)
 	p.loops["agent"] = p.agent.Run
 	p.take(settings)
@@ -122,13 +128,19 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		p.registry = registry.New(p.store, p.log)
 		p.loops["registry"] = p.registry.Run
 		p.lead()
+		p.openVault()
 		known := registry.NewAccess(p.store)
 		p.loops["access"] = known.Run
 		served.Registry, served.Explainer, served.Access = p.registry, p.engine, known
+		served.Secrets = p.vault
 		ownAPI = fleetapi.New(fleetapi.Config{
 			Registry: p.registry, By: httpapi.By, Version: p.config.Version, PageRows: func() int { return int(p.pageRows.Load()) },
 			May: func(r *http.Request, verb access.Verb, unit cluster.UnitName) error { return p.api.May(r, verb, unit) },
 		})
+	} else if p.settings.HasTLS() {
+		if err := p.askMembers(secrets, served.Members); err != nil {
+			return err
+		}
 	}
 	served.Beside = map[string]http.Handler{fleetv1.Base: ownAPI, fleetv1.AlphaBase: ownAPI}
 	p.api = httpapi.New(served)

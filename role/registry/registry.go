@@ -28,6 +28,8 @@ type Store interface {
 	// Labels returns what operators say of a machine, or cluster.ErrNotFound.
 	Labels(ctx context.Context, id cluster.MachineID) (cluster.Labels, error)
 	PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels, error)
+	// Secret returns what is stored of a secret, or cluster.ErrNotFound.
+	Secret(ctx context.Context, name cluster.SecretName) (cluster.Secret, error)
 }
 
 // Registry answers and writes. Its methods may be called from many goroutines,

@@ -113,6 +113,9 @@ func (r *Registry) setOnce(ctx context.Context, by access.Caller, name cluster.U
 	}
 	next.Generation, next.By, next.At = stored.Generation+1, by.Account.Name, time.Now().UTC()
 	content, err := r.content(ctx, next.Hash, given)
+	if err == nil && next.Desired == cluster.Launched {
+		err = r.secretsFor(ctx, name, content)
+	}
 	if err == nil {
 		next, err = r.store.PutUnit(ctx, next, content)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"argosy/core/access"
 	"argosy/edge/authority"
+	"argosy/edge/sealing"
 )
 
 // sshKey makes a key pair in OpenSSH's formats.
@@ -53,16 +54,32 @@ func (c *Cluster) identity() (string, error) {
 }
 
 // authorities are a cluster's two: the members of its store know each other by one
-// that nobody else has a certificate of.
-type authorities struct{ cluster, peers *authority.Authority }
+// that nobody else has a certificate of. With them goes what opens the secrets.
+type authorities struct {
+	cluster, peers *authority.Authority
+	sealing        string
+}
 
 // certificates opens the cluster's authorities, which are made when first asked for.
 func (c *Cluster) certificates() (all authorities, err error) {
 	if all.cluster, err = openAuthority(c.path("authority")); err != nil {
 		return all, err
 	}
-	all.peers, err = openAuthority(c.path("authority/peers"))
+	if all.peers, err = openAuthority(c.path("authority/peers")); err != nil {
+		return all, err
+	}
+	all.sealing, err = c.sealing()
 	return all, err
+}
+
+// sealing is the members' key for secrets, made when first asked for.
+func (c *Cluster) sealing() (string, error) {
+	at := c.path("authority/secrets.key")
+	if err := sealing.File(at).Create(); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	text, err := os.ReadFile(at)
+	return string(text), err
 }
 
 func openAuthority(dir string) (*authority.Authority, error) {
@@ -112,7 +129,7 @@ func (own *secrets) addPeer(by authorities, node Node, hosts []string) error {
 	if err != nil {
 		return err
 	}
-	own.authority.key = string(clusterKey)
+	own.authority.key, own.sealing = string(clusterKey), by.sealing
 	own.peers = keyPair{string(by.peers.Certificate()), string(peersKey)}
 	own.peer, err = issue(by.peers, access.Identity{Kind: access.Member, Name: node.ID}, hosts)
 	return err

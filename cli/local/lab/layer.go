@@ -57,6 +57,7 @@ type secrets struct {
 	authority              keyPair // the cluster's; its key on members only
 	machine, endpoint      keyPair
 	peers, peer            keyPair // the members' own authority, and the certificate of this one
+	sealing                string  // the members' key for the cluster's secrets
 }
 
 // nodeFiles are those of one machine.
@@ -81,6 +82,7 @@ func nodeFiles(plan Plan, node Node, own secrets) []file {
 		files = append(files,
 			plain("etc/etcd/etcd.env", etcdEnvironment(plan, node)),
 			file{path: pki + "ca.key", text: own.authority.key, mode: 0o600},
+			file{path: pki + "secrets.key", text: own.sealing, mode: 0o600},
 			plain(pki+"peer-ca.crt", own.peers.cert),
 			file{path: pki + "peer-ca.key", text: own.peers.key, mode: 0o600},
 			plain(pki+"peer.crt", own.peer.cert),

@@ -62,6 +62,11 @@ type Backend interface {
 	Secure(ctx context.Context) error
 	Enrol(ctx context.Context, worker cluster.MachineID) error
 	Expel(ctx context.Context, subject access.Subject, by string, at time.Time) (access.Revocation, error)
+
+	PutSecret(ctx context.Context, secret cluster.Secret) (cluster.Secret, error)
+	Secret(ctx context.Context, name cluster.SecretName) (cluster.Secret, error)
+	Secrets(ctx context.Context) ([]cluster.Secret, error)
+	DeleteSecret(ctx context.Context, name cluster.SecretName, revision int64) error
 }
 
 // Run tries the contract, each part on a store of its own. A store may share
@@ -103,6 +108,9 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"a token is used as often as it says":            testTokens,
 		"a token in a race":                              testRace,
 		"follower of who may do what":                    testRegister,
+		"secrets are guarded":                            testSecrets,
+		"many large secrets":                             testManySecrets,
+		"malformed secrets are refused":                  testMalformedSecrets,
 		"followers and writers at once":                  testConcurrent,
 		"follower of an idle store is told so":           testConfirm,
 		"follower ends with ctx or what deliver says":    testFollowEnds,

@@ -1,0 +1,79 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+
+	"argosy/core/access"
+	"argosy/core/cluster"
+	"argosy/core/unitfile"
+	"argosy/edge/authority"
+	"argosy/edge/client"
+	"argosy/edge/sealing"
+	"argosy/role/registry"
+)
+
+// safe is this machine's own part of the disk for secrets.
+type safe interface {
+	Asks(unit cluster.UnitName) ([]unitfile.Secret, error)
+	Give(unit cluster.UnitName, values map[string][]byte, versions cluster.SecretVersions) error
+	Given(unit cluster.UnitName) cluster.SecretVersions
+}
+
+// secretsHere is where the agent gets secrets, and where it puts them.
+type secretsHere struct {
+	safe
+	*parts
+}
+
+// Value asks this member itself, or else a member.
+func (s secretsHere) Value(ctx context.Context, unit cluster.UnitName, secret cluster.SecretName) ([]byte, int64, error) {
+	switch {
+	case s.vault != nil:
+		given, err := s.vault.SecretFor(ctx, s.on.facts.ID, unit, secret)
+		return given.Value, given.Version, err
+	case s.asker != nil:
+		given, err := s.asker.SecretFor(ctx, unit, secret)
+		return given.Value, given.Version, err
+	default:
+		return nil, 0, errors.New("this machine has no certificate that members would know it by: set etcd_cafile, etcd_certfile, etcd_keyfile")
+	}
+}
+
+// openVault makes what a member gives secrets out of.
+func (p *parts) openVault() {
+	p.vault = registry.NewVault(p.registry, p.store, sealing.File(p.on.secretsKey))
+}
+
+// askMembers makes what a machine that is no member gets secrets through. Members
+// alone are asked: nobody else knows any, whatever they answer.
+func (p *parts) askMembers(secrets *tls.Config, members []string) (err error) {
+	var endpoints []string
+	for _, member := range members {
+		endpoints = append(endpoints, "https://"+member)
+	}
+	p.asker, err = client.New(client.Config{Endpoints: endpoints, TLS: shownByMember(secrets)})
+	return err
+}
+
+// shownByMember refuses a server that is no member, beside one that the authority
+// does not know.
+func shownByMember(secrets *tls.Config) *tls.Config {
+	config := secrets.Clone()
+	others := config.VerifyConnection
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		who, err := authority.IdentityOf(state.PeerCertificates[0])
+		switch {
+		case err != nil:
+			return err
+		case who.Kind != access.Member:
+			return fmt.Errorf("its certificate is that of %s, not of a member", who)
+		case others != nil:
+			return others(state)
+		}
+		return nil
+	}
+	return config
+}
