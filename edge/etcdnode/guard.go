@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -29,6 +31,9 @@ type Guard struct {
 	IdentityOf func(*x509.Certificate) (access.Identity, error)
 	Report     func(error) // of what it gets over by itself
 }
+
+// settles is about how long a member takes to learn of a change that another knows.
+const settles = 5 * time.Millisecond
 
 // caller is who makes a request, since it was let in.
 type caller struct {
@@ -60,7 +65,27 @@ func judgeUnary(ctx context.Context, request any, info *grpc.UnaryServerInfo, ha
 	if err != nil {
 		return nil, err
 	}
-	return handle(ctx, request)
+	if !strings.HasPrefix(info.FullMethod, "/etcdserverpb.") { // a lock's call is several of etcd's
+		return handle(ctx, request)
+	}
+	return untilSettled(ctx, func() (any, error) { return handle(ctx, request) })
+}
+
+// untilSettled makes a call again that etcd refuses because its users have changed
+// since the call began, as they do whenever a worker is enrolled. etcd looks at that
+// before it does anything.
+func untilSettled[T any](ctx context.Context, call func() (T, error)) (T, error) {
+	for {
+		answer, err := call()
+		if !errors.Is(err, rpctypes.ErrGRPCAuthOldRevision) {
+			return answer, err
+		}
+		select {
+		case <-time.After(settles):
+		case <-ctx.Done():
+			return answer, err
+		}
+	}
 }
 
 func judgeStream(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {

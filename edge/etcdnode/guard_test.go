@@ -2,10 +2,14 @@ package etcdnode
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3election/v3electionpb"
@@ -13,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"pgregory.net/rapid"
 
 	"argosy/core/access"
 )
@@ -260,4 +265,129 @@ func TestAHostileWorker(t *testing.T) {
 	if response, err := worker.KeepAliveOnce(t.Context(), clientv3.LeaseID(own)); err != nil || response.TTL != 60 {
 		t.Errorf("its own lease is kept: %+v, %v", response, err)
 	}
+}
+
+// TestWritesWhileUsersChange writes as everybody while others are enrolled, over
+// and over: etcd refuses what began before such a change, and nobody is to notice.
+func TestWritesWhileUsersChange(t *testing.T) {
+	w := begin(t, nil)
+	w.shut()
+	root := w.client(asMember)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var writers sync.WaitGroup
+	for name, write := range map[string]func(i int) error{
+		"a worker": func() func(int) error {
+			worker := w.client(asWorker)
+			return func(int) error { _, err := worker.Put(t.Context(), ownState, "x"); return err }
+		}(),
+		"the process": func(int) error { _, err := w.member.Client.Put(t.Context(), otherState, "x"); return err },
+		"local": func() func(int) error {
+			local := w.client(asLocal)
+			return func(int) error { _, err := local.Get(t.Context(), "a"); return err }
+		}(),
+	} {
+		writers.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				if err := write(i); err != nil {
+					t.Errorf("%s, the %dth: %v", name, i, err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 50 {
+		_, err := root.RoleGrantPermission(t.Context(), "viewer", fmt.Sprintf("seen-%d", i), "", clientv3.PermissionType(clientv3.PermRead))
+		w.must(err)
+	}
+	stop()
+	writers.Wait()
+}
+
+// TestLeasesOf finds each lease wherever it stands in a transaction.
+func TestLeasesOf(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var planted []int64
+		var operations func(depth int) []*pb.RequestOp
+		operations = func(depth int) (all []*pb.RequestOp) {
+			for range rapid.IntRange(0, 3).Draw(t, "count") {
+				lease := int64(rapid.IntRange(0, 9).Draw(t, "lease"))
+				switch {
+				case depth > 0 && lease > 6:
+					success := operations(depth - 1)
+					txn := &pb.TxnRequest{Success: success, Failure: operations(depth - 1)}
+					all = append(all, &pb.RequestOp{Request: &pb.RequestOp_RequestTxn{RequestTxn: txn}})
+				case lease > 0:
+					planted = append(planted, lease)
+					all = append(all, &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Lease: lease}}})
+				default:
+					all = append(all, &pb.RequestOp{}, &pb.RequestOp{Request: &pb.RequestOp_RequestPut{}}, &pb.RequestOp{Request: &pb.RequestOp_RequestTxn{}})
+				}
+			}
+			return all
+		}
+		success := operations(4)
+		if got := leases(&pb.TxnRequest{Success: success, Failure: operations(4)}); !slices.Equal(got, planted) {
+			t.Fatalf("found %v of %v", got, planted)
+		}
+	})
+}
+
+// TestWhoWaitsForALock has somebody of less rights wait first, and on: etcd's lock
+// server watches through one client in the process for all.
+func TestWhoWaitsForALock(t *testing.T) {
+	w := begin(t, nil)
+	w.shut()
+	waiting := []chan error{make(chan error, 1), make(chan error, 1)}
+	var ends []func()
+	for i, c := range []struct {
+		client *clientv3.Client
+		name   string
+	}{{w.client(asLocal), "l"}, {w.client(asMember), "/argosy/l"}} {
+		locks := v3lockpb.NewLockClient(c.client.ActiveConnection())
+		held, err := locks.Lock(t.Context(), &v3lockpb.LockRequest{Name: []byte(c.name)})
+		w.must(err)
+		before := watchers(t)
+		go func() {
+			_, err := locks.Lock(t.Context(), &v3lockpb.LockRequest{Name: []byte(c.name)})
+			waiting[i] <- err
+		}()
+		w.until("somebody watches "+c.name, func() error {
+			select {
+			case err := <-waiting[i]:
+				t.Fatalf("the second at %s waits no more: %v", c.name, err)
+			default:
+			}
+			if now := watchers(t); now <= before {
+				return fmt.Errorf("%v watch", now)
+			}
+			return nil
+		})
+		ends = append(ends, func() {
+			_, err := locks.Unlock(t.Context(), &v3lockpb.UnlockRequest{Key: held.Key})
+			w.must(err)
+		})
+	}
+	for i, end := range ends {
+		end()
+		if err := <-waiting[i]; err != nil {
+			t.Errorf("the second of %d: %v", i, err)
+		}
+	}
+}
+
+// watchers is how many etcd counts in this process.
+func watchers(t *testing.T) float64 {
+	t.Helper()
+	all, err := prometheus.DefaultGatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range all {
+		if family.GetName() == "etcd_debugging_mvcc_watcher_total" {
+			return family.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatal("etcd does not count its watchers")
+	return 0
 }

@@ -2,7 +2,11 @@
 // process: a member of the cluster's store. Parse reads what etcd's own command
 // reads, the same flags, variables and file; Run serves until it is told to stop.
 //
-// It knows nothing of what the store holds; edge/store does.
+// A Guard has its client ports, where one is wanted: it lets in who holds one of the
+// cluster's certificates, each to what they may do.
+//
+// It knows nothing of what the store holds but who is revoked and what role people
+// have; edge/store does.
 package etcdnode
 
 import (

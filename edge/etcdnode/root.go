@@ -36,7 +36,7 @@ func asRoot(ctx context.Context) context.Context { return as(ctx, access.StoreRo
 type rootKV struct{ pb.KVClient }
 
 func (c rootKV) Range(ctx context.Context, r *pb.RangeRequest, o ...grpc.CallOption) (*pb.RangeResponse, error) {
-	return c.KVClient.Range(asRoot(ctx), r, o...)
+	return untilSettled(ctx, func() (*pb.RangeResponse, error) { return c.KVClient.Range(asRoot(ctx), r, o...) })
 }
 
 func (c rootKV) RangeStream(ctx context.Context, r *pb.RangeRequest, o ...grpc.CallOption) (grpc.ServerStreamingClient[pb.RangeStreamResponse], error) {
@@ -44,29 +44,29 @@ func (c rootKV) RangeStream(ctx context.Context, r *pb.RangeRequest, o ...grpc.C
 }
 
 func (c rootKV) Put(ctx context.Context, r *pb.PutRequest, o ...grpc.CallOption) (*pb.PutResponse, error) {
-	return c.KVClient.Put(asRoot(ctx), r, o...)
+	return untilSettled(ctx, func() (*pb.PutResponse, error) { return c.KVClient.Put(asRoot(ctx), r, o...) })
 }
 
 func (c rootKV) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest, o ...grpc.CallOption) (*pb.DeleteRangeResponse, error) {
-	return c.KVClient.DeleteRange(asRoot(ctx), r, o...)
+	return untilSettled(ctx, func() (*pb.DeleteRangeResponse, error) { return c.KVClient.DeleteRange(asRoot(ctx), r, o...) })
 }
 
 func (c rootKV) Txn(ctx context.Context, r *pb.TxnRequest, o ...grpc.CallOption) (*pb.TxnResponse, error) {
-	return c.KVClient.Txn(asRoot(ctx), r, o...)
+	return untilSettled(ctx, func() (*pb.TxnResponse, error) { return c.KVClient.Txn(asRoot(ctx), r, o...) })
 }
 
 func (c rootKV) Compact(ctx context.Context, r *pb.CompactionRequest, o ...grpc.CallOption) (*pb.CompactionResponse, error) {
-	return c.KVClient.Compact(asRoot(ctx), r, o...)
+	return untilSettled(ctx, func() (*pb.CompactionResponse, error) { return c.KVClient.Compact(asRoot(ctx), r, o...) })
 }
 
 type rootLease struct{ pb.LeaseClient }
 
 func (c rootLease) LeaseGrant(ctx context.Context, r *pb.LeaseGrantRequest, o ...grpc.CallOption) (*pb.LeaseGrantResponse, error) {
-	return c.LeaseClient.LeaseGrant(asRoot(ctx), r, o...)
+	return untilSettled(ctx, func() (*pb.LeaseGrantResponse, error) { return c.LeaseClient.LeaseGrant(asRoot(ctx), r, o...) })
 }
 
 func (c rootLease) LeaseRevoke(ctx context.Context, r *pb.LeaseRevokeRequest, o ...grpc.CallOption) (*pb.LeaseRevokeResponse, error) {
-	return c.LeaseClient.LeaseRevoke(asRoot(ctx), r, o...)
+	return untilSettled(ctx, func() (*pb.LeaseRevokeResponse, error) { return c.LeaseClient.LeaseRevoke(asRoot(ctx), r, o...) })
 }
 
 func (c rootLease) LeaseKeepAlive(ctx context.Context, o ...grpc.CallOption) (pb.Lease_LeaseKeepAliveClient, error) {
@@ -74,33 +74,35 @@ func (c rootLease) LeaseKeepAlive(ctx context.Context, o ...grpc.CallOption) (pb
 }
 
 func (c rootLease) LeaseTimeToLive(ctx context.Context, r *pb.LeaseTimeToLiveRequest, o ...grpc.CallOption) (*pb.LeaseTimeToLiveResponse, error) {
-	return c.LeaseClient.LeaseTimeToLive(asRoot(ctx), r, o...)
+	return untilSettled(ctx, func() (*pb.LeaseTimeToLiveResponse, error) {
+		return c.LeaseClient.LeaseTimeToLive(asRoot(ctx), r, o...)
+	})
 }
 
 func (c rootLease) LeaseLeases(ctx context.Context, r *pb.LeaseLeasesRequest, o ...grpc.CallOption) (*pb.LeaseLeasesResponse, error) {
-	return c.LeaseClient.LeaseLeases(asRoot(ctx), r, o...)
+	return untilSettled(ctx, func() (*pb.LeaseLeasesResponse, error) { return c.LeaseClient.LeaseLeases(asRoot(ctx), r, o...) })
 }
 
 type rootCluster struct{ pb.ClusterClient }
 
 func (c rootCluster) MemberAdd(ctx context.Context, r *pb.MemberAddRequest, o ...grpc.CallOption) (*pb.MemberAddResponse, error) {
-	return c.ClusterClient.MemberAdd(asRoot(ctx), r, o...)
+	return untilSettled(ctx, func() (*pb.MemberAddResponse, error) { return c.ClusterClient.MemberAdd(asRoot(ctx), r, o...) })
 }
 
 func (c rootCluster) MemberRemove(ctx context.Context, r *pb.MemberRemoveRequest, o ...grpc.CallOption) (*pb.MemberRemoveResponse, error) {
-	return c.ClusterClient.MemberRemove(asRoot(ctx), r, o...)
+	return untilSettled(ctx, func() (*pb.MemberRemoveResponse, error) { return c.ClusterClient.MemberRemove(asRoot(ctx), r, o...) })
 }
 
 func (c rootCluster) MemberUpdate(ctx context.Context, r *pb.MemberUpdateRequest, o ...grpc.CallOption) (*pb.MemberUpdateResponse, error) {
-	return c.ClusterClient.MemberUpdate(asRoot(ctx), r, o...)
+	return untilSettled(ctx, func() (*pb.MemberUpdateResponse, error) { return c.ClusterClient.MemberUpdate(asRoot(ctx), r, o...) })
 }
 
 func (c rootCluster) MemberList(ctx context.Context, r *pb.MemberListRequest, o ...grpc.CallOption) (*pb.MemberListResponse, error) {
-	return c.ClusterClient.MemberList(asRoot(ctx), r, o...)
+	return untilSettled(ctx, func() (*pb.MemberListResponse, error) { return c.ClusterClient.MemberList(asRoot(ctx), r, o...) })
 }
 
 func (c rootCluster) MemberPromote(ctx context.Context, r *pb.MemberPromoteRequest, o ...grpc.CallOption) (*pb.MemberPromoteResponse, error) {
-	return c.ClusterClient.MemberPromote(asRoot(ctx), r, o...)
+	return untilSettled(ctx, func() (*pb.MemberPromoteResponse, error) { return c.ClusterClient.MemberPromote(asRoot(ctx), r, o...) })
 }
 
 type rootWatch struct{ pb.WatchClient }

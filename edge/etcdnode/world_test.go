@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
@@ -38,9 +39,22 @@ type world struct {
 	faults    chan error
 }
 
-// begin starts a member whose client port wants certificates, on etcd's data in dir,
-// and closes its store, until the test ends. handlers are served beside etcd's own.
+// begin runs a guarded member until the test ends, with handlers beside etcd's own.
 func begin(t testing.TB, handlers map[string]http.Handler) *world {
+	t.Helper()
+	w := newWorld(t)
+	config, err := authority.LoadServer(w.file("ca.crt"), w.file("machine.crt"), w.file("machine.key"))
+	w.must(err)
+	w.run(handlers, &Guard{TLS: config, IdentityOf: authority.IdentityOf, Report: func(err error) {
+		select {
+		case w.faults <- err:
+		default:
+		}
+	}})
+	return w
+}
+
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	dir := t.TempDir()
 	signer, err := authority.Create(dir)
@@ -49,30 +63,20 @@ func begin(t testing.TB, handlers map[string]http.Handler) *world {
 	}
 	w := &world{TB: t, authority: signer, dir: dir, faults: make(chan error, 100)}
 	w.issue("machine", access.Identity{Kind: access.Member, Name: machineA}, "127.0.0.1")
-	config, err := authority.LoadServer(w.file("ca.crt"), w.file("machine.crt"), w.file("machine.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	guard := &Guard{TLS: config, IdentityOf: authority.IdentityOf, Report: func(err error) {
-		select {
-		case w.faults <- err:
-		default:
-		}
-	}}
-	w.run(guard, handlers)
 	return w
 }
 
-func (w *world) run(guard *Guard, handlers map[string]http.Handler) {
+// run runs a member whose client port wants certificates, without a guard too.
+func (w *world) run(handlers map[string]http.Handler, guard *Guard) {
 	w.Helper()
 	etcd := embed.NewConfig()
 	etcd.Dir = w.TempDir()
 	etcd.UnsafeNoFsync = true
 	etcd.TickMs, etcd.ElectionMs = 10, 100
 	here := []url.URL{{Scheme: "https", Host: "127.0.0.1:0"}}
-	if guard == nil {
-		here[0].Scheme = "http"
-		etcd.EnableGRPCGateway = false // it would call port 0
+	etcd.EnableGRPCGateway = false // etcd's own would call port 0
+	etcd.ClientTLSInfo = transport.TLSInfo{
+		CertFile: w.file("machine.crt"), KeyFile: w.file("machine.key"), TrustedCAFile: w.file("ca.crt"), ClientCertAuth: true,
 	}
 	etcd.ListenClientUrls, etcd.AdvertiseClientUrls = here, here
 	etcd.ListenPeerUrls = nil
