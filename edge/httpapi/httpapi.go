@@ -107,6 +107,8 @@ type Config struct {
 	Explainer Explainer
 	// Access is nil where this machine is no member.
 	Access Access
+	// Workers is nil where this machine is no member.
+	Workers Workers
 	// IdentityOf reads who holds a certificate that TLS has verified.
 	IdentityOf func(*x509.Certificate) (access.Identity, error)
 	Local      Local

@@ -50,6 +50,8 @@ func (a *API) paths() map[string]map[string]route {
 		"/units/{name}/restart": {"POST": {access.Change, onAny, a.restart}},
 		"/watch":                {"GET": {access.Read, onMembers, a.watch}},
 		"/claims":               {"POST": {access.Serve, onAny, a.claims}},
+		"/enrol":                {"POST": {access.Serve, onMembers, a.enrol}},
+		"/contents/{hash}":      {"GET": {access.Serve, onMembers, a.content}},
 		"/openapi.json":         {"GET": {access.Look, onAny, a.document}},
 	}
 }
