@@ -14,3 +14,8 @@ type Identity struct {
 
 // Describe names the machine for people.
 func (i Identity) Describe() string { return i.Name + " at " + i.Address }
+
+// Enrolled tells a worker as which machine the store knows it now.
+type Enrolled struct {
+	Machine cluster.MachineID `json:"machine"`
+}

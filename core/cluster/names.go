@@ -143,6 +143,14 @@ func (id MachineID) Short() string {
 // Hash addresses a unit's text: its SHA-1 in hexadecimal, as fleet prints it.
 type Hash string
 
+// ParseHash checks that s can be a hash and returns it.
+func ParseHash(s string) (Hash, error) {
+	if s == "" || strings.Trim(s, "0123456789abcdef") != "" {
+		return "", fmt.Errorf("%q is no hash: expected lower-case hexadecimal digits", s)
+	}
+	return Hash(s), nil
+}
+
 // HashOf is the hash of a unit's text.
 func HashOf(text string) Hash {
 	sum := sha1.Sum([]byte(text))

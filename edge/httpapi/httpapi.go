@@ -109,6 +109,8 @@ type Config struct {
 	Access Access
 	// Secrets is nil where this machine is no member.
 	Secrets Secrets
+	// Workers is nil where this machine is no member.
+	Workers Workers
 	// IdentityOf reads who holds a certificate that TLS has verified.
 	IdentityOf func(*x509.Certificate) (access.Identity, error)
 	Local      Local

@@ -54,9 +54,11 @@ func (a *API) paths() map[string]map[string]route {
 			"PUT":    {access.Govern, onMembers, a.writes(a.setSecret)},
 			"DELETE": {access.Govern, onMembers, a.removeSecret},
 		},
-		"/watch":        {"GET": {access.Read, onMembers, a.watch}},
-		"/claims":       {"POST": {access.Serve, onAny, a.claims}},
-		"/openapi.json": {"GET": {access.Look, onAny, a.document}},
+		"/watch":           {"GET": {access.Read, onMembers, a.watch}},
+		"/claims":          {"POST": {access.Serve, onAny, a.claims}},
+		"/openapi.json":    {"GET": {access.Look, onAny, a.document}},
+		"/enrol":           {"POST": {access.Serve, onMembers, a.enrol}},
+		"/contents/{hash}": {"GET": {access.Serve, onMembers, a.content}},
 	}
 }
 

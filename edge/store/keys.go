@@ -90,7 +90,7 @@ func parseKey(key string) (address, error) {
 			err = fmt.Errorf("expected nothing below %s", leaderKey)
 		}
 	case contents:
-		at.hash, err = parseHash(name)
+		at.hash, err = cluster.ParseHash(name)
 	case units, unplaced:
 		at.unit, err = cluster.ParseUnitName(name)
 	case labels:
@@ -136,13 +136,6 @@ func parseMachineKey(key, name string) (at address, err error) {
 		return address{}, fmt.Errorf("key %q: %w", key, err)
 	}
 	return at, nil
-}
-
-func parseHash(s string) (cluster.Hash, error) {
-	if s == "" || strings.Trim(s, "0123456789abcdef") != "" {
-		return "", fmt.Errorf("%q is no hash: expected lower-case hexadecimal digits", s)
-	}
-	return cluster.Hash(s), nil
 }
 
 // checkNames refuses a name that could not be read back.

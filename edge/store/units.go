@@ -114,7 +114,7 @@ func checkUnit(unit cluster.Unit) error {
 	if _, err := cluster.ParseUnitName(string(unit.Name)); err != nil {
 		return err
 	}
-	if _, err := parseHash(string(unit.Hash)); err != nil {
+	if _, err := cluster.ParseHash(string(unit.Hash)); err != nil {
 		return err
 	}
 	if !unit.Desired.Valid() {

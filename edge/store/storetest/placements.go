@@ -31,12 +31,18 @@ func testPlacement(s *suite) {
 		if err != nil || got.Revision <= last {
 			s.Errorf("got %+v, %v; want a revision above %d", got, err, last)
 		}
+		if all, err := s.store.Placements(ctx, on.ID); err != nil || !reflect.DeepEqual(all, []cluster.Placement{got}) {
+			s.Errorf("all placements: %+v, %v; want %+v", all, err, got)
+		}
 		last, got.Revision = got.Revision, 0
 		if !reflect.DeepEqual(got, place.Placement) {
 			s.Errorf("got %+v, want %+v", got, place.Placement)
 		}
 		if _, err := s.store.Placement(ctx, place.From, unit.Name); !errors.Is(err, cluster.ErrNotFound) {
 			s.Errorf("the placement before: %v, want ErrNotFound", err)
+		}
+		if all, err := s.store.Placements(ctx, place.From); err != nil || len(all) != 0 {
+			s.Errorf("the placements before: %+v, %v; want none", all, err)
 		}
 	}
 }

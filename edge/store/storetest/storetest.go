@@ -31,6 +31,7 @@ type Backend interface {
 	Machines(ctx context.Context) ([]cluster.Machine, error)
 	PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels, error)
 	Labels(ctx context.Context, id cluster.MachineID) (cluster.Labels, error)
+	Placements(ctx context.Context, machine cluster.MachineID) ([]cluster.Placement, error)
 	Placement(ctx context.Context, machine cluster.MachineID, unit cluster.UnitName) (cluster.Placement, error)
 	States(ctx context.Context, machine cluster.MachineID) ([]cluster.UnitState, error)
 	PutStates(ctx context.Context, lease int64, machine cluster.MachineID, changed []cluster.UnitState, gone []cluster.UnitName) error

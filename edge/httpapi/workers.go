@@ -1,0 +1,54 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"argosy/core/access"
+	"argosy/core/api"
+	"argosy/core/cluster"
+)
+
+// Workers does for machines that are no members what these may not do in the store.
+// role/registry has one.
+type Workers interface {
+	// Enrol has the store know a worker.
+	Enrol(ctx context.Context, worker access.Identity) error
+	// Content is a unit's text that is placed on the machine that asks, else an
+	// access.Refused.
+	Content(ctx context.Context, asks cluster.MachineID, hash cluster.Hash) (string, error)
+}
+
+// enrol has the store know the worker that asks.
+func (a *API) enrol(w http.ResponseWriter, r *http.Request, by access.Caller) error {
+	if _, err := parseQuery(r.URL.RawQuery); err != nil {
+		return err
+	}
+	if by.Who.Kind != access.Worker {
+		return &access.Refused{Message: by.Account.Name + " is no worker: there is nothing to enrol", Hint: "workers' fleetd does it by itself"}
+	}
+	if err := a.config.Workers.Enrol(r.Context(), by.Who); err != nil {
+		return err
+	}
+	return sendJSON(w, http.StatusOK, api.Enrolled{Machine: by.Who.Machine()})
+}
+
+// content is the text of a unit that is placed on the machine that asks, as it is.
+func (a *API) content(w http.ResponseWriter, r *http.Request, by access.Caller) error {
+	if _, err := parseQuery(r.URL.RawQuery); err != nil {
+		return err
+	}
+	hash, err := cluster.ParseHash(r.PathValue("hash"))
+	if err != nil {
+		return api.Invalid(err.Error(), "")
+	}
+	text, err := a.config.Workers.Content(r.Context(), by.Who.Machine(), hash)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	_, _ = newStream(w).Write([]byte(text)) // a client that went away needs no answer
+	return nil
+}
