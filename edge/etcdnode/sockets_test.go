@@ -23,7 +23,10 @@ func TestSilenceIsBounded(t *testing.T) {
 			if by.remote {
 				remote = port
 			}
-			limitSilence(local, remote)
+			found := limitSilence(local, remote)
+			if !found.last() {
+				t.Error("a connection that stands is said to have ended")
+			}
 			for _, end := range []struct {
 				name    string
 				of      *net.TCPConn
@@ -41,6 +44,25 @@ func TestSilenceIsBounded(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestEndOfConnectionIsNoticed ends a connection, and has another one take its number.
+func TestEndOfConnectionIsNoticed(t *testing.T) {
+	dialed, _ := pair(t)
+	found := limitSilence(nil, map[int]bool{dialed.RemoteAddr().(*net.TCPAddr).Port: true})
+	if len(found) != 1 || !found.last() {
+		t.Fatalf("%d connections are known, standing: %t", len(found), found.last())
+	}
+	if err := dialed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if found.last() {
+		t.Error("its end is not noticed")
+	}
+	pair(t)
+	if found.last() {
+		t.Error("its end is not noticed where others have come")
 	}
 }
 
