@@ -159,11 +159,15 @@ func (p *Picture) keep(u *unit, stay *slot, slots []*slot) {
 		p.absolve(u)
 		return
 	}
-	if stay.stale() {
+	switch {
+	case !stay.stale():
+		p.absolve(u)
+	case u.fenced() && (len(u.slots) > 1 || p.mayRun(u) != nil):
+		u.again = true // it is told to run as it should here when it runs nowhere else
+		p.absolve(u)
+	default:
 		p.place(u, stay.machine, nil, whyRenewed(stay))
-		return
 	}
-	p.absolve(u)
 }
 
 // decideGlobal keeps one of u on each machine that its metadata allows.

@@ -244,7 +244,7 @@ func (r registration) learn(d *desk) {
 	}
 	d.board.renew(r.lease, r.states)
 	d.board.doubted = time.Time{}
-	if len(r.states) > 0 { // fleetd's life before may have been in the middle of a write
+	if r.adopted { // fleetd's life before may have been in the middle of a write
 		d.board.doubt(d.on.Now())
 	}
 	for name := range d.units {
