@@ -6,15 +6,19 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sync/errgroup"
 
 	"argosy/cli"
 	"argosy/edge/authority"
 	"argosy/edge/endpoint"
+	"argosy/edge/host"
 )
 
 // endpointPrefix begins the variables of endpoint: --members is
@@ -23,6 +27,7 @@ const endpointPrefix = "ARGOSY_ENDPOINT_"
 
 type endpointFlags struct {
 	members, listen   []string
+	membersFile       string
 	cacert, cert, key string
 	config            endpoint.Config
 }
@@ -57,6 +62,7 @@ func EndpointCommand() *cobra.Command {
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.Coded(cli.ExitUsage, err) })
 	flags := command.Flags()
 	flags.StringSliceVar(&given.members, "members", nil, "the members' client URLs, as in https://10.0.0.1:2379,https://10.0.0.2:2379")
+	flags.StringVar(&given.membersFile, "members-file", host.MembersFile, "a file with more of them, one a line, read again on SIGHUP; it may be missing")
 	flags.StringSliceVar(&given.listen, "listen", []string{"127.0.0.1:2379", "unix:/run/etcd.sock"}, "where to listen: host:port or unix:/path")
 	flags.StringVar(&given.cacert, "cacert", "/etc/argosy/pki/ca.crt", "the authority's certificate that members' are issued by")
 	flags.StringVar(&given.cert, "cert", "/etc/argosy/pki/local.crt", "the certificate to show to members")
@@ -69,7 +75,7 @@ func EndpointCommand() *cobra.Command {
 func runEndpoint(command *cobra.Command, given endpointFlags) error {
 	config := given.config
 	var err, membersErr, limitsErr error
-	config.Members, membersErr = endpoint.ParseMembers(given.members)
+	config.Members, membersErr = given.known()
 	if membersErr != nil {
 		membersErr = fmt.Errorf("--members or %sMEMBERS: %w", endpointPrefix, membersErr)
 	}
@@ -89,9 +95,50 @@ func runEndpoint(command *cobra.Command, given endpointFlags) error {
 		config.Listeners[i] = endpoint.Neighbours(listener)
 	}
 	config.Changed = reachability(command.ErrOrStderr())
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	defer signal.Stop(again)
+	updates := make(chan []string)
+	config.Updates = updates
 	tell(daemon.SdNotifyReady)
 	context.AfterFunc(command.Context(), func() { tell(daemon.SdNotifyStopping) })
-	return endpoint.Run(command.Context(), config)
+	parts, ctx := errgroup.WithContext(command.Context())
+	parts.Go(func() error { return endpoint.Run(ctx, config) })
+	parts.Go(func() error {
+		given.follow(ctx, again, updates, command.ErrOrStderr())
+		return nil
+	})
+	return parts.Wait()
+}
+
+// known are the members that are named and those that the file adds.
+func (f endpointFlags) known() ([]string, error) {
+	learnt, err := host.ReadMembers(f.membersFile)
+	if err != nil {
+		return nil, err
+	}
+	return endpoint.ParseMembers(host.WithMembers(f.members, learnt))
+}
+
+// follow reads the members each time that it is told to, until ctx ends.
+func (f endpointFlags) follow(ctx context.Context, again <-chan os.Signal, updates chan<- []string, faults io.Writer) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again:
+		}
+		members, err := f.known()
+		if err != nil {
+			fmt.Fprintf(faults, "the members stay as they were: %v\n", err)
+			continue
+		}
+		select {
+		case updates <- members:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // reachability says when a member is lost and found.

@@ -34,6 +34,9 @@ func (s *Store) Members(ctx context.Context) ([]string, error) {
 	return urls, nil
 }
 
+// UseMembers goes on with members at these client URLs.
+func (s *Store) UseMembers(urls []string) { s.client.SetEndpoints(urls...) }
+
 // Joined is a member that the store expects.
 type Joined struct {
 	ID             uint64

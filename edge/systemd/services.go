@@ -36,6 +36,20 @@ func (Services) Restart(ctx context.Context, unit string) error {
 	return withSystemd(ctx, func(conn *dbus.Conn) error { return await(ctx, "restart", unit, conn.RestartUnitContext) })
 }
 
+// Reload has a unit read its configuration anew, where it runs.
+func (Services) Reload(ctx context.Context, unit string) error {
+	return withSystemd(ctx, func(conn *dbus.Conn) error {
+		state, err := conn.GetUnitPropertyContext(ctx, unit, "ActiveState")
+		if err != nil {
+			return fmt.Errorf("look for %s: %w", unit, err)
+		}
+		if word, _ := state.Value.Value().(string); word != "active" {
+			return nil // it reads it when it starts
+		}
+		return await(ctx, "reload", unit, conn.ReloadUnitContext)
+	})
+}
+
 // Installed refuses where one of the units is not there.
 func (Services) Installed(ctx context.Context, units ...string) error {
 	return withSystemd(ctx, func(conn *dbus.Conn) error {

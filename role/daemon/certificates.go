@@ -22,10 +22,11 @@ import (
 // authorities' keys gives others theirs. Certificates that fleet.conf names elsewhere
 // than in a folder of ours are somebody else's to renew.
 func (p *parts) certify() error {
-	folder := authority.Folder(filepath.Dir(p.settings.EtcdCertFile))
-	if p.settings.EtcdCertFile == "" || p.settings.EtcdCertFile != folder.CertificateFile(authority.MachineName) {
+	folder, ours := ownFolder(p.settings)
+	if !ours {
 		return nil
 	}
+	p.loops["members"] = p.learn
 	ask, err := membersToAsk(p.settings, folder)
 	if err != nil {
 		return err
@@ -38,6 +39,12 @@ func (p *parts) certify() error {
 	office := &registrar.Office{Register: p.store, Members: membership{p.store}, Desk: folder, Now: time.Now, Log: p.log}
 	p.loops["joining"] = func(ctx context.Context) error { return p.letJoin(ctx, folder, office) }
 	return nil
+}
+
+// ownFolder is where this machine's certificates are, if they are ours to see to.
+func ownFolder(config fleetconf.Config) (folder authority.Folder, ours bool) {
+	folder = authority.Folder(filepath.Dir(config.EtcdCertFile))
+	return folder, config.HasTLS() && config.EtcdCertFile == folder.CertificateFile(authority.MachineName)
 }
 
 // letJoin serves those who have no certificate yet.

@@ -20,6 +20,7 @@ import (
 	"argosy/edge/client"
 	"argosy/edge/fleetconf"
 	fleetapi "argosy/edge/fleetv1"
+	"argosy/edge/host"
 	"argosy/edge/httpapi"
 	"argosy/edge/store"
 	"argosy/role/agent"
@@ -50,6 +51,13 @@ type parts struct {
 
 func assemble(config Config, on machine) (*parts, error) {
 	settings := config.Settings
+	if _, ours := ownFolder(settings); ours {
+		learnt, err := host.ReadMembers(host.MembersFile)
+		if err != nil {
+			return nil, err
+		}
+		settings.EtcdServers = host.WithMembers(settings.EtcdServers, learnt)
+	}
 	p := &parts{
 		config: config, settings: settings, on: on, log: config.Log, address: settings.PublicIP,
 		loops: map[string]func(context.Context) error{},

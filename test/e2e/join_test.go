@@ -65,6 +65,7 @@ func TestInitJoinAndRenewal(t *testing.T) {
 
 	four.write(t, "core-04", "/home/core/here.service", sleeper+"\n[X-Fleet]\nMachineID="+strings.TrimSpace(four.must(t, "core-04", "cat /etc/machine-id"))+"\n")
 	four.must(t, "core-04", "fleetctl start here.service")
+	four.learnsOfMembers(t)
 	four.renews(t)
 	four.comesBack(t)
 }
@@ -122,6 +123,25 @@ func (c local) tokenIsUsed(t *testing.T, once string) {
 		}
 		return nil
 	})
+}
+
+// learnsOfMembers: the first machine began with itself alone, and goes on without its
+// own store once others have joined.
+func (c local) learnsOfMembers(t *testing.T) {
+	eventually(t, 5*time.Minute, func() error {
+		if out := c.shell(t, "core-01", "cat /etc/argosy/members"); strings.Count(out.stdout, "https://") != 3 {
+			return fmt.Errorf("core-01 knows of %q", out.stdout)
+		}
+		return nil
+	})
+	c.must(t, "core-01", "sudo systemctl stop etcd")
+	eventually(t, time.Minute, func() error {
+		if out := c.shell(t, "core-01", "etcdctl put from core-01 && fleetctl list-machines --no-legend | wc -l"); out.stdout != "OK\n4\n" {
+			return fmt.Errorf("without its own store: %+v", out)
+		}
+		return nil
+	})
+	c.must(t, "core-01", "sudo systemctl start etcd")
 }
 
 // short is how long certificates last in the rest of the test.
