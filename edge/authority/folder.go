@@ -34,6 +34,10 @@ const (
 	peersAuthority   = "peer-ca"
 )
 
+// SecretsKeyFile is beside them: what members seal the cluster's secrets with. It is
+// passed on here, and read by edge/sealing.
+const SecretsKeyFile = "secrets.key"
+
 // readers are the groups, beside root, that may read a key.
 var readers = map[string]string{MachineName: "etcd", PeerName: "etcd", LocalName: "argosy-endpoint"}
 

@@ -61,6 +61,12 @@ func TestInitJoinAndRenewal(t *testing.T) {
 	if got := four.must(t, "core-01", "etcdctl member list | grep -c 'started.*false$'"); got != "3\n" {
 		t.Errorf("%s members that are no learners", got)
 	}
+	key := four.must(t, "core-01", "sudo cat /etc/argosy/pki/secrets.key")
+	for _, machine := range []string{"core-02", "core-03"} {
+		if got := four.must(t, machine, "sudo cat /etc/argosy/pki/secrets.key"); got != key {
+			t.Errorf("%s has another key of secrets than the first member", machine)
+		}
+	}
 	four.tokenIsUsed(t, once)
 
 	four.write(t, "core-01", "/home/core/here.service", sleeper+"\n[X-Fleet]\nMachineID="+strings.TrimSpace(four.must(t, "core-04", "cat /etc/machine-id"))+"\n")
