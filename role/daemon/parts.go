@@ -76,9 +76,13 @@ func assemble(config Config, on machine) (*parts, error) {
 			return nil, err
 		}
 	}
+	ofStore := secrets
+	if _, ours := ownFolder(settings); ours {
+		ofStore = shownByMember(secrets) // another machine at a member's address is no store
+	}
 	p.store, err = store.Open(store.Config{
 		Endpoints: settings.EtcdServers,
-		TLS:       secrets,
+		TLS:       ofStore,
 		Username:  settings.EtcdUsername,
 		Password:  settings.EtcdPassword,
 		Timeout:   settings.RequestTimeout,
