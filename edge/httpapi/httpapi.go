@@ -111,6 +111,10 @@ type Config struct {
 	Secrets Secrets
 	// Workers is nil where this machine is no member.
 	Workers Workers
+	// People is nil where this machine is no member.
+	People People
+	// Audit is nil where this machine is no member: what it refuses is of no weight.
+	Audit Audit
 	// IdentityOf reads who holds a certificate that TLS has verified.
 	IdentityOf func(*x509.Certificate) (access.Identity, error)
 	Local      Local

@@ -141,6 +141,9 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		p.loops["access"] = known.Run
 		served.Registry, served.Explainer, served.Access = p.registry, p.engine, known
 		served.Secrets = p.vault
+		audit := registry.NewAudit(p.store, p.log)
+		p.loops["audit"] = audit.Run
+		served.Audit, served.People = audit, registry.People{Store: p.store, Tokens: p.store, Door: p.door}
 		ownAPI = fleetapi.New(fleetapi.Config{
 			Registry: p.registry, By: httpapi.By, Version: p.config.Version, PageRows: func() int { return int(p.pageRows.Load()) },
 			May: func(r *http.Request, verb access.Verb, unit cluster.UnitName) error { return p.api.May(r, verb, unit) },
