@@ -154,6 +154,9 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		served.Registry, served.Explainer, served.Access = p.registry, p.engine, p.known
 		served.Cluster = p.cluster
 		served.Secrets, served.Workers = p.vault, registry.Workers{Store: p.store}
+		audit := registry.NewAudit(p.store, p.log)
+		p.loops["audit"] = audit.Run
+		served.Audit, served.People = audit, registry.People{Store: p.store, Tokens: p.store, Door: p.door}
 		ownAPI = fleetapi.New(fleetapi.Config{
 			Registry: p.registry, By: httpapi.By, Version: p.config.Version, PageRows: func() int { return int(p.pageRows.Load()) },
 			May: func(r *http.Request, verb access.Verb, unit cluster.UnitName) error { return p.api.May(r, verb, unit) },
