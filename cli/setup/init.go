@@ -72,7 +72,7 @@ func runInit(ctx context.Context, name, address string, out, progress io.Writer)
 	if err := (systemd.Services{}).Start(ctx, services(true)...); err != nil {
 		return err
 	}
-	if err := listed(ctx, facts.ID); err != nil {
+	if err := ready(ctx); err != nil {
 		return err
 	}
 	if err := arrived(); err != nil {
