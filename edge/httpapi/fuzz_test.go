@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"argosy/core/access"
 	"argosy/core/api"
 )
 
@@ -33,7 +34,7 @@ func FuzzRequest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, method, path, query, body string) {
 		registry := &fakeRegistry{}
-		ctx := context.WithValue(t.Context(), peerKey{}, "core")
+		ctx := context.WithValue(t.Context(), peerKey{}, peer{user: "core"})
 		r := (&http.Request{
 			Method: method, URL: &url.URL{Path: api.Base + path, RawQuery: query}, Body: http.NoBody,
 			Header: http.Header{"Content-Type": {"application/json"}}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -54,6 +55,23 @@ func FuzzRequest(f *testing.F) {
 			if change.Text != nil && !utf8.ValidString(*change.Text) {
 				t.Errorf("stored what is not UTF-8: %q", *change.Text)
 			}
+		}
+	})
+}
+
+// FuzzVouch gives a member's word for who asks, as a member that runs wild would.
+func FuzzVouch(f *testing.F) {
+	for _, claimed := range []string{"", "{}", "null", `{"name":"alice","role":"operator","units":["web*"],"from":"10.0.0.1"}`, `{"name":"a\nb","role":"admin"}`, `{"name":"a","role":"root"}`, "\xff"} {
+		f.Add(claimed)
+	}
+	member := access.Caller{Who: access.Identity{Kind: access.Member, Name: string(here)}}
+	f.Fuzz(func(t *testing.T, claimed string) {
+		by, err := vouchedFor(claimed, member)
+		if err != nil {
+			return
+		}
+		if _, bad := access.ParseRole(string(by.Account.Role)); bad != nil || by.Account.Name == "" || strings.ContainsAny(by.Account.Name+by.From, "\r\n\x00") || by.Who != member.Who {
+			t.Errorf("%q is %+v", claimed, by)
 		}
 	})
 }
