@@ -45,6 +45,7 @@ type Membership struct {
 	Key            string `json:"key"`             // of the cluster's authority
 	PeerBundle     string `json:"peer_bundle"`     // the authorities that members know each other by
 	PeerKey        string `json:"peer_key"`
+	SecretsKey     string `json:"secrets_key"` // what opens the cluster's secrets, as in its file
 }
 
 // Renewal asks for a certificate in place of one that ends or has ended, for the

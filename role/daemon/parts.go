@@ -43,6 +43,7 @@ type parts struct {
 	agent    *agent.Agent
 	registry *registry.Registry // nil where this machine is no member
 	engine   *engine.Engine     // nil where it is none
+	known    *registry.Access   // nil where it is none
 	vault    *registry.Vault    // nil where it is none
 	asker    *client.Client     // of members; nil on one, and where this machine has no certificate
 	api      *httpapi.API
@@ -75,17 +76,18 @@ func assemble(config Config, on machine) (*parts, error) {
 			return nil, err
 		}
 	}
+	ofTLS := secrets
+	if _, ours := ownFolder(settings); ours {
+		ofTLS = shownByMember(secrets) // another machine at a member's address is no store
+	}
 	ofStore := store.Config{
 		Endpoints: settings.EtcdServers,
-		TLS:       secrets,
+		TLS:       ofTLS,
 		Machine:   on.facts.ID,
 		Username:  settings.EtcdUsername,
 		Password:  settings.EtcdPassword,
 		Timeout:   settings.RequestTimeout,
 		Report:    func(err error) { p.log.Warn("store", "error", err) },
-	}
-	if _, ours := ownFolder(settings); ours {
-		ofStore.TLS = shownByMember(secrets) // another machine at a member's address is no store
 	}
 	if !settings.Member && settings.HasTLS() {
 		if err := p.askMembers(secrets); err != nil {
@@ -147,10 +149,14 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		p.loops["registry"] = p.registry.Run
 		p.lead()
 		p.openVault()
-		known := registry.NewAccess(p.store)
-		p.loops["access"] = known.Run
-		served.Registry, served.Explainer, served.Access = p.registry, p.engine, known
+		p.known = registry.NewAccess(p.store)
+		p.loops["access"] = p.known.Run
+		served.Registry, served.Explainer, served.Access = p.registry, p.engine, p.known
+		served.Cluster = p.cluster
 		served.Secrets, served.Workers = p.vault, registry.Workers{Store: p.store}
+		audit := registry.NewAudit(p.store, p.log)
+		p.loops["audit"] = audit.Run
+		served.Audit, served.People = audit, registry.People{Store: p.store, Tokens: p.store, Door: p.door}
 		ownAPI = fleetapi.New(fleetapi.Config{
 			Registry: p.registry, By: httpapi.By, Version: p.config.Version, PageRows: func() int { return int(p.pageRows.Load()) },
 			May: func(r *http.Request, verb access.Verb, unit cluster.UnitName) error { return p.api.May(r, verb, unit) },
@@ -186,6 +192,9 @@ func (p *parts) lead() {
 func (p *parts) agentIsInTouch(context.Context) error {
 	if trouble := p.agent.Health().Trouble; trouble != "" {
 		return errors.New(trouble)
+	}
+	if !p.agent.Admitted() {
+		return errors.New("the store has not answered yet")
 	}
 	return nil
 }

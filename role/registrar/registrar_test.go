@@ -27,6 +27,7 @@ type register struct {
 	tokens   map[string]access.Token
 	revoked  map[access.Subject]access.Revocation
 	machines []cluster.Machine
+	done     []access.Entry
 }
 
 func (r *register) Tokens(context.Context) (all []access.Token, err error) {
@@ -36,14 +37,14 @@ func (r *register) Tokens(context.Context) (all []access.Token, err error) {
 	return all, nil
 }
 
-func (r *register) Redeem(_ context.Context, claim access.Claim) (access.Token, error) {
+func (r *register) Redeem(_ context.Context, claim access.Claim, done ...access.Entry) (access.Token, error) {
 	token, there := r.tokens[claim.ID]
 	if !there {
 		return token, access.ErrUnknownToken
 	}
 	left, err := token.Accept(claim)
 	if err == nil {
-		r.tokens[claim.ID] = left
+		r.tokens[claim.ID], r.done = left, append(r.done, done...)
 	}
 	return left, err
 }
@@ -87,6 +88,9 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{T: t, now: time.Now(), folder: authority.Folder(filepath.Join(t.TempDir(), "pki"))}
 	if err := w.folder.Found(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.folder.Write(authority.SecretsKeyFile, []byte("k KEY\n")); err != nil {
 		t.Fatal(err)
 	}
 	a, err := w.folder.Authority()
@@ -135,9 +139,15 @@ func TestATokenGivesWhatItIsFor(t *testing.T) {
 		if (answer.Membership != nil) != (kind == access.Member) {
 			t.Errorf("a %s got the authorities' keys: %v", kind, answer.Membership != nil)
 		}
+		if kind == access.Member && answer.Membership.SecretsKey != "k KEY\n" {
+			t.Errorf("a member got %q as the key of secrets", answer.Membership.SecretsKey)
+		}
 		held, err := authority.Verified([]byte(answer.Certificates.Own), []byte(answer.Bundle))
 		if err != nil || kind != access.Person && held.Who.Generation != 3 {
 			t.Errorf("%s: %+v, %v; want the generation that is not revoked", kind, held, err)
+		}
+		if last := w.register.done[len(w.register.done)-1]; last.Did != "join" || last.By != string(kind)+" "+wish.Name || last.From != "10.0.0.2" || !strings.HasPrefix(last.Note, "token "+token+", generation ") {
+			t.Errorf("recorded is %+v", last)
 		}
 		// The same words again are no second certificate.
 		if _, err := w.office.Admit(t.Context(), wish, "10.0.0.2"); !errors.Is(err, access.ErrTokenRefused) || !strings.Contains(err.Error(), "used as often as it may be") {

@@ -182,7 +182,7 @@ func TestPeersAreMembersAlone(t *testing.T) {
 			t.Errorf("%s of %s at the members' port: %q, %v", c.pair, c.machine, answer, err)
 		}
 	}
-	for _, file := range []string{"ca.key", "peer-ca.key", "peer.key", "peer.crt"} {
+	for _, file := range []string{"ca.key", "peer-ca.key", "peer.key", "peer.crt", "secrets.key"} {
 		if _, err := os.Stat(target.pki(worker, file)); err == nil {
 			t.Errorf("a worker has %s", file)
 		}
