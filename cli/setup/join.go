@@ -89,7 +89,7 @@ func runJoin(ctx context.Context, at string, given joinFlags, in io.Reader, out,
 			return err
 		}
 	}
-	return settle(ctx, j, facts, out, progress)
+	return settle(ctx, j, out, progress)
 }
 
 // enter gets this machine's certificates and puts them where they belong.
@@ -145,7 +145,7 @@ func place(keys access.Papers, answer access.Answer) error {
 }
 
 // settle starts what a machine with certificates runs, and waits for the cluster.
-func settle(ctx context.Context, j journey, facts host.Facts, out, progress io.Writer) error {
+func settle(ctx context.Context, j journey, out, progress io.Writer) error {
 	if err := j.write(); err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func settle(ctx context.Context, j journey, facts host.Facts, out, progress io.W
 	if err := (systemd.Services{}).Start(ctx, services(j.Member)...); err != nil {
 		return err
 	}
-	if err := listed(ctx, facts.ID); err != nil {
+	if err := ready(ctx); err != nil {
 		return err
 	}
 	if err := arrived(); err != nil {

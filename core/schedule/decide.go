@@ -3,6 +3,8 @@ package schedule
 import (
 	"fmt"
 	"slices"
+
+	"argosy/core/cluster"
 )
 
 // decide looks at one unit and hands out what must change for it.
@@ -162,8 +164,8 @@ func (p *Picture) keep(u *unit, stay *slot, slots []*slot) {
 	switch {
 	case !stay.stale():
 		p.absolve(u)
-	case u.fenced() && (len(u.slots) > 1 || p.mayRun(u) != nil):
-		u.again = true // it is told to run as it should here when it runs nowhere else
+	case u.desired == cluster.Launched && u.fenced() && (len(u.slots) > 1 || p.mayRun(u) != nil):
+		u.again = true // it is told to run as it should here once it runs nowhere else
 		p.absolve(u)
 	default:
 		p.place(u, stay.machine, nil, whyRenewed(stay))

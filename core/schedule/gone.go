@@ -137,4 +137,7 @@ func (p *Picture) fencedUntil(s *slot) time.Time {
 }
 
 // fenced says that the unit is to run on one machine at most.
-func (u *unit) fenced() bool { return u.needs != nil && u.needs.Fenced && !u.needs.Global }
+func (u *unit) fenced() bool { return u.needs.fenced() }
+
+// fenced says the same of what a text asks for; not where it is not known.
+func (n *needs) fenced() bool { return n != nil && n.Fenced && !n.Global }

@@ -175,6 +175,17 @@ func (p *Picture) unitChanged(fact cluster.Unit) {
 	p.touchFollowers(u)
 }
 
+// needsBy is what a text asks for a unit, or nil where it is not known.
+func (p *Picture) needsBy(u *unit, hash cluster.Hash) *needs {
+	if hash == u.hash {
+		return u.needs
+	}
+	if c := p.contents[hash]; c != nil {
+		return c.needsOf(u.name)
+	}
+	return nil
+}
+
 // setHash gives a unit another text, known or still to come.
 func (p *Picture) setHash(u *unit, hash cluster.Hash) {
 	p.unawait(u)
@@ -319,6 +330,7 @@ func (p *Picture) placementChanged(fact cluster.Placement) {
 	}
 	s.revision, s.hash, s.desired, s.generation = fact.Revision, fact.Hash, shared(fact.Desired), fact.Generation
 	s.at, s.reason = fact.At.UnixNano(), fact.Reason
+	s.once = s.once || p.needsBy(u, fact.Hash).fenced() // the machine may not have heard of the newest
 	s.tries = nil
 	if fact.Attempts > 0 {
 		s.tries = &tries{fact.Attempts, slices.Clone(fact.Avoid)}

@@ -63,13 +63,15 @@ func (p *Picture) stray(at spot) *stray {
 	return here[at.machine]
 }
 
-// straying notes that a placement has ended in the store.
+// straying notes that a placement has ended in the store. What the unit asks for by
+// now does not matter: it may ask otherwise again before the fence has ended what was
+// placed.
 func (p *Picture) straying(s *slot) {
 	at := spot{s.machine.id, s.unit.name}
 	switch {
 	case s.stated:
 		p.stray(at).stated = true
-	case s.unit.fenced() && (s.doubtful || !s.machine.live()):
+	case s.once && (s.doubtful || !s.machine.live()):
 		p.stray(at).lost = true
 		p.silenced = append(p.silenced, at)
 	}

@@ -89,6 +89,7 @@ type slot struct {
 	moved    *machine // that the placement on its way takes the unit off, and that must be gone still; nil for most
 	stated   bool     // its machine says something of the unit; while revision is not 0
 	doubtful bool     // it did when the machine was lost, and has not since
+	once     bool     // what was placed, now or before, is to run once at most
 	pending  pending
 
 	revision   int64 // 0 until the store has it

@@ -138,7 +138,8 @@ func (p *Picture) adopt(other *unit, copied copies) {
 	for _, s := range other.slots {
 		if s.revision > 0 {
 			p.Learn(cluster.PlacementChanged{Placement: s.fact()})
-			u.on(p.machine(s.machine.id)).stated = s.stated
+			same := u.on(p.machine(s.machine.id))
+			same.stated, same.doubtful, same.once = s.stated, s.doubtful, s.once
 		}
 	}
 	if n := other.note; n != nil && n.revision > 0 {

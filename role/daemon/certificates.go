@@ -26,12 +26,13 @@ func (p *parts) certify() error {
 	if !ours {
 		return nil
 	}
-	p.loops["members"] = p.learn
+	again := make(chan struct{}, 1)
+	p.loops["cluster"] = (&learner{p, folder, again}).learn
 	ask, err := membersToAsk(p.settings, folder)
 	if err != nil {
 		return err
 	}
-	keeper := &registrar.Keeper{Wallet: folder, Ask: ask, Draw: rand.Float64(), Log: p.log}
+	keeper := &registrar.Keeper{Wallet: folder, Ask: ask, Draw: rand.Float64(), Again: again, Log: p.log}
 	p.loops["certificates"] = keeper.Run
 	if !p.settings.Member || !folder.Signs() {
 		return nil

@@ -43,6 +43,7 @@ type parts struct {
 	agent    *agent.Agent
 	registry *registry.Registry // nil where this machine is no member
 	engine   *engine.Engine     // nil where it is none
+	known    *registry.Access   // nil where it is none
 	vault    *registry.Vault    // nil where it is none
 	asker    *client.Client     // of members; nil on one, and where this machine has no certificate
 	api      *httpapi.API
@@ -75,9 +76,13 @@ func assemble(config Config, on machine) (*parts, error) {
 			return nil, err
 		}
 	}
+	ofStore := secrets
+	if _, ours := ownFolder(settings); ours {
+		ofStore = shownByMember(secrets) // another machine at a member's address is no store
+	}
 	p.store, err = store.Open(store.Config{
 		Endpoints: settings.EtcdServers,
-		TLS:       secrets,
+		TLS:       ofStore,
 		Username:  settings.EtcdUsername,
 		Password:  settings.EtcdPassword,
 		Timeout:   settings.RequestTimeout,
@@ -137,9 +142,10 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		p.loops["registry"] = p.registry.Run
 		p.lead()
 		p.openVault()
-		known := registry.NewAccess(p.store)
-		p.loops["access"] = known.Run
-		served.Registry, served.Explainer, served.Access = p.registry, p.engine, known
+		p.known = registry.NewAccess(p.store)
+		p.loops["access"] = p.known.Run
+		served.Registry, served.Explainer, served.Access = p.registry, p.engine, p.known
+		served.Cluster = p.cluster
 		served.Secrets = p.vault
 		audit := registry.NewAudit(p.store, p.log)
 		p.loops["audit"] = audit.Run
@@ -176,6 +182,9 @@ func (p *parts) lead() {
 func (p *parts) agentIsInTouch(context.Context) error {
 	if trouble := p.agent.Health().Trouble; trouble != "" {
 		return errors.New(trouble)
+	}
+	if !p.agent.Admitted() {
+		return errors.New("the store has not answered yet")
 	}
 	return nil
 }

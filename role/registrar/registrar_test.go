@@ -90,6 +90,9 @@ func newWorld(t *testing.T) *world {
 	if err := w.folder.Found(); err != nil {
 		t.Fatal(err)
 	}
+	if err := w.folder.Write(authority.SecretsKeyFile, []byte("k KEY\n")); err != nil {
+		t.Fatal(err)
+	}
 	a, err := w.folder.Authority()
 	if err != nil {
 		t.Fatal(err)
@@ -135,6 +138,9 @@ func TestATokenGivesWhatItIsFor(t *testing.T) {
 		}
 		if (answer.Membership != nil) != (kind == access.Member) {
 			t.Errorf("a %s got the authorities' keys: %v", kind, answer.Membership != nil)
+		}
+		if kind == access.Member && answer.Membership.SecretsKey != "k KEY\n" {
+			t.Errorf("a member got %q as the key of secrets", answer.Membership.SecretsKey)
 		}
 		held, err := authority.Verified([]byte(answer.Certificates.Own), []byte(answer.Bundle))
 		if err != nil || kind != access.Person && held.Who.Generation != 3 {
