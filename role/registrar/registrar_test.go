@@ -146,7 +146,7 @@ func TestATokenGivesWhatItIsFor(t *testing.T) {
 		if err != nil || kind != access.Person && held.Who.Generation != 3 {
 			t.Errorf("%s: %+v, %v; want the generation that is not revoked", kind, held, err)
 		}
-		if last := w.register.done[len(w.register.done)-1]; last.Did != "join" || last.By != string(kind)+" "+wish.Name || last.From != "10.0.0.2" || !strings.HasPrefix(last.Note, "token "+token+", generation ") {
+		if last := w.register.done[len(w.register.done)-1]; last.Did != "join" || last.By != (access.Identity{Kind: kind, Name: wish.Name}).By() || last.From != "10.0.0.2" || !strings.HasPrefix(last.Note, "token "+token+", generation ") {
 			t.Errorf("recorded is %+v", last)
 		}
 		// The same words again are no second certificate.
