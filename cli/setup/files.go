@@ -63,6 +63,7 @@ func (j journey) etcdEnvironment() string {
 		"ETCD_CERT_FILE="+pki.CertificateFile(authority.MachineName),
 		"ETCD_KEY_FILE="+pki.KeyFile(authority.MachineName),
 		"ETCD_CLIENT_CERT_AUTH=true",
+		"ETCD_ENABLE_GUARD=true",
 		"ETCD_PEER_TRUSTED_CA_FILE="+string(pki)+"/peer-ca.crt",
 		"ETCD_PEER_CERT_FILE="+pki.CertificateFile(authority.PeerName),
 		"ETCD_PEER_KEY_FILE="+pki.KeyFile(authority.PeerName),
