@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 )
@@ -74,6 +75,23 @@ func FuzzRequest(f *testing.F) {
 			if _, err := cluster.ParseSecretName(string(name)); err != nil {
 				t.Errorf("%s %s?%s: the secret %q", method, path, query, name)
 			}
+		}
+	})
+}
+
+// FuzzVouch gives a member's word for who asks, as a member that runs wild would.
+func FuzzVouch(f *testing.F) {
+	for _, claimed := range []string{"", "{}", "null", `{"name":"alice","role":"operator","units":["web*"],"from":"10.0.0.1"}`, `{"name":"a\nb","role":"admin"}`, `{"name":"a","role":"root"}`, "\xff"} {
+		f.Add(claimed)
+	}
+	member := access.Caller{Who: access.Identity{Kind: access.Member, Name: string(here)}}
+	f.Fuzz(func(t *testing.T, claimed string) {
+		by, err := vouchedFor(claimed, member)
+		if err != nil {
+			return
+		}
+		if _, bad := access.ParseRole(string(by.Account.Role)); bad != nil || by.Account.Name == "" || strings.ContainsAny(by.Account.Name+by.From, "\r\n\x00") || by.Who != member.Who {
+			t.Errorf("%q is %+v", claimed, by)
 		}
 	})
 }
