@@ -76,10 +76,11 @@ vuln: ## govulncheck: known faults in what the binary calls; VULNDB=file:///... 
 
 SEEDS ?= 10000
 LARGE ?= 0
+HOURS ?= 1
 SIM := GOGC=400 go test -count=1 -timeout 0 ./test/sim
 .PHONY: sim
-sim: ## whole clusters in one process: SEEDS= of 3-15 machines, LARGE= of 2,000
-	$(SIM) -small $(SEEDS) -large $(LARGE)
+sim: ## whole clusters in one process: SEEDS= of 3-15 machines, LARGE= of 2,000, HOURS= of lost packets
+	$(SIM) -small $(SEEDS) -large $(LARGE) -hours $(HOURS)
 
 .PHONY: soak
 soak: ## such clusters until one breaks a law; FIRST= is the first seed

@@ -52,6 +52,8 @@ var fuzzed = map[string]string{
 var vouched = map[string]string{
 	"edge/endpoint/addresses.go":             "the command line of who starts the relay, and fleetd below /var/lib",
 	"edge/authority/tls.go":                  "the machine's own certificate, which files.go has read",
+	"edge/authority/succession.go":           "this machine's own folder, which files.go reads, and a key that members alone can seal",
+	"edge/sealing/authority.go":              "a fact that members alone write",
 	"edge/basetree/build.go":                 "what debootstrap says, shown to the user who began it",
 	"edge/client/watch.go":                   "a member's API, which showed its certificate, or this machine's own",
 	"edge/discovery/store.go":                "the store that the service was given",

@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"argosy/core/access"
 )
 
 // An authority is replaced while the cluster runs in three steps, each of which every
@@ -14,17 +16,55 @@ import (
 // the old one, so that all trust both; then before it, so that the new one signs; then
 // alone. The first of a bundle is who signs.
 
-// Successor makes another authority: its certificate and its key, in PEM. They are
-// nowhere but in the answer.
-func Successor() (certificate, key []byte, err error) {
-	signer, key, err := newKey()
-	if err == nil {
-		certificate, err = sign(selfSigned(time.Now()), nil, signer.Public(), signer)
+// Begin makes another authority, which stands behind that of the folder. Its key (in
+// PEM) is nowhere but in the answer.
+func (f Folder) Begin() (next access.Authorities, key []byte, err error) {
+	doing := func(err error) (access.Authorities, []byte, error) {
+		return access.Authorities{}, nil, fmt.Errorf("make another authority: %w", err)
 	}
+	own, err := f.Authority()
 	if err != nil {
-		return nil, nil, fmt.Errorf("make another authority: %w", err)
+		return doing(err)
 	}
-	return certificate, key, nil
+	signer, key, err := newKey()
+	if err != nil {
+		return doing(err)
+	}
+	certificate, err := sign(selfSigned(time.Now()), nil, signer.Public(), signer)
+	if err != nil {
+		return doing(err)
+	}
+	successor, err := Parse(certificate, key)
+	if err != nil {
+		return doing(err)
+	}
+	return access.Authorities{
+		Bundle: string(own.Certificate()) + string(certificate), Signs: own.Pin(), Newest: successor.Pin(), Former: own.Pin(),
+	}, key, nil
+}
+
+// Turn is a bundle with the authority of this hash first.
+func Turn(bundle, first string) (string, error) {
+	alone, err := Alone(bundle, first)
+	if err != nil {
+		return "", err
+	}
+	all, err := Join([]byte(alone), []byte(bundle))
+	return string(all), err
+}
+
+// Alone is the one of a bundle's authorities that has this hash.
+func Alone(bundle, hash string) (string, error) {
+	certificates, err := parseCertificates([]byte(bundle))
+	if err != nil {
+		return "", err
+	}
+	for _, c := range certificates {
+		if pin(c.Raw) == hash {
+			return string(encode("CERTIFICATE", c.Raw)), nil
+		}
+	}
+	return "", fmt.Errorf("the authority %s is not among those of the cluster", hash)
 }
 
 // Parse is an authority whose certificate and key (in PEM) are in no folder.

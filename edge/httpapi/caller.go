@@ -127,7 +127,7 @@ func (a *API) onThisMachine(at peer) access.Caller {
 // machine that is no member does not know: it trusts members, and lets others in
 // for nothing but Look.
 func (a *API) holder(who access.Identity) (access.Caller, error) {
-	by := access.Caller{Who: who, Account: access.Account{Name: who.String()}}
+	by := access.Caller{Who: who, Account: access.Account{Name: who.By()}}
 	var known access.Register
 	if a.config.Access != nil {
 		var err error

@@ -11,6 +11,7 @@ import (
 
 	"argosy/core/access"
 	"argosy/core/api"
+	"argosy/core/cluster"
 )
 
 // FuzzRequest gives the handler what strangers may send. It must answer, with
@@ -28,6 +29,11 @@ func FuzzRequest(f *testing.F) {
 		{"GET", "/machines", "away=true", ""},
 		{"GET", "/units", "limit=1&continue=" + api.Continue{List: "units", Holder: here, From: api.From{Revision: 7}}.Token(), ""},
 		{"GET", "/units/web.service/why", "", ""},
+		{"GET", "/secrets", "", ""},
+		{"GET", "/secrets/db", "unit=web.service", ""},
+		{"PUT", "/secrets/db", "", `{"value":"aHVudGVyMg==","units":["web@*.service"]}`},
+		{"PUT", "/secrets/db", "", `{"from":-1}`},
+		{"DELETE", "/secrets/..%2fdb", "force=true", ""},
 		{"GET", "/../units//x", "a=%zz", "\xff"},
 	} {
 		f.Add(seed[0], seed[1], seed[2], seed[3])
@@ -46,7 +52,13 @@ func FuzzRequest(f *testing.F) {
 			r = r.WithContext(ended)
 		}
 		w := httptest.NewRecorder()
-		member(registry).ServeHTTP(w, r)
+		serving := member(registry)
+		secrets := &fakeSecrets{}
+		serving.config.Secrets = secrets
+		serving.ServeHTTP(w, r)
+		if w.Code == http.StatusUnauthorized {
+			t.Fatalf("who asks was not seen: %s", w.Body)
+		}
 		// 502 is the far machine of the fake, 500 its journal.
 		if w.Code == http.StatusInternalServerError && !strings.Contains(w.Body.String(), "journalctl") {
 			t.Errorf("%s %s?%s: %d %s", method, path, query, w.Code, w.Body)
@@ -54,6 +66,14 @@ func FuzzRequest(f *testing.F) {
 		for _, change := range registry.changes {
 			if change.Text != nil && !utf8.ValidString(*change.Text) {
 				t.Errorf("stored what is not UTF-8: %q", *change.Text)
+			}
+		}
+		if strings.Contains(w.Body.String(), "aHVudGVyMg") {
+			t.Errorf("%s %s?%s tells a value: %s", method, path, query, w.Body)
+		}
+		for _, name := range secrets.named {
+			if _, err := cluster.ParseSecretName(string(name)); err != nil {
+				t.Errorf("%s %s?%s: the secret %q", method, path, query, name)
 			}
 		}
 	})

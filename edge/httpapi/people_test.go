@@ -142,7 +142,7 @@ func TestRefusalsAreRecorded(t *testing.T) {
 	audit := m.config.Audit.(*fakeAudit)
 	want := []string{
 		"victor refused change DELETE /fleet/v2/units/web.service: victor is a viewer and may not change units",
-		"person mallory refused look DELETE /fleet/v2/units/web.service: the certificate of person mallory is revoked",
+		"mallory refused look DELETE /fleet/v2/units/web.service: the certificate of person mallory is revoked",
 		"nobody refused change DELETE /fleet/v2/units/web.service: nobody may not change units",
 		"worker " + string(there) + " refused read GET /fleet/v2/units: worker " + string(there) + " may not read the cluster",
 		"user " + me(t) + " on core-01 asked: restart on machine " + string(here) + " unit global.service",

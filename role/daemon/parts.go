@@ -76,26 +76,7 @@ func assemble(config Config, on machine) (*parts, error) {
 			return nil, err
 		}
 	}
-	ofTLS := secrets
-	if _, ours := ownFolder(settings); ours {
-		ofTLS = shownByMember(secrets) // another machine at a member's address is no store
-	}
-	ofStore := store.Config{
-		Endpoints: settings.EtcdServers,
-		TLS:       ofTLS,
-		Machine:   on.facts.ID,
-		Username:  settings.EtcdUsername,
-		Password:  settings.EtcdPassword,
-		Timeout:   settings.RequestTimeout,
-		Report:    func(err error) { p.log.Warn("store", "error", err) },
-	}
-	if !settings.Member && settings.HasTLS() {
-		if err := p.askMembers(secrets); err != nil {
-			return nil, err
-		}
-		ofStore.Enrol = p.enrol
-	}
-	if p.store, err = store.Open(ofStore); err != nil {
+	if err := p.openStore(secrets); err != nil {
 		return nil, err
 	}
 	given := agent.Config{Machine: p.machine(), TTL: settings.AgentTTL, Fence: on.fence, Log: p.log}
@@ -115,6 +96,30 @@ func assemble(config Config, on machine) (*parts, error) {
 		return nil, err
 	}
 	return p, p.serve(secrets)
+}
+
+// openStore makes the connection to the store, as what this machine is there.
+func (p *parts) openStore(secrets *tls.Config) (err error) {
+	config := store.Config{
+		Endpoints: p.settings.EtcdServers,
+		TLS:       secrets,
+		Machine:   p.on.facts.ID,
+		Username:  p.settings.EtcdUsername,
+		Password:  p.settings.EtcdPassword,
+		Timeout:   p.settings.RequestTimeout,
+		Report:    func(err error) { p.log.Warn("store", "error", err) },
+	}
+	if _, ours := ownFolder(p.settings); ours {
+		config.TLS = shownByMember(secrets) // another machine at a member's address is no store
+	}
+	if !p.settings.Member && p.settings.HasTLS() {
+		if err := p.askMembers(secrets); err != nil {
+			return err
+		}
+		config.Enrol = p.enrol
+	}
+	p.store, err = store.Open(config)
+	return err
 }
 
 // probe makes the detector, which learns from the agent's watch whom to probe.

@@ -140,10 +140,8 @@ func (o *Office) enter(ctx context.Context, wish access.Wish, claim access.Claim
 	if err != nil {
 		return access.Answer{}, refused(err)
 	}
-	if wish.Kind != access.Person {
-		if answer.Members, err = o.Members.Members(ctx); err != nil {
-			return access.Answer{}, err
-		}
+	if answer.Members, err = o.Members.Members(ctx); err != nil {
+		return access.Answer{}, err
 	}
 	if _, err := o.Register.Redeem(ctx, claim, joined(wish, claim, revoked.Least, from)); err != nil {
 		return access.Answer{}, err
@@ -154,7 +152,7 @@ func (o *Office) enter(ctx context.Context, wish access.Wish, claim access.Claim
 // joined is, for the audit, that somebody got certificates for a token.
 func joined(wish access.Wish, claim access.Claim, generation uint64, from string) access.Entry {
 	who := access.Identity{Kind: wish.Kind, Name: wish.Name, Generation: generation}
-	by := access.Caller{Account: access.Account{Name: who.String()}, From: from}
+	by := access.Caller{Account: access.Account{Name: who.By()}, From: from}
 	note := fmt.Sprintf("token %s, generation %d", claim.ID, generation)
 	if wish.Host != "" {
 		note += ", host " + wish.Host

@@ -146,7 +146,7 @@ func TestATokenGivesWhatItIsFor(t *testing.T) {
 		if err != nil || kind != access.Person && held.Who.Generation != 3 {
 			t.Errorf("%s: %+v, %v; want the generation that is not revoked", kind, held, err)
 		}
-		if last := w.register.done[len(w.register.done)-1]; last.Did != "join" || last.By != string(kind)+" "+wish.Name || last.From != "10.0.0.2" || !strings.HasPrefix(last.Note, "token "+token+", generation ") {
+		if last := w.register.done[len(w.register.done)-1]; last.Did != "join" || last.By != (access.Identity{Kind: kind, Name: wish.Name}).By() || last.From != "10.0.0.2" || !strings.HasPrefix(last.Note, "token "+token+", generation ") {
 			t.Errorf("recorded is %+v", last)
 		}
 		// The same words again are no second certificate.
@@ -293,4 +293,42 @@ func TestTheKeeperRenewsInTime(t *testing.T) {
 			})
 		})
 	}
+}
+
+// succeeding is a wallet whose certificate is of an authority that signs no more.
+type succeeding struct {
+	wallet
+	asked, knows int // how often it was asked until who signs knew of it
+}
+
+func (w *succeeding) Due(now time.Time, draw float64) ([]string, time.Time, error) {
+	if w.asked < w.knows {
+		return []string{"machine"}, time.Time{}, nil
+	}
+	return nil, now.Add(time.Hour), nil
+}
+
+func (w *succeeding) RenewOwn(string) error { w.asked++; return nil }
+
+// TestTheKeeperFollowsWhoSigns: it looks at once when it is told to, and asks again
+// soon, not at once, where the answer is of the former authority.
+func TestTheKeeperFollowsWhoSigns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &succeeding{wallet: wallet{signs: true}}
+		again := make(chan struct{})
+		keeper := registrar.Keeper{Wallet: w, Again: again, Log: newWorld(t).office.Log}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- keeper.Run(ctx) }()
+		synctest.Wait()
+		w.knows = 3
+		again <- struct{}{}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if w.asked != 3 {
+			t.Errorf("asked %d times in ten seconds, want 3", w.asked)
+		}
+		stop()
+		<-done
+	})
 }

@@ -33,7 +33,7 @@ var joinLine = regexp.MustCompile(`(?m)^ *(argosy join .*)$`)
 // and again, while a unit, a watch and a client's connection live on; then the whole
 // cluster is off until they have all ended, and comes back.
 func TestInitJoinAndRenewal(t *testing.T) {
-	four := local{argosy: cluster.argosy, name: "four"}
+	four := local{argosy: cluster.argosy, name: cluster.name + "4"}
 	t.Cleanup(func() { four.do(t, "down") })
 	four.do(t, "up", "--machines", "4", "--members", "3")
 	for _, machine := range []string{"core-04", "core-03", "core-02", "core-01"} {

@@ -93,16 +93,16 @@ var hiddenFaults = []fault{
 // silences are those that may have a machine's lease, and so its fence, end.
 var silences = []fault{
 	{"it is cut off", func(w *World, h *host) func() {
-		h.net.mute, h.net.deaf = true, true
-		return func() { h.net.mute, h.net.deaf = false, false }
+		h.cut(true, true)
+		return func() { h.cut(false, false) }
 	}},
 	{"it is not heard", func(w *World, h *host) func() {
-		h.net.mute = true
-		return func() { h.net.mute = false }
+		h.cut(true, h.net.deaf)
+		return func() { h.cut(false, h.net.deaf) }
 	}},
 	{"it does not hear", func(w *World, h *host) func() {
-		h.net.deaf = true
-		return func() { h.net.deaf = false }
+		h.cut(h.net.mute, true)
+		return func() { h.cut(h.net.mute, false) }
 	}},
 	{"fleetd is stopped by SIGSTOP", func(w *World, h *host) func() {
 		if h.fleetd == nil {
@@ -155,6 +155,17 @@ var anyFault = slices.Concat(silences, hiddenFaults, []fault{
 	}},
 })
 
+// versions befall clusters in which two of them are side by side.
+var versions = []fault{
+	{"fleetd is exchanged for another version", func(_ *World, h *host) func() {
+		h.older = !h.older
+		if h.fleetd != nil {
+			h.fleetd.end()
+		}
+		return nil
+	}},
+}
+
 // schedule draws when which fault befalls whom, and for how long.
 func (w *World) schedule() {
 	if len(w.plan.kinds) == 0 {
@@ -163,10 +174,10 @@ func (w *World) schedule() {
 	for range w.plan.faults {
 		f, h := w.plan.kinds[w.rand.IntN(len(w.plan.kinds))], w.hosts[w.rand.IntN(len(w.hosts))]
 		lasts := w.upTo(4 * time.Second)
-		if len(w.plan.kinds) == len(anyFault) && w.rand.IntN(3) == 0 {
+		if w.plan.wild && w.rand.IntN(3) == 0 {
 			lasts = w.upTo(30 * time.Second)
 		}
-		long := w.plan.fenced > 0 && len(w.plan.kinds) == len(anyFault) && w.rand.IntN(4) == 0
+		long := w.plan.fenced > 0 && w.plan.wild && w.rand.IntN(4) == 0
 		if long { // what was behind a fence may run elsewhere later than other faults last
 			f, lasts = silences[w.rand.IntN(len(silences))], cluster.FenceHold+w.upTo(30*time.Second)
 		}
@@ -229,6 +240,7 @@ func (w *World) clear() {
 	w.remark("the faults are over")
 	w.away = false
 	for _, h := range w.hosts {
+		h.cut(false, false)
 		h.net, h.health = network{}, health{}
 		h.thaw()
 		h.stick(false)

@@ -14,6 +14,7 @@ import (
 	"argosy/role/agent"
 	"argosy/role/detector"
 	"argosy/role/engine"
+	"argosy/role/runtime"
 	"argosy/test/sim/laws"
 	"argosy/test/sim/stage"
 )
@@ -38,6 +39,7 @@ type host struct {
 	gone     bool // it never comes back
 	frozen   bool // its kernel stands still
 	dead     bool // fleetd is not started
+	older    bool // its fleetd is of a version that probes nobody and tells less of itself
 	fleetd   *life
 	kernel   *stage.Process // and systemd
 	clock    *stage.Clock
@@ -69,6 +71,7 @@ func newHost(w *World, n int) *host {
 		world: w, id: cluster.MachineID(fmt.Sprintf("%08x%024x", n, n)), name: fmt.Sprint("core-", n), member: n <= w.plan.members, clock: w.stage.Clock(),
 		recorded: map[cluster.UnitName]int64{}, asked: map[cluster.UnitName]int64{},
 	}
+	h.older = w.plan.mixed && w.rand.IntN(2) == 0
 	h.kernel = w.stage.Process("systemd of "+h.name, h.clock)
 	h.systemd = fakesystemd.NewOn(h.kernel)
 	h.own = cluster.Machine{
@@ -123,6 +126,14 @@ func (h *host) startIn(d time.Duration) {
 	})
 }
 
+// cut says which ways the machine's network carries nothing.
+func (h *host) cut(mute, deaf bool) {
+	if was := h.net.mute || h.net.deaf; was != (mute || deaf) {
+		h.world.see(laws.CutOff{At: h.world.now(), Machine: h.id, Cut: mute || deaf})
+	}
+	h.net.mute, h.net.deaf = mute, deaf
+}
+
 // freeze has the machine's kernel stand still, with all that runs on it.
 func (h *host) freeze() {
 	if !h.up || h.frozen {
@@ -158,31 +169,38 @@ func (h *host) start() {
 	h.lives++
 	w := h.world
 	w.see(laws.Back{At: w.now(), Machine: h.id})
-	on := w.stage.Process(h.name, h.clock)
+	process := w.stage.Process(h.name, h.clock)
+	var on runtime.Runtime = process
+	if w.planted.wall {
+		on = wallClock{on}
+	}
 	run := fmt.Sprintf("life %d of %s", h.lives, h.name)
 	l := &link{world: w, on: on, net: &h.net, id: h.id, run: run}
 	machine := h.own
-	machine.BootID = h.bootID()
+	machine.BootID, machine.Probes = h.bootID(), w.plan.probing && !h.older
 	ctx, end := on.WithCancel(context.Background())
-	h.fleetd = &life{Process: on, end: end}
+	h.fleetd = &life{Process: process, end: end}
 	work := &bench{host: h, on: on}
 	d := detector.New(detector.Config{Machine: h.id, Runtime: on, Store: l, Echoes: &echoes{host: h, on: on}, Lease: func() int64 { return h.fleetd.agent.Lease() }, Log: w.log(h)})
 	h.fleetd.agent = agent.New(agent.Config{Machine: machine, TTL: w.plan.ttl, Fence: work, Assigned: d.Learn, Log: w.log(h), Runtime: on}, l, work, work)
-	running := 2
+	running := 1
 	ended := func(err error) {
 		if running--; running == 0 {
-			h.ended(on)
+			h.ended(process)
 		}
 	}
 	on.Go(func() { ended(h.fleetd.agent.Run(ctx)) })
-	on.Go(func() { ended(d.Run(ctx)) })
+	if !h.older {
+		running++
+		on.Go(func() { ended(d.Run(ctx)) })
+	}
 	if w.planted.blind {
 		on.Go(work.extendBlindly)
 	}
 	if h.member {
 		running++
 		e := engine.New(engine.Config{
-			Machine: h.id, Run: run, Store: l, Planner: w.planted.planner(schedule.New()), MayLead: h.fleetd.agent.Admitted, Log: w.log(h), Runtime: on,
+			Machine: h.id, Run: run, Store: leads{l}, Planner: w.planted.planner(schedule.New()), MayLead: h.fleetd.agent.Admitted, Log: w.log(h), Runtime: on,
 		})
 		on.Go(func() { ended(e.Run(ctx)) })
 	}

@@ -19,11 +19,12 @@ const callTime = 3 * time.Second
 
 // network is a machine's way to the store as it is now.
 type network struct {
-	mute bool          // nothing that it says arrives
-	deaf bool          // nothing that it is told arrives
-	loss float64       // of requests, and of answers
-	late float64       // of requests: they arrive when nobody waits for them any more
-	slow time.Duration // the longest way
+	mute  bool          // nothing that it says arrives
+	deaf  bool          // nothing that it is told arrives
+	loss  float64       // of requests, and of answers
+	late  float64       // of requests: they arrive when nobody waits for them any more
+	drops float64       // of packets between kernels, which nobody sends again
+	slow  time.Duration // the longest way
 }
 
 const quick = 3 * time.Millisecond
@@ -225,12 +226,37 @@ func (l *link) Depart(ctx context.Context, id cluster.MachineID, lease int64, at
 }
 
 func (l *link) PutSuspicions(ctx context.Context, lease int64, id cluster.MachineID, words []cluster.Suspicion, withdrawn []cluster.MachineID) error {
+	if l.world.planted.slander {
+		words, withdrawn = l.slander(), nil
+	}
 	return l.call(ctx, laws.Agent, func() error {
 		return l.world.store.PutSuspicions(context.Background(), lease, id, words, withdrawn)
 	})
 }
 
+// slander is words on all that this machine probes.
+func (l *link) slander() (words []cluster.Suspicion) {
+	var others []cluster.MachineID
+	for _, h := range l.world.hosts {
+		others = append(others, h.id)
+	}
+	for _, id := range others {
+		if id != l.id {
+			words = append(words, cluster.Suspicion{Target: id, Prober: l.id, Since: l.on.Now(), Reaches: others})
+		}
+	}
+	return words
+}
+
 // The engine's calls.
+
+// leads is the link as a leader uses it.
+type leads struct{ *link }
+
+// RevokeLease ends the lease of a machine that is lost, and what stands under it.
+func (l leads) RevokeLease(ctx context.Context, lease int64) error {
+	return l.call(ctx, laws.Engine, func() error { return l.world.store.RevokeLease(context.Background(), lease) })
+}
 
 func (l *link) Assign(ctx context.Context, term cluster.Leader, all []cluster.Probes) error {
 	return l.call(ctx, laws.Engine, func() error { return l.world.store.Assign(context.Background(), term, all) })

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"argosy/core/cluster"
@@ -16,6 +17,7 @@ type plan struct {
 	operators int
 	pace      time.Duration // the longest pause of an operator
 	kinds     []fault       // that may happen; none in a cluster without faults
+	wild      bool          // faults may last, and be silences for as long as a fence
 	faults    int
 	storm     time.Duration // how long operators work and faults happen
 	chunk     int           // changes in one transaction of a commit
@@ -24,6 +26,8 @@ type plan struct {
 	lost      int           // machines that never come back
 	rarely    bool          // units ask for one on every machine
 	fenced    int           // of ten names, those whose units are to run once at most
+	probing   bool          // machines probe each other
+	mixed     bool          // some of them by a version of fleetd that does not
 }
 
 // Size is how large a cluster is simulated.
@@ -36,7 +40,9 @@ const (
 
 // draw makes a plan. One cluster in eight has no faults, and two in eight have
 // only such as the control plane is to hide from every unit.
-func draw(r *rand.Rand, size Size) plan {
+//
+// To probe costs three times as much as all else: one small cluster in twenty does.
+func draw(r *rand.Rand, seed uint64, size Size) plan {
 	p := plan{
 		machines: 3 + r.IntN(13), operators: 1 + r.IntN(3), pace: time.Duration(1+r.IntN(5)) * time.Second,
 		storm: time.Duration(20+r.IntN(60)) * time.Second, chunk: 1 + r.IntN(16), confirm: time.Second, ttl: 10 * time.Second,
@@ -54,13 +60,17 @@ func draw(r *rand.Rand, size Size) plan {
 	case 1, 2:
 		p.kinds = hiddenFaults
 	default:
-		p.lost = r.IntN(2)
+		p.lost, p.wild = r.IntN(2), true
 	}
 	p.names, p.fenced = names(count), []int{0, 0, 4, 8}[r.IntN(4)]
 	if p.fenced > 0 {
 		p.storm += 2 * cluster.FenceHold // for silences that are longer than it
 	}
 	p.rarely = size == Large
+	p.probing = size == Small && seed%20 == 0
+	if p.mixed = p.probing && seed%40 == 0; p.mixed && len(p.kinds) > 0 {
+		p.kinds = slices.Concat(p.kinds, versions, versions, versions, versions)
+	}
 	return p
 }
 

@@ -51,6 +51,8 @@ type planted struct {
 	endless  bool // the fence is said to stand for longer than the cluster waits
 	blind    bool // the fence is kept up whether the cluster answers or not
 	tokens   bool // all fencing tokens are one
+	slander  bool // detectors say of each machine that it is silent
+	wall     bool // fleetd goes by the wall's clock
 }
 
 // epoch is when every simulation begins.
@@ -58,12 +60,16 @@ var epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // New draws a cluster from a seed. Nothing has happened in it.
 func New(seed uint64, size Size) *World {
+	r := rand.New(rand.NewPCG(seed, 0))
+	return newWorld(seed, r, draw(r, seed, size))
+}
+
+func newWorld(seed uint64, r *rand.Rand, p plan) *World {
 	w := &World{
-		Seed: seed, rand: rand.New(rand.NewPCG(seed, 0)), laws: laws.New(), byAddress: map[string]*host{},
+		Seed: seed, plan: p, rand: r, laws: laws.New(), byAddress: map[string]*host{},
 		wishes: map[cluster.Hash]laws.Wish{}, texts: map[cluster.Hash]string{}, making: map[cluster.UnitName]int{},
 		planted: planted{planner: func(p engine.Planner) engine.Planner { return p }},
 	}
-	w.plan = draw(w.rand, size)
 	w.stage = stage.New(w.rand, epoch)
 	w.store = newShared(w, w.stage.Process("store", w.stage.Clock()))
 	w.stormEnds = epoch.Add(w.plan.storm)

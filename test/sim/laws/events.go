@@ -83,6 +83,20 @@ type (
 		Machine cluster.MachineID
 	}
 
+	// Missed is the moment by which a machine that has lost its power must be missed.
+	Missed struct {
+		At      time.Time
+		Machine cluster.MachineID
+	}
+
+	// CutOff is a machine's network beginning to carry nothing one way at least, or
+	// going on to carry both.
+	CutOff struct {
+		At      time.Time
+		Machine cluster.MachineID
+		Cut     bool
+	}
+
 	// FenceStands is a new life of a machine's fence.
 	FenceStands struct {
 		At      time.Time
@@ -164,6 +178,8 @@ func (Started) event()      {}
 func (Ended) event()        {}
 func (Booted) event()       {}
 func (Crashed) event()      {}
+func (Missed) event()       {}
+func (CutOff) event()       {}
 func (FenceStands) event()  {}
 func (FenceFell) event()    {}
 func (Froze) event()        {}

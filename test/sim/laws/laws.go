@@ -28,6 +28,7 @@ const (
 	Explained Law = "law 7: every decision can be explained"
 	NotLost   Law = "law 8: nothing acknowledged is lost"
 	OneWriter Law = "one writer: each fact has one"
+	Found     Law = "found: a lost machine is known to be lost"
 	Once      Law = "once: a unit is started once for each placement, generation and boot"
 )
 
@@ -57,6 +58,7 @@ type Laws struct {
 	destroyed map[cluster.UnitName]int64
 	used      map[cluster.UnitName]map[int64]bool
 	once      once
+	reach     map[cluster.MachineID]reach
 	quiet     bool
 }
 
@@ -84,7 +86,7 @@ func New() *Laws {
 		kernels: map[cluster.MachineID]string{}, leaving: map[cluster.MachineID]int64{}, asked: map[Place]int64{}, spent: map[Place]int64{},
 		starts: map[start]int{}, left: map[Place]int64{},
 		told: map[cluster.MachineID]int64{}, concerns: map[cluster.MachineID][]int64{},
-		destroyed: map[cluster.UnitName]int64{}, used: map[cluster.UnitName]map[int64]bool{}, once: newOnce(),
+		destroyed: map[cluster.UnitName]int64{}, used: map[cluster.UnitName]map[int64]bool{}, once: newOnce(), reach: map[cluster.MachineID]reach{},
 	}
 }
 
@@ -110,7 +112,9 @@ func (l *Laws) See(event Event) {
 		l.acknowledged(e)
 	case Booted:
 		l.kernels[e.Machine] = e.Boot
+		l.reached(e.Machine, e.At, func(r *reach) { r.up, r.stalled = true, false })
 	case Crashed:
+		l.reached(e.Machine, e.At, func(r *reach) { r.up = false })
 		delete(l.kernels, e.Machine)
 		for unit := range l.running {
 			l.gone(Place{e.Machine, unit})
@@ -122,11 +126,19 @@ func (l *Laws) See(event Event) {
 		if l.quiet {
 			l.breaks(Outlive, "nothing happens, and the fence of %s fell", e.Machine.Short())
 		}
+	case Missed:
+		if _, there := l.store.machines[e.Machine]; there {
+			l.breaks(Found, "%s lost its power some time ago, and nobody knows", e.Machine.Short())
+		}
+	case CutOff:
+		l.reached(e.Machine, e.At, func(r *reach) { r.cut = e.Cut })
 	case Froze:
+		l.reached(e.Machine, e.At, func(r *reach) { r.stalled = true })
 		l.once.stalled[e.Machine]++
 	case Recovered:
 		l.recovered(e.Machine)
 	case Thawed:
+		l.reached(e.Machine, e.At, func(r *reach) { r.stalled = false })
 	case Left:
 		l.leaving[e.Machine] = math.MaxInt64
 	case Back:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"argosy/core/cluster"
 	"argosy/test/sim/laws"
@@ -14,6 +15,8 @@ type story struct {
 	*laws.Laws
 	revision int64
 }
+
+var noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 
 func id(n int) cluster.MachineID { return cluster.MachineID(fmt.Sprintf("%032x", n)) }
 
@@ -251,6 +254,37 @@ func TestStories(t *testing.T) {
 			decides.Known = s.revision
 			s.write(agentOf(2), machine(2, laws.Machine{Boot: "b"}))
 			s.write(decides, placement(2, "a.service", nil), placement(3, "a.service", of(laws.Wish{}, 1)))
+		}},
+		"a machine that answers is taken for lost": {laws.Needless, "has always answered", func(s *story) {
+			s.write(engine, machine(3, nil))
+		}},
+		"a machine that answers again is taken for lost": {laws.Needless, "has answered for 2m0s", func(s *story) {
+			s.See(laws.CutOff{Machine: id(3), Cut: true, At: noon})
+			s.See(laws.CutOff{Machine: id(3), At: noon.Add(time.Hour)})
+			s.revision++
+			s.See(laws.Transaction{Revision: s.revision, By: engine, At: noon.Add(time.Hour + 2*time.Minute), Writes: []laws.Write{machine(3, nil)}})
+		}},
+		"a machine that stands still is lost": {tell: func(s *story) {
+			s.See(laws.Froze{Machine: id(3)})
+			s.write(engine, machine(3, nil))
+		}},
+		"a machine is lost that has just booted again": {tell: func(s *story) {
+			s.See(laws.Crashed{Machine: id(3), At: noon})
+			s.See(laws.Booted{Machine: id(3), At: noon, Boot: "c"})
+			s.revision++
+			s.See(laws.Transaction{Revision: s.revision, By: engine, At: noon.Add(time.Second), Writes: []laws.Write{machine(3, nil)}})
+		}},
+		"a machine that answers is out of touch": {tell: func(s *story) {
+			s.write(laws.Writer{Role: laws.Expiry}, machine(3, nil))
+		}},
+		"a machine without power is not missed": {laws.Found, "nobody knows", func(s *story) {
+			s.See(laws.Crashed{Machine: id(3)})
+			s.See(laws.Missed{Machine: id(3)})
+		}},
+		"a machine without power is missed": {tell: func(s *story) {
+			s.See(laws.Crashed{Machine: id(3)})
+			s.write(engine, machine(3, nil))
+			s.See(laws.Missed{Machine: id(3)})
 		}},
 		"a decision without a reason": {laws.Explained, "has no reason", func(s *story) {
 			s.want("b.service", laws.Wish{}, 1)

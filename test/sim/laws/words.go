@@ -27,6 +27,10 @@ func Words(event Event) string {
 		return fmt.Sprintf("%s has booted as %q", e.Machine.Short(), e.Boot)
 	case Crashed:
 		return fmt.Sprintf("%s has lost its power", e.Machine.Short())
+	case Missed:
+		return fmt.Sprintf("%s must be missed by now", e.Machine.Short())
+	case CutOff:
+		return fmt.Sprintf("the network of %s is cut: %v", e.Machine.Short(), e.Cut)
 	case FenceStands:
 		return fmt.Sprintf("the fence of %s stands", e.Machine.Short())
 	case FenceFell:

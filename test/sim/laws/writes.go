@@ -36,6 +36,7 @@ func (l *Laws) transaction(t Transaction) {
 		}
 		l.leads(t, w)
 		l.ends(t, w)
+		l.loses(t, w)
 		l.grows(t, w)
 	}
 	fresh := l.apply(t)
