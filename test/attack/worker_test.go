@@ -173,6 +173,7 @@ func TestAStolenWorkerInTheStore(t *testing.T) {
 }
 
 // What local programs may, also on a member: everything but facts and the store itself.
+// (Seen to fail: with their calls handed on as root's.)
 func TestAStolenKeyOfLocalPrograms(t *testing.T) {
 	target.unharmed(t)
 	attempts := administering()
@@ -379,7 +380,8 @@ func (m *machines) othersText(t *testing.T) string {
 }
 
 // A worker's API is good for no more: what it may do it does for people on it, who
-// say themselves to a member who they are.
+// say themselves to a member who they are. (Seen to fail: with connections passed
+// through to whatever host is named.)
 func TestAStolenWorkersOwnAPI(t *testing.T) {
 	target.unharmed(t)
 	for what, words := range map[string]string{
