@@ -88,6 +88,9 @@ func runEndpoint(command *cobra.Command, given endpointFlags) error {
 	if config.TLS, err = authority.LoadClient(given.cacert, given.cert, given.key); err != nil {
 		return err
 	}
+	if config.Authorities, err = authority.LoadAuthorities(given.cacert); err != nil {
+		return err
+	}
 	if config.Listeners, err = endpoint.Listen(command.Context(), given.listen); err != nil {
 		return err
 	}

@@ -242,7 +242,7 @@ func contextAdd() *cobra.Command {
 				}
 				texts[path] = text
 			}
-			if err := folder.Save(args[0], strings.Split(members, ","), texts[ca], texts[cert], texts[key]); err != nil {
+			if err := folder.Save(args[0], contexts.Saved{Members: strings.Split(members, ","), CA: texts[ca], Cert: texts[cert], Key: texts[key]}); err != nil {
 				return err
 			}
 			return folder.Use(args[0])

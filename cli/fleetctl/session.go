@@ -37,16 +37,22 @@ type session struct {
 }
 
 func (s *session) flags(flags *pflag.FlagSet) {
+	s.reach(flags)
+	flags.StringVar(&s.driver, "driver", "API", "how the cluster is reached: only API")
+	s.secure.flags(flags)
+	s.legacy(flags)
+}
+
+// reach are the flags that say how the cluster is reached.
+func (s *session) reach(flags *pflag.FlagSet) {
+	s.driver = "API"
 	flags.StringVar(&s.endpoint, "endpoint", client.DefaultEndpoint, "where the API is: unix:///PATH or https://HOST:PORT, several with commas")
 	flags.StringVar(&s.context, "context", "", "the cluster to reach, one that you have logged in to; see 'fleetctl context'")
-	flags.StringVar(&s.driver, "driver", "API", "how the cluster is reached: only API")
 	flags.Float64Var(&s.requestTimeout, "request-timeout", 30, "seconds to wait for the answer to one request")
 	flags.StringVar(&s.caFile, "ca-file", "", "certificate authority of an https endpoint")
 	flags.StringVar(&s.certFile, "cert-file", "", "certificate to show to an https endpoint")
 	flags.StringVar(&s.keyFile, "key-file", "", "key of that certificate")
 	flags.BoolVar(&s.debug, "debug", false, "tell of each request on stderr")
-	s.secure.flags(flags)
-	s.legacy(flags)
 }
 
 // environment is the variable that stands for a global flag.
@@ -95,6 +101,7 @@ func (s *session) connect(cmd *cobra.Command) (err error) {
 	}
 	context, with, err := s.chosen(cmd)
 	if err == nil && with {
+		s.renew(cmd.Context(), context, time.Now())
 		endpoint := s.endpoint
 		if endpoint == client.DefaultEndpoint && !s.given(cmd, "endpoint") {
 			endpoint = ""

@@ -36,6 +36,8 @@ type world struct {
 	store    *memstore.Store
 	machines []cluster.Machine
 	ours     *authority.Authority
+	keys     string // the folder of ours
+	door     string // HOST:PORT of where people log in; see openDoor
 	lease    int64
 	leader   cluster.Leader
 	socket   string
@@ -68,6 +70,9 @@ func newWorld(t *testing.T) *world {
 	vault := registry.NewVault(known, w.store, key)
 	people := registry.NewAccess(w.store)
 	w.background(people.Run)
+	audit := registry.NewAudit(w.store, slog.New(slog.DiscardHandler))
+	w.background(audit.Run)
+	w.keys = keys
 	for i, id := range worldIDs {
 		host := fmt.Sprintf("core-%02d", i+1)
 		w.says[host] = make(chan string)
@@ -82,6 +87,7 @@ func newWorld(t *testing.T) *world {
 		machine := httpapi.New(httpapi.Config{
 			Registry: known, Secrets: vault, Explainer: worldScheduler{w}, Local: worldSystemd{host, w.says[host], w.heard}, Self: id, Host: host, TLS: client, Version: "1",
 			Members: []string{listeners[0].Addr().String()}, Access: people, IdentityOf: authority.IdentityOf,
+			Audit: audit, People: registry.People{Store: w.store, Tokens: w.store, Door: func() (string, string, error) { return w.door, w.ours.Pin(), nil }},
 		})
 		w.background(func(ctx context.Context) error { return machine.Serve(ctx, listeners...) })
 	}

@@ -18,7 +18,7 @@ func caCommand() *cobra.Command {
 		Use:   "ca",
 		Short: "The cluster's authorities, and this machine's certificates",
 	}
-	command.AddCommand(caRenew(), caStatus())
+	command.AddCommand(caRenew(), caRevoke(), caRotate(), caStatus())
 	return command
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"argosy/edge/authority"
+	"argosy/edge/host"
 )
 
 // Files that a machine of a cluster has beside its certificates.
@@ -62,6 +63,7 @@ func (j journey) etcdEnvironment() string {
 		"ETCD_CERT_FILE="+pki.CertificateFile(authority.MachineName),
 		"ETCD_KEY_FILE="+pki.KeyFile(authority.MachineName),
 		"ETCD_CLIENT_CERT_AUTH=true",
+		"ETCD_ENABLE_GUARD=true",
 		"ETCD_PEER_TRUSTED_CA_FILE="+string(pki)+"/peer-ca.crt",
 		"ETCD_PEER_CERT_FILE="+pki.CertificateFile(authority.PeerName),
 		"ETCD_PEER_KEY_FILE="+pki.KeyFile(authority.PeerName),
@@ -148,7 +150,7 @@ func arrived() error { return os.Remove(journeyFile) }
 
 // strange refuses a machine on which something of a cluster is left.
 func strange() error {
-	for _, name := range []string{string(authority.DefaultFolder), etcdFile, endpointFile, storeFolder} {
+	for _, name := range []string{string(authority.DefaultFolder), etcdFile, endpointFile, storeFolder, host.MembersFile} {
 		if _, err := os.Stat(name); err == nil {
 			return fmt.Errorf("this machine is in a cluster already, or was: %s is there; nothing was changed", name)
 		} else if !errors.Is(err, fs.ErrNotExist) {

@@ -2,8 +2,10 @@ package setup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"argosy/edge/authority"
 	"argosy/edge/host"
 	"argosy/edge/join"
+	"argosy/edge/sealing"
 	"argosy/edge/systemd"
 )
 
@@ -69,7 +72,7 @@ func runInit(ctx context.Context, name, address string, out, progress io.Writer)
 	if err := (systemd.Services{}).Start(ctx, services(true)...); err != nil {
 		return err
 	}
-	if err := listed(ctx, facts.ID); err != nil {
+	if err := ready(ctx); err != nil {
 		return err
 	}
 	if err := arrived(); err != nil {
@@ -78,11 +81,14 @@ func runInit(ctx context.Context, name, address string, out, progress io.Writer)
 	return welcome(ctx, j, out)
 }
 
-// foundCluster makes the authorities and this machine's certificates, as far as they are
-// missing.
+// foundCluster makes the authorities, the key of secrets and this machine's
+// certificates, as far as they are missing.
 func foundCluster(facts host.Facts, j journey) error {
 	folder := authority.DefaultFolder
 	if err := folder.Found(); err != nil {
+		return err
+	}
+	if err := sealing.File(sealing.DefaultFile).Create(); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	hosts := access.Wish{Kind: access.Member, Host: j.Name, Addresses: []string{j.Address}}.Hosts()

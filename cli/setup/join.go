@@ -20,9 +20,6 @@ import (
 	"argosy/edge/systemd"
 )
 
-// tokenVariable holds a token where no option does.
-const tokenVariable = "ARGOSY_TOKEN"
-
 // joinFlags are what a user says.
 type joinFlags struct {
 	token, tokenFile, pin string
@@ -42,7 +39,7 @@ is verified; then the services are started and the machine is waited for until t
 cluster lists it. A join that was interrupted goes on when it is called again.
 
 While join runs, its arguments can be seen by everybody on this machine: give the
-token in a file (--token-file, - for standard input) or in the variable ` + tokenVariable + `
+token in a file (--token-file, - for standard input) or in the variable ` + cli.TokenVariable + `
 where others are logged in.`,
 		Args: usage(cobra.ExactArgs(1)),
 	}
@@ -89,12 +86,12 @@ func runJoin(ctx context.Context, at string, given joinFlags, in io.Reader, out,
 			return err
 		}
 	}
-	return settle(ctx, j, facts, out, progress)
+	return settle(ctx, j, out, progress)
 }
 
 // enter gets this machine's certificates and puts them where they belong.
 func enter(ctx context.Context, at string, given joinFlags, facts host.Facts, in io.Reader) (journey, error) {
-	token, err := given.secret(in)
+	token, err := cli.Token(given.token, given.tokenFile, in)
 	if err != nil {
 		return journey{}, cli.Coded(cli.ExitUsage, err)
 	}
@@ -145,7 +142,7 @@ func place(keys access.Papers, answer access.Answer) error {
 }
 
 // settle starts what a machine with certificates runs, and waits for the cluster.
-func settle(ctx context.Context, j journey, facts host.Facts, out, progress io.Writer) error {
+func settle(ctx context.Context, j journey, out, progress io.Writer) error {
 	if err := j.write(); err != nil {
 		return err
 	}
@@ -162,7 +159,7 @@ func settle(ctx context.Context, j journey, facts host.Facts, out, progress io.W
 	if err := (systemd.Services{}).Start(ctx, services(j.Member)...); err != nil {
 		return err
 	}
-	if err := listed(ctx, facts.ID); err != nil {
+	if err := ready(ctx); err != nil {
 		return err
 	}
 	if err := arrived(); err != nil {
@@ -187,36 +184,4 @@ func promote(ctx context.Context, j journey) error {
 	return until(ctx, "wait for this machine's store to know what the others know", func(ctx context.Context) error {
 		return s.PromoteMember(ctx, j.LearnerID)
 	})
-}
-
-// secret is the token, from where it was given.
-func (f joinFlags) secret(in io.Reader) (string, error) {
-	text := f.token
-	var err error
-	switch {
-	case f.token != "" && f.tokenFile != "":
-		err = errors.New("--token and --token-file: give one of them")
-	case f.tokenFile == "-":
-		text, err = read(in)
-	case f.tokenFile != "":
-		var file *os.File
-		if file, err = os.Open(f.tokenFile); err == nil {
-			text, err = read(file)
-			err = errors.Join(err, file.Close())
-		}
-	case f.token == "":
-		text = os.Getenv(tokenVariable)
-	}
-	if err != nil {
-		return "", err
-	}
-	text = strings.TrimSpace(text)
-	_, _, err = access.ParseSecret(text)
-	return text, err
-}
-
-// read takes no more than a token can be.
-func read(from io.Reader) (string, error) {
-	text, err := io.ReadAll(io.LimitReader(from, 4096))
-	return string(text), err
 }

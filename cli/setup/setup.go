@@ -6,15 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"argosy/cli"
-	"argosy/core/api"
-	"argosy/core/cluster"
 	"argosy/edge/authority"
 	"argosy/edge/client"
 	"argosy/edge/host"
@@ -102,17 +103,25 @@ func until(ctx context.Context, what string, try func(context.Context) error) er
 	}
 }
 
-// listed waits until the cluster lists the machine.
-func listed(ctx context.Context, id cluster.MachineID) error {
-	c, err := client.New(client.Config{Endpoints: []string{client.DefaultEndpoint}, Timeout: 5 * time.Second})
-	if err != nil {
-		return err
+// ready waits until this machine's fleetd is known to the cluster and does its work.
+func ready(ctx context.Context) error {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", strings.TrimPrefix(client.DefaultEndpoint, "unix://"))
 	}
-	defer c.Close()
-	return until(ctx, "wait for this machine to be listed", func(ctx context.Context) error {
-		answer, err := c.Machines(ctx)
-		if err == nil && !slices.ContainsFunc(answer.Machines, func(m api.Machine) bool { return m.ID == id }) {
-			err = errors.New("it is not listed")
+	asking := &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	return until(ctx, "wait for this machine to be of the cluster", func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://fleet/readyz", nil)
+		if err != nil {
+			return err
+		}
+		answer, err := asking.Do(request)
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		report, err := io.ReadAll(io.LimitReader(answer.Body, 4096))
+		if err == nil && answer.StatusCode != http.StatusOK {
+			err = errors.New(strings.TrimSpace(string(report)))
 		}
 		return err
 	})

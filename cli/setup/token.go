@@ -134,6 +134,11 @@ func whoami() string {
 	return name + " on " + on
 }
 
+// ruled is an entry of the audit: what was done here, as root.
+func ruled(did string) access.Entry {
+	return access.Entry{At: time.Now(), By: whoami(), Role: access.Admin, Verb: access.Govern, Did: did, Outcome: access.Done}
+}
+
 // onMember reaches the store from a member.
 func onMember(do func(*store.Store) error) error {
 	address, err := memberAddress()

@@ -59,5 +59,6 @@ func command(name string) *cobra.Command {
 	}
 	root.AddCommand(local.Commands()...)
 	root.AddCommand(setup.Commands()...)
+	root.AddCommand(fleetctl.User(), fleetctl.Audit())
 	return root
 }

@@ -91,17 +91,22 @@ type Revocation struct {
 // Refuses says whether a certificate of the subject is revoked.
 func (r Revocation) Refuses(who Identity) bool { return who.Generation < r.Least }
 
-// Authorities are the certificates of those who sign: key authorities, written by
-// the API of the member that replaces one.
+// Authorities are those that the cluster's certificates are of, since the first was
+// replaced: key authorities, written by an admin on a member. Each is named by its hash.
 type Authorities struct {
 	Revision int64 `json:"-"`
 
-	Cluster string    `json:"cluster"`         // certificates in PEM, as in ca.crt
-	Peers   string    `json:"peers"`           // as in peer-ca.crt
-	Phase   string    `json:"phase,omitempty"` // of a replacement under way
-	By      string    `json:"by,omitempty"`
-	At      time.Time `json:"at"`
+	Bundle string    `json:"bundle"`           // certificates in PEM, that of who signs first, as in ca.crt
+	Signs  string    `json:"signs"`            // who signs
+	Newest string    `json:"newest"`           // who is to sign
+	Former string    `json:"former,omitempty"` // who is trusted beside it, for a while
+	Key    string    `json:"key"`              // the newest's, sealed: for members alone
+	By     string    `json:"by,omitempty"`
+	At     time.Time `json:"at"`
 }
+
+// Replacing says that one authority is on its way into another's place.
+func (a Authorities) Replacing() bool { return a.Former != "" }
 
 // Register is what the store says of who may do what, as of one revision. It is
 // shared: whoever is handed one changes nothing in it.

@@ -85,6 +85,14 @@ func (i Identity) Machine() cluster.MachineID {
 // String is for people: "worker 6c3a...", "person alice".
 func (i Identity) String() string { return string(i.Kind) + " " + i.Name }
 
+// By is how it is recorded that i did something: a person's name alone.
+func (i Identity) By() string {
+	if i.Kind == Person {
+		return i.Name
+	}
+	return i.String()
+}
+
 // Subject is what is revoked together: a person, or a machine with all that runs
 // on it. It is the key of a Revocation.
 type Subject struct {

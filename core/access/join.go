@@ -45,6 +45,7 @@ type Membership struct {
 	Key            string `json:"key"`             // of the cluster's authority
 	PeerBundle     string `json:"peer_bundle"`     // the authorities that members know each other by
 	PeerKey        string `json:"peer_key"`
+	SecretsKey     string `json:"secrets_key"` // what opens the cluster's secrets, as in its file
 }
 
 // Renewal asks for a certificate in place of one that ends or has ended, for the
@@ -101,7 +102,7 @@ func (w Wish) Check() error {
 		return errors.New("there is no certificate request for the machine's local programs")
 	case (w.Requests.Peer != "") != (who.Kind == Member):
 		return errors.New("a certificate request for the store's peers is for members, each of them")
-	case !hostName.MatchString(w.Host) || w.Host == "localhost":
+	case !hostName.MatchString(w.Host) || addressForm.MatchString(w.Host) || w.Host == "localhost":
 		return fmt.Errorf("%q is no host name of a machine: expected 1 to 63 letters, digits, dots and -", w.Host)
 	case len(w.Addresses) == 0 || len(w.Addresses) > maxAddresses:
 		return fmt.Errorf("%d addresses: expected 1 to %d", len(w.Addresses), maxAddresses)

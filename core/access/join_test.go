@@ -35,6 +35,7 @@ func TestWishes(t *testing.T) {
 		{func(w *Wish) { w.Host = "" }, "no host name"},
 		{func(w *Wish) { w.Host = "localhost" }, "no host name"},
 		{func(w *Wish) { w.Host = "a=b,c" }, "no host name"},
+		{func(w *Wish) { w.Host = "10.0.0.2" }, "no host name"}, // it would be good for that address
 		{func(w *Wish) { w.Host = strings.Repeat("a", 64) }, "no host name"},
 		{func(w *Wish) { w.Addresses = nil }, "0 addresses: expected 1 to 16"},
 		{func(w *Wish) { w.Addresses = make([]string, 17) }, "17 addresses"},

@@ -61,7 +61,7 @@ func May(who Caller, verb Verb, unit cluster.UnitName) error {
 		case a.Role.Includes(Operator):
 			return &Refused{
 				fmt.Sprintf("%s may change units called %s, and not %s", a.Name, strings.Join(a.Units, ", "), unit),
-				"an admin may let them: argosy user set " + a.Name + " --units",
+				"an admin may let them: argosy user role " + a.Name + " operator --units PATTERN,...",
 			}
 		}
 		return refused(a, "change units", Operator)
@@ -92,7 +92,7 @@ func refused(a Account, what string, needed Role) error {
 	}
 	return &Refused{
 		fmt.Sprintf("%s is %s and may not %s", a.Name, a.Role.article(), what),
-		fmt.Sprintf("it takes %s: an admin may say so with 'argosy user set %s --role %s'", needed.article(), a.Name, needed),
+		fmt.Sprintf("it takes %s: an admin may say so with 'argosy user role %s %s'", needed.article(), a.Name, needed),
 	}
 }
 

@@ -50,10 +50,10 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		want Refused
 	}{
 		{May(person(""), Read, ""), Refused{"alice may not read the cluster", "a person's certificate is needed: fleetctl login NAME@MEMBER:49154"}},
-		{May(person(Viewer), Change, "web.service"), Refused{"alice is a viewer and may not change units", "it takes an operator: an admin may say so with 'argosy user set alice --role operator'"}},
-		{May(person(Operator, "web*", "db@*"), Change, "api.service"), Refused{"alice may change units called web*, db@*, and not api.service", "an admin may let them: argosy user set alice --units"}},
+		{May(person(Viewer), Change, "web.service"), Refused{"alice is a viewer and may not change units", "it takes an operator: an admin may say so with 'argosy user role alice operator'"}},
+		{May(person(Operator, "web*", "db@*"), Change, "api.service"), Refused{"alice may change units called web*, db@*, and not api.service", "an admin may let them: argosy user role alice operator --units PATTERN,..."}},
 		{May(person(Operator, "web*"), Label, ""), Refused{"alice may change units called web*, and label no machine: that may move any unit", "ask an admin, or an operator of all units"}},
-		{May(person(Operator), Govern, ""), Refused{"alice is an operator and may not see or change who may do what", "it takes an admin: an admin may say so with 'argosy user set alice --role admin'"}},
+		{May(person(Operator), Govern, ""), Refused{"alice is an operator and may not see or change who may do what", "it takes an admin: an admin may say so with 'argosy user role alice admin'"}},
 		{May(person(Admin), Serve, ""), Refused{"alice may not ask this: machines ask it of each other", "fleetd does it by itself"}},
 	} {
 		if got, is := c.err.(*Refused); !is || *got != c.want { //nolint:errorlint // May wraps nothing

@@ -71,6 +71,10 @@ func storeUserOf(who Identity, role Role) (StoreUser, error) {
 	return "", fmt.Errorf("%s has a certificate and no account: an admin may give one with 'argosy user add'", who)
 }
 
+// GuardField is the metadata by which a guarded member says that it is one, in its
+// answer to the question of whether the store is closed.
+const GuardField = "argosy-guard"
+
 // StoreCall is one call of etcd's API, as far as it matters for who may make it.
 type StoreCall struct {
 	Method string  // as gRPC writes it: /etcdserverpb.KV/Range
@@ -109,7 +113,7 @@ var storeCalls = map[string]callers{
 	"/etcdserverpb.Lease/LeaseTimeToLive": byAll,
 	"/etcdserverpb.Lease/LeaseLeases":     byLookers | asRoot,
 
-	"/etcdserverpb.Cluster/MemberList":    byLookers,
+	"/etcdserverpb.Cluster/MemberList":    byAll, // whoever has to find them
 	"/etcdserverpb.Cluster/MemberAdd":     byRoot,
 	"/etcdserverpb.Cluster/MemberRemove":  byRoot,
 	"/etcdserverpb.Cluster/MemberUpdate":  byRoot,

@@ -19,3 +19,11 @@ func (i Identity) Describe() string { return i.Name + " at " + i.Address }
 type Enrolled struct {
 	Machine cluster.MachineID `json:"machine"`
 }
+
+// Cluster is what a machine goes by to reach the cluster.
+type Cluster struct {
+	Members []string `json:"members"` // client URLs of the store
+	// Authorities are certificates in PEM, that of who signs first; absent where none
+	// was ever replaced.
+	Authorities string `json:"authorities,omitempty"`
+}

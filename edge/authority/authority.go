@@ -185,6 +185,9 @@ func request(who access.Identity, hosts []string) (*x509.Certificate, error) {
 	}
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {
+			if ip.String() != host { // one address, two texts: who compares them would be deceived
+				return nil, fmt.Errorf("host %q is the address %s written in another way", host, ip)
+			}
 			template.IPAddresses = append(template.IPAddresses, ip)
 		} else if dnsName.MatchString(host) {
 			template.DNSNames = append(template.DNSNames, host)

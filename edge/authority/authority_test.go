@@ -162,6 +162,9 @@ func TestIssueRefuses(t *testing.T) {
 		{"core-01", []string{"core-01:2379"}, access.Member, `host "core-01:2379"`},
 		{"core-01", []string{""}, access.Member, `host ""`},
 		{"core-01", []string{"a..b"}, access.Member, `host "a..b"`},
+		{"core-01", []string{"::ffff:10.0.0.2"}, access.Worker, `host "::ffff:10.0.0.2" is the address 10.0.0.2 written in another way`},
+		{"core-01", []string{"0:0:0:0:0:ffff:a00:2"}, access.Worker, "is the address 10.0.0.2 written in another way"},
+		{"core-01", []string{"2001:DB8::1"}, access.Worker, "is the address 2001:db8::1 written in another way"},
 		{"core-01", []string{"a"}, "root", `unknown kind "root"`},
 	} {
 		if _, _, err := a.Issue(access.Identity{Kind: c.kind, Name: c.name}, c.hosts); err == nil || !strings.Contains(err.Error(), c.want) {

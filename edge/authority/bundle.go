@@ -77,6 +77,20 @@ func Verified(certificate, bundle []byte) (access.Held, error) {
 	return held, nil
 }
 
+// Signer is the hash of the one of a bundle's authorities that issued a certificate.
+func Signer(certificate *x509.Certificate, bundle []byte) (string, error) {
+	trusted, err := parseCertificates(bundle)
+	if err != nil {
+		return "", err
+	}
+	for _, ca := range trusted {
+		if certificate.CheckSignatureFrom(ca) == nil {
+			return pin(ca.Raw), nil
+		}
+	}
+	return "", errors.New("none of the cluster's authorities issued it")
+}
+
 // Join is one bundle of two, each authority in it once, those of first first.
 func Join(first, second []byte) ([]byte, error) {
 	var all []*x509.Certificate

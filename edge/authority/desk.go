@@ -45,6 +45,7 @@ func (f Folder) Keys() (access.Membership, error) {
 	var faults []error
 	for name, into := range map[string]*string{
 		clusterAuthority + ".key": &all.Key, peersAuthority + ".crt": &all.PeerBundle, peersAuthority + ".key": &all.PeerKey,
+		SecretsKeyFile: &all.SecretsKey,
 	} {
 		text, err := os.ReadFile(f.path(name))
 		faults = append(faults, err)

@@ -34,6 +34,10 @@ const (
 	peersAuthority   = "peer-ca"
 )
 
+// SecretsKeyFile is beside them: what members seal the cluster's secrets with. It is
+// passed on here, and read by edge/sealing.
+const SecretsKeyFile = "secrets.key"
+
 // readers are the groups, beside root, that may read a key.
 var readers = map[string]string{MachineName: "etcd", PeerName: "etcd", LocalName: "argosy-endpoint"}
 
@@ -226,7 +230,7 @@ func (f Folder) RenewOwn(name string) error {
 }
 
 // Due lists the certificates that are to be renewed by now, with draw as in
-// access.RenewAt, and when the next one is.
+// access.RenewAt, or because another authority signs now; and when the next one is.
 func (f Folder) Due(now time.Time, draw float64) (due []string, next time.Time, err error) {
 	var faults []error
 	for _, name := range f.Names() {
@@ -235,8 +239,13 @@ func (f Folder) Due(now time.Time, draw float64) (due []string, next time.Time, 
 			faults = append(faults, err)
 			continue
 		}
+		signs, err := f.signs(name)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
 		at := access.RenewAt(held.From, held.Until, draw)
-		if !at.After(now) {
+		if !at.After(now) || held.By != signs {
 			due = append(due, name)
 		} else if next.IsZero() || at.Before(next) {
 			next = at

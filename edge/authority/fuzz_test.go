@@ -3,6 +3,8 @@ package authority
 import (
 	"testing"
 	"time"
+
+	"argosy/core/access"
 )
 
 // Files in PEM come from other machines and from people's disks.
@@ -34,6 +36,49 @@ func FuzzPEM(f *testing.F) {
 		}
 		if signer, err := parseKey(text); (err == nil) == (signer == nil) {
 			t.Errorf("%v, %v", signer, err)
+		}
+	})
+}
+
+// Certificates and requests for them come from strangers, to the port for those who
+// join, and answers from whoever says to be a member.
+func FuzzPapers(f *testing.F) {
+	key, err := NewKey()
+	if err != nil {
+		f.Fatal(err)
+	}
+	asked, err := NewRequest(key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	a, err := Create(f.TempDir() + "/pki")
+	if err != nil {
+		f.Fatal(err)
+	}
+	worker := access.Identity{Kind: access.Worker, Name: "0123456789abcdef0123456789abcdef"}
+	certificate, err := a.Sign(asked, access.Grant{Who: worker, Hosts: []string{"core-01"}, Life: time.Hour})
+	if err != nil {
+		f.Fatal(err)
+	}
+	bundle := string(a.Bundle())
+	pins, err := Pins(a.Bundle())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(asked), string(certificate), bundle)
+	f.Add(string(certificate), string(asked), "")
+	f.Add("", bundle, bundle+bundle)
+	f.Fuzz(func(t *testing.T, request, certificate, bundle string) {
+		if signed, err := a.Sign([]byte(request), access.Grant{Who: worker, Hosts: []string{"core-01"}, Life: time.Hour}); err == nil {
+			held, err := Verified(signed, a.Bundle())
+			if err != nil || held.Who != worker {
+				t.Errorf("%q was signed as one of %s, %v", request, held.Who, err)
+			}
+		}
+		wish := access.Wish{Kind: worker.Kind, Name: worker.Name, Requests: access.Papers{Own: request, Local: request}}
+		answer := access.Answer{Bundle: bundle, Certificates: access.Papers{Own: certificate, Local: certificate}}
+		if err := Verify(wish, answer, pins[0]); err == nil {
+			t.Error("one certificate is taken for a worker's and for its local programs'")
 		}
 	})
 }

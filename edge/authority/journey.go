@@ -49,8 +49,11 @@ func Verify(wish access.Wish, answer access.Answer, pinned string) error {
 	if err := fits(wish.Requests.Local, answer.Certificates.Local, answer.Bundle, access.Local, wish.Name); err != nil || wish.Kind == access.Worker {
 		return err
 	}
-	if answer.Membership == nil {
+	switch m := answer.Membership; {
+	case m == nil:
 		return errors.New("there is nothing in it that makes a member")
+	case m.SecretsKey == "":
+		return errors.New("the key of the cluster's secrets is not in it")
 	}
 	return fits(wish.Requests.Peer, answer.Certificates.Peer, answer.Membership.PeerBundle, wish.Kind, wish.Name)
 }
@@ -81,6 +84,7 @@ func (f Folder) Place(keys access.Papers, answer access.Answer) error {
 		for name, text := range map[string]string{
 			KeyFile: m.Key, peersAuthority + ".crt": m.PeerBundle, peersAuthority + ".key": m.PeerKey,
 			PeerName + ".key": keys.Peer, PeerName + ".crt": answer.Certificates.Peer,
+			SecretsKeyFile: m.SecretsKey,
 		} {
 			files[name] = text
 		}

@@ -78,6 +78,16 @@ func LoadClient(authorityFile, certFile, keyFile string) (*tls.Config, error) {
 	}, nil
 }
 
+// LoadAuthorities reads authorities from a file, and again whenever they are asked for
+// after it was replaced.
+func LoadAuthorities(file string) (func() *x509.CertPool, error) {
+	trusted := &trust{file: file}
+	if err := trusted.read(); err != nil {
+		return nil, fmt.Errorf("load the authorities: %w", err)
+	}
+	return trusted.current, nil
+}
+
 func load(authorityFile, certFile, keyFile string) (*trust, *pair, error) {
 	trusted := &trust{file: authorityFile}
 	if err := trusted.read(); err != nil {

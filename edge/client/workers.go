@@ -17,6 +17,12 @@ func (c *Client) Enrol(ctx context.Context) (answer api.Enrolled, err error) {
 	return answer, err
 }
 
+// Cluster is what a machine goes by to reach the cluster.
+func (c *Client) Cluster(ctx context.Context) (answer api.Cluster, err error) {
+	err = c.exchange(ctx, http.MethodGet, "/cluster", nil, nil, &answer)
+	return answer, err
+}
+
 // Content is the text of a unit that is placed on the machine whose certificate this
 // client shows.
 func (c *Client) Content(ctx context.Context, hash cluster.Hash) (string, error) {

@@ -14,8 +14,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Folder holds contexts: one folder each below contexts, and the name of the one in
@@ -26,6 +28,11 @@ type Folder string
 type Context struct {
 	Name    string
 	Members []string // HOST:PORT of members' APIs, tried in turn
+	// Doors are HOST:PORT at which members renew the certificate; none where it came
+	// another way.
+	Doors []string
+	// Folder has the three files below, as a machine's folder of certificates does.
+	Folder string
 	// CAFile, CertFile and KeyFile are PEM.
 	CAFile, CertFile, KeyFile string
 }
@@ -63,7 +70,7 @@ func (f Folder) Load(name string) (Context, error) {
 	if err := CheckName(name); err != nil {
 		return Context{}, err
 	}
-	c := Context{Name: name}
+	c := Context{Name: name, Folder: f.of(name)}
 	for file, at := range map[string]*string{"ca.crt": &c.CAFile, "person.crt": &c.CertFile, "person.key": &c.KeyFile} {
 		*at = filepath.Join(f.of(name), file)
 	}
@@ -71,6 +78,12 @@ func (f Folder) Load(name string) (Context, error) {
 	c.Members, err = readMembers(filepath.Join(f.of(name), "members"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Context{}, fmt.Errorf("there is no context %q: log in, or see 'fleetctl context list': %w", name, fs.ErrNotExist)
+	}
+	if err == nil {
+		c.Doors, err = readMembers(filepath.Join(f.of(name), "doors"))
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
 	}
 	return c, err
 }
@@ -127,13 +140,19 @@ func read(path string) ([]byte, error) {
 	return text, err
 }
 
+// Saved is what a context is made of.
+type Saved struct {
+	Members, Doors []string
+	CA, Cert, Key  []byte // in PEM
+}
+
 // Save writes a context, in the place of one of that name, all of it or nothing.
-func (f Folder) Save(name string, members []string, ca, cert, key []byte) error {
+func (f Folder) Save(name string, c Saved) error {
 	doing := func(err error) error { return fmt.Errorf("keep the context %q: %w", name, err) }
 	if err := CheckName(name); err != nil {
 		return doing(err)
 	}
-	for _, at := range members {
+	for _, at := range slices.Concat(c.Members, c.Doors) {
 		if err := CheckMember(at); err != nil {
 			return doing(err)
 		}
@@ -147,9 +166,11 @@ func (f Folder) Save(name string, members []string, ca, cert, key []byte) error 
 		return doing(err)
 	}
 	defer func() { _ = os.RemoveAll(fresh) }() // what is left where something failed
-	for file, text := range map[string][]byte{
-		"members": []byte(strings.Join(members, "\n") + "\n"), "ca.crt": ca, "person.crt": cert, "person.key": key,
-	} {
+	files := map[string][]byte{"members": lines(c.Members), "ca.crt": c.CA, "person.crt": c.Cert, "person.key": c.Key}
+	if len(c.Doors) > 0 {
+		files["doors"] = lines(c.Doors)
+	}
+	for file, text := range files {
 		if err := os.WriteFile(filepath.Join(fresh, file), text, 0o600); err != nil {
 			return doing(err)
 		}
@@ -166,6 +187,8 @@ func (f Folder) Save(name string, members []string, ca, cert, key []byte) error 
 	}
 	return nil
 }
+
+func lines(words []string) []byte { return []byte(strings.Join(words, "\n") + "\n") }
 
 // List names all contexts, in order.
 func (f Folder) List() ([]string, error) {
@@ -227,4 +250,15 @@ func (f Folder) Remove(name string) error {
 		return os.Remove(f.current())
 	}
 	return nil
+}
+
+// Try says whether something that may fail is to be tried: when it was not in the
+// last while. It notes that it is.
+func (c Context) Try(now time.Time, while time.Duration) bool {
+	path := filepath.Join(c.Folder, "tried")
+	if info, err := os.Stat(path); err == nil && now.Sub(info.ModTime()).Abs() < while {
+		return false
+	}
+	err := os.WriteFile(path, nil, 0o600)
+	return errors.Join(err, os.Chtimes(path, now, now)) == nil
 }

@@ -22,11 +22,11 @@ func TestLife(t *testing.T) {
 		t.Error(err)
 	}
 	for _, members := range [][]string{{"10.0.0.1:49153"}, {"10.0.0.1:49153", "[2001:db8::1]:49153"}} {
-		if err := f.Save("prod", members, []byte("ca"), []byte("cert"), []byte("key")); err != nil {
+		if err := f.Save("prod", Saved{Members: members, Doors: members[1:], CA: []byte("ca"), Cert: []byte("cert"), Key: []byte("key")}); err != nil {
 			t.Fatal(err)
 		}
 		c, err := f.Load("prod")
-		if err != nil || !reflect.DeepEqual(c.Members, members) {
+		if err != nil || !reflect.DeepEqual(c.Members, members) || len(c.Doors) != len(members)-1 {
 			t.Errorf("%+v, %v", c, err)
 		}
 		for path, want := range map[string]string{c.CAFile: "ca", c.CertFile: "cert", c.KeyFile: "key"} {
@@ -88,7 +88,10 @@ func TestBadInput(t *testing.T) {
 		if _, err := f.Load(name); err == nil || !strings.Contains(err.Error(), "is no context's name") {
 			t.Errorf("%q: %v", name, err)
 		}
-		if err := f.Save(name, []string{"a:1"}, nil, nil, nil); err == nil {
+		if err := f.Save("prod", Saved{Members: []string{"a:1"}, Doors: []string{"a"}}); err == nil || !strings.Contains(err.Error(), `"a" is no HOST:PORT`) {
+			t.Error(err)
+		}
+		if err := f.Save(name, Saved{Members: []string{"a:1"}}); err == nil {
 			t.Errorf("%q is kept", name)
 		}
 	}

@@ -3,6 +3,7 @@ package endpoint
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"syscall"
 	"time"
@@ -31,8 +32,9 @@ func abandon(member upstream) {
 }
 
 type dialer struct {
-	config  *tls.Config // nil for members in plain text
-	timeout time.Duration
+	config      *tls.Config           // nil for members in plain text
+	authorities func() *x509.CertPool // nil for those of config
+	timeout     time.Duration
 }
 
 // dial connects to a member and shakes hands, so that a member whose port is open
@@ -53,6 +55,9 @@ func (d dialer) dial(ctx context.Context, address, protocol string) (upstream, e
 	}
 	config := d.config.Clone()
 	config.NextProtos = []string{protocol}
+	if d.authorities != nil {
+		config.RootCAs = d.authorities()
+	}
 	connection, err := (&tls.Dialer{NetDialer: plain, Config: config}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ package endpoint
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -29,6 +30,9 @@ type Config struct {
 	Members   []string       // host:port of each member's port for clients
 	Listeners []net.Listener // Listen makes them; Run closes them
 	TLS       *tls.Config    // with the client's certificate; the server's name is each member's host; nil where members speak plain text
+	// Authorities, if set, are those that a member's certificate is to be of, asked for
+	// with each connection: they are replaced now and then.
+	Authorities func() *x509.CertPool
 
 	// DialTimeout is how long a member has to accept a connection and shake
 	// hands before the next one is tried; 0 means the default.
@@ -55,7 +59,7 @@ func Run(ctx context.Context, config Config) error {
 	defer cancel()
 	r := &relay{
 		members: newMembers(config.Members, config.Changed),
-		dialer:  dialer{config: config.TLS, timeout: orDefault(config.DialTimeout, DialTimeout)},
+		dialer:  dialer{config: config.TLS, authorities: config.Authorities, timeout: orDefault(config.DialTimeout, DialTimeout)},
 		room:    newRoom(orDefault(config.Connections, Connections)),
 	}
 	var group sync.WaitGroup

@@ -73,7 +73,7 @@ func TestCallsAsJSON(t *testing.T) {
 		"local compacts":        {client: local, path: "/v3/kv/compaction", body: `{"revision":1}`, status: 403, words: "local " + machineA + " may not call /etcdserverpb.KV/Compact"},
 		"worker reads its own":  {client: worker, path: "/v3/kv/range", body: rangeOf(ownState), status: 200},
 		"worker reads another":  {client: worker, path: "/v3/kv/range", body: rangeOf(otherState), status: 403, words: "permission denied"},
-		"worker lists":          {client: worker, path: "/v3/cluster/member/list", body: `{}`, status: 403, words: "worker " + machineB + " may not call"},
+		"worker lists leases":   {client: worker, path: "/v3/lease/leases", body: `{}`, status: 403, words: "worker " + machineB + " may not call"},
 		"member reads ours":     {client: member, path: "/v3/kv/range", body: rangeOf(otherState), status: 200},
 		"member lists users":    {client: member, path: "/v3/auth/user/list", body: `{}`, status: 200, words: `"viewer"`},
 		"a token changes none":  {client: local, path: "/v3/kv/range", body: rangeOf("a"), status: 200, name1: "Authorization", said1: "root.1"},

@@ -26,18 +26,19 @@ const (
 	// lookEvery is how soon a new connection has both, for as long as connections
 	// to peers come and go.
 	lookEvery = time.Second
-	// restless is how long that is after one has ended, or the members have changed.
+	// restless is how long they do after one has ended or the members have changed.
 	restless = 30 * time.Second
-	// lookAnyway is how many looks there are between two where nothing has ended. A
-	// new connection that is cut off before the next one is cut off together with
-	// those that are known, whose end is noticed.
+	// lookAnyway is how many of lookEvery pass between two looks where nothing has
+	// ended. A new connection that is cut off before it was found is cut off together
+	// with those that are known, whose end is noticed.
 	lookAnyway = 10
 )
 
 // watchPeers bounds the silence of each connection to a peer until ctx ends. etcd
 // makes these connections itself and has no place for a dialer, so they are looked
-// for among this process's own: of ten thousand connections, most of them clients',
-// each look takes 30 ms.
+// for among this process's own. Where ten thousand of them are clients' each look
+// takes 36 ms; to ask whether one that is known still stands takes less than one
+// microsecond.
 func watchPeers(ctx context.Context, server *embed.Etcd) {
 	local := ports(server.Config().ListenPeerUrls)
 	ticker := time.NewTicker(lookEvery)
@@ -46,7 +47,7 @@ func watchPeers(ctx context.Context, server *embed.Etcd) {
 	var remote map[int]bool
 	for left, looks := restless, 0; ; looks++ {
 		peers := peerPorts(server)
-		if !maps.Equal(peers, remote) || !known.last() {
+		if !maps.Equal(peers, remote) || !known.stand() {
 			left = restless
 		}
 		if remote = peers; left > 0 || looks%lookAnyway == 0 {
@@ -77,8 +78,8 @@ func peerPorts(server *embed.Etcd) map[int]bool {
 // connections are the kernel's names of sockets, by their numbers in this process.
 type connections map[int]uint64
 
-// last says whether none of them has ended.
-func (c connections) last() bool {
+// stand says whether none of them has ended.
+func (c connections) stand() bool {
 	for fd, name := range c {
 		if now, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE); err != nil || now != name {
 			return false
@@ -102,8 +103,9 @@ func addPort(all map[int]bool, at url.URL) {
 }
 
 // limitSilence bounds it for this process's TCP connections from or to some ports,
-// and returns them. A number that is closed and used again meanwhile is at worst another connection
-// of etcd's, which does not suffer from it. Without /proc etcd is as it came.
+// and returns them. A number that is closed and used again meanwhile is at worst
+// another connection of etcd's, which does not suffer from it. Without /proc etcd is
+// as it came.
 func limitSilence(local, remote map[int]bool) connections {
 	found := connections{}
 	entries, _ := os.ReadDir("/proc/self/fd")

@@ -24,7 +24,7 @@ func TestSilenceIsBounded(t *testing.T) {
 				remote = port
 			}
 			found := limitSilence(local, remote)
-			if !found.last() {
+			if !found.stand() {
 				t.Error("a connection that stands is said to have ended")
 			}
 			for _, end := range []struct {
@@ -51,22 +51,22 @@ func TestSilenceIsBounded(t *testing.T) {
 func TestEndOfConnectionIsNoticed(t *testing.T) {
 	dialed, _ := pair(t)
 	found := limitSilence(nil, map[int]bool{dialed.RemoteAddr().(*net.TCPAddr).Port: true})
-	if len(found) != 1 || !found.last() {
-		t.Fatalf("%d connections are known, standing: %t", len(found), found.last())
+	if len(found) != 1 || !found.stand() {
+		t.Fatalf("%d connections are known, standing: %t", len(found), found.stand())
 	}
 	if err := dialed.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if found.last() {
+	if found.stand() {
 		t.Error("its end is not noticed")
 	}
 	pair(t)
-	if found.last() {
+	if found.stand() {
 		t.Error("its end is not noticed where others have come")
 	}
 }
 
-func pair(t *testing.T) (dialed, accepted *net.TCPConn) {
+func pair(t testing.TB) (dialed, accepted *net.TCPConn) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -99,4 +99,32 @@ func option(t *testing.T, of *net.TCPConn, which int) (value int) {
 		t.Fatal(err)
 	}
 	return value
+}
+
+// BenchmarkLook looks for one connection to a peer among ten thousand others, and
+// asks whether the one that is known still stands.
+func BenchmarkLook(b *testing.B) {
+	const others = 10_000
+	need := unix.Rlimit{Cur: 2 * others, Max: 2 * others}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &need); err != nil {
+		b.Fatal(err)
+	}
+	for range others / 2 {
+		pair(b)
+	}
+	peer, _ := pair(b)
+	ports := map[int]bool{peer.RemoteAddr().(*net.TCPAddr).Port: true}
+	known := limitSilence(nil, ports)
+	b.Run("all", func(b *testing.B) {
+		for b.Loop() {
+			limitSilence(nil, ports)
+		}
+	})
+	b.Run("known", func(b *testing.B) {
+		for b.Loop() {
+			if !known.stand() {
+				b.Fatal("the connection has ended")
+			}
+		}
+	})
 }

@@ -39,6 +39,7 @@ type Config struct {
 	Member         bool   // this machine runs a member of the store
 	APIAddress     string // HOST:PORT for other machines; an empty host stands for PublicIP
 	JoinAddress    string // HOST:PORT for those who have no certificate yet, on members
+	Insecure       bool   // the store is not closed to those who are nobody
 
 	settings map[string]Setting
 }

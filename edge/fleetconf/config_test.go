@@ -92,6 +92,7 @@ systemd_user=false
 token_limit=7
 enable_grpc=false
 disable_engine=true
+insecure=true
 disable_watches=false
 verify_units=true
 authorized_keys_file=/keys
@@ -103,7 +104,7 @@ authorized_keys_file=/keys
 		Verbosity: 2, EtcdServers: []string{"https://10.0.0.1:2379", "https://10.0.0.2:2379"}, RequestTimeout: 1500 * time.Millisecond,
 		EtcdCAFile: "/ca", EtcdKeyFile: "/key", EtcdCertFile: "/cert", EtcdUsername: "guest", EtcdPassword: "p4ss=w0rd",
 		PublicIP: "2001:db8::1", Metadata: map[string]string{"region": "us-west", "az": "us-west-1"}, AgentTTL: 30 * time.Second,
-		TokenLimit: 7, DisableEngine: true, UnitsDirectory: "/run/units", Member: true, APIAddress: ":49153", JoinAddress: ":49154",
+		TokenLimit: 7, DisableEngine: true, Insecure: true, UnitsDirectory: "/run/units", Member: true, APIAddress: ":49153", JoinAddress: ":49154",
 	}
 	want.settings = c.settings
 	if !reflect.DeepEqual(c, want) {

@@ -132,6 +132,11 @@ var options = []option{
 		set:   func(c *Config, v string) (err error) { c.JoinAddress, err = hostPort(v); return err },
 	},
 	{
+		name: "insecure", initial: "false",
+		about: "true: a store that asks nobody who they are stays so, and this machine says it at each start. For tests; members alone heed it.",
+		set:   func(c *Config, v string) (err error) { c.Insecure, err = yes(v); return err },
+	},
+	{
 		name: "capacity", live: true,
 		about: "What the machine has to give to units that Reserve=, as kind=amount with commas or blanks between, such as gpu=2. " +
 			"cpu (whole processors) and memory (bytes, or with K, M, G or T) stand in place of what is read from the machine.",

@@ -13,7 +13,7 @@ import (
 // MembersFile is where a machine keeps what it has learnt of the store's members:
 // their client URLs, one a line. Its configuration says where to begin; members that
 // came later are here, so that those that it began with may go.
-const MembersFile = "/etc/argosy/members"
+const MembersFile = "/var/lib/fleet/members"
 
 // ReadMembers returns them, in order; none where nothing was learnt yet.
 func ReadMembers(file string) ([]string, error) {

@@ -27,7 +27,7 @@ func (a *API) beside(base string, other http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sent := &sender{ResponseWriter: w}
 		defer a.measures.count(base, r.Method, sent)()
-		by, err := a.caller(r)
+		by, err := a.known(r)
 		switch {
 		case err != nil:
 		case a.config.Registry == nil:

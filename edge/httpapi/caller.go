@@ -92,13 +92,13 @@ func (a *API) caller(r *http.Request) (access.Caller, error) {
 		return access.Caller{}, &api.Error{Code: http.StatusForbidden, Message: err.Error(), Hint: "use a certificate that the cluster's authority issued"}
 	}
 	by, err := a.holder(who)
-	if err != nil {
-		return access.Caller{}, err
-	}
-	if by.From, _, err = net.SplitHostPort(r.RemoteAddr); err != nil {
+	from, _, bad := net.SplitHostPort(r.RemoteAddr)
+	if by.From = from; bad != nil {
 		by.From = r.RemoteAddr
 	}
 	switch {
+	case err != nil:
+		return by, err // for the audit
 	case claimed == "":
 		return by, nil
 	case who.Kind != access.Member:
@@ -127,7 +127,7 @@ func (a *API) onThisMachine(at peer) access.Caller {
 // machine that is no member does not know: it trusts members, and lets others in
 // for nothing but Look.
 func (a *API) holder(who access.Identity) (access.Caller, error) {
-	by := access.Caller{Who: who, Account: access.Account{Name: who.String()}}
+	by := access.Caller{Who: who, Account: access.Account{Name: who.By()}}
 	var known access.Register
 	if a.config.Access != nil {
 		var err error
@@ -150,7 +150,7 @@ func (a *API) holder(who access.Identity) (access.Caller, error) {
 }
 
 func revoked(who access.Identity) error {
-	e := &access.Refused{Message: "the certificate of " + who.String() + " is revoked", Hint: "an admin can give another one: argosy user add NAME"}
+	e := &access.Refused{Message: "the certificate of " + who.String() + " is revoked", Hint: "an admin can give another one: argosy user token " + who.Name}
 	if who.Kind != access.Person {
 		e.Hint = "join the machine again"
 	}

@@ -148,6 +148,11 @@ func (a *API) restart(w http.ResponseWriter, r *http.Request, by access.Caller) 
 	if err := a.launchedOn(r.Context(), name, machine); err != nil {
 		return err
 	}
+	if a.config.Audit != nil {
+		if err := a.config.Audit.Asked(r.Context(), by, name, "restart on machine "+string(machine)+" unit"); err != nil {
+			return err
+		}
+	}
 	if machine == a.config.Self {
 		return a.restartHere(w, r, by, name)
 	}

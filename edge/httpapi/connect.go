@@ -39,7 +39,7 @@ type tunnels struct {
 func (a *API) connect(w http.ResponseWriter, r *http.Request) {
 	sent := &sender{ResponseWriter: w}
 	defer a.measures.count("connect", r.Method, sent)()
-	by, err := a.caller(r)
+	by, err := a.known(r)
 	if err == nil {
 		err = a.passThrough(sent, r, by)
 	}

@@ -111,6 +111,13 @@ type Config struct {
 	Secrets Secrets
 	// Workers is nil where this machine is no member.
 	Workers Workers
+	// People is nil where this machine is no member.
+	People People
+	// Audit is nil where this machine is no member: what it refuses is of no weight.
+	Audit Audit
+	// Cluster is what machines go by to reach the cluster; nil where this machine is no
+	// member.
+	Cluster func(context.Context) (api.Cluster, error)
 	// IdentityOf reads who holds a certificate that TLS has verified.
 	IdentityOf func(*x509.Certificate) (access.Identity, error)
 	Local      Local

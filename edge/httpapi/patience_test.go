@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -77,11 +78,13 @@ func TestSlowClientsAreEnded(t *testing.T) {
 func TestPatienceEndsWithTheBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here := pipes{make(chan net.Conn), make(chan struct{})}
-		ctx, cancel := context.WithCancel(t.Context())
 		served := make(chan error, 1)
-		go func() { served <- member(&fakeRegistry{}).Serve(ctx, here) }()
-		client, server := net.Pipe()
-		here.conns <- server
+		server := &http.Server{Handler: member(&fakeRegistry{}), ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+			return context.WithValue(ctx, peerKey{}, peer{user: "root"}) // as over the socket
+		}}
+		go func() { served <- server.Serve(here) }()
+		client, far := net.Pipe()
+		here.conns <- far
 		answers := bufio.NewReader(client)
 		for range 3 {
 			body := `{"desired":"launched","text":"[Service]\nExecStart=/bin/true\n"}`
@@ -100,8 +103,8 @@ func TestPatienceEndsWithTheBody(t *testing.T) {
 			time.Sleep(time.Minute) // longer than a body may take
 		}
 		_ = client.Close()
-		cancel()
-		if err := <-served; err != nil {
+		_ = server.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
 	})

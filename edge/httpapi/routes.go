@@ -54,11 +54,21 @@ func (a *API) paths() map[string]map[string]route {
 			"PUT":    {access.Govern, onMembers, a.writes(a.setSecret)},
 			"DELETE": {access.Govern, onMembers, a.removeSecret},
 		},
+		"/people": {"GET": {access.Govern, onMembers, a.people}},
+		"/people/{name}": {
+			"PUT":    {access.Govern, onMembers, a.writes(a.setPerson)},
+			"DELETE": {access.Govern, onMembers, a.writes(a.removePerson)},
+		},
+		"/people/{name}/revoke": {"POST": {access.Govern, onMembers, a.revokePerson}},
+		"/people/{name}/tokens": {"POST": {access.Govern, onMembers, a.writes(a.invite)}},
+		"/audit":                {"GET": {access.Govern, onMembers, a.audit}},
+
 		"/watch":           {"GET": {access.Read, onMembers, a.watch}},
 		"/claims":          {"POST": {access.Serve, onAny, a.claims}},
 		"/openapi.json":    {"GET": {access.Look, onAny, a.document}},
 		"/enrol":           {"POST": {access.Serve, onMembers, a.enrol}},
 		"/contents/{hash}": {"GET": {access.Serve, onMembers, a.content}},
+		"/cluster":         {"GET": {access.Serve, onMembers, a.cluster}},
 	}
 }
 
@@ -104,7 +114,7 @@ func (a *API) endpoint(path string, methods map[string]route) http.Handler {
 		if method == http.MethodHead {
 			method = http.MethodGet
 		}
-		by, err := a.caller(r)
+		by, err := a.known(r)
 		found, known := methods[method]
 		switch {
 		case err != nil:
@@ -157,7 +167,9 @@ func (a *API) may(r *http.Request, by access.Caller, verb access.Verb, unit clus
 	if a.config.Registry == nil && by.Who.Kind == access.Person && verb != access.Look && verb != access.Serve {
 		return a.notAMember()
 	}
-	return access.May(by, verb, unit)
+	err := access.May(by, verb, unit)
+	a.recordRefusal(r, by, verb, err)
+	return err
 }
 
 // notAMember says where else to ask.

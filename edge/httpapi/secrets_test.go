@@ -15,18 +15,19 @@ import (
 
 // fakeSecrets knows db, which web.service on there is given, and tells who asked.
 type fakeSecrets struct {
-	mu  sync.Mutex
-	did []string
+	mu    sync.Mutex
+	did   []string
+	named []cluster.SecretName
 }
 
 func (f *fakeSecrets) Secrets(context.Context) (api.Secrets, error) {
 	return api.Secrets{Secrets: []api.Secret{{Name: "db", Version: 2, Kept: []int64{1, 2}, Keys: []string{"k"}}}}, nil
 }
 
-func (f *fakeSecrets) note(format string, args ...any) {
+func (f *fakeSecrets) note(name cluster.SecretName, format string, args ...any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.did = append(f.did, fmt.Sprintf(format, args...))
+	f.did, f.named = append(f.did, fmt.Sprintf(format, args...)), append(f.named, name)
 }
 
 func (f *fakeSecrets) last() string {
@@ -39,12 +40,12 @@ func (f *fakeSecrets) last() string {
 }
 
 func (f *fakeSecrets) SetSecret(_ context.Context, by access.Caller, name cluster.SecretName, change api.SecretChange) (api.SecretWritten, error) {
-	f.note("%s sets %s to %q, from %d", by.Account.Name, name, change.Value, change.From)
+	f.note(name, "%s sets %s to %q, from %d", by.Account.Name, name, change.Value, change.From)
 	return api.SecretWritten{Name: name, Version: 1, Created: name == "new", Changed: true}, nil
 }
 
 func (f *fakeSecrets) RemoveSecret(_ context.Context, by access.Caller, name cluster.SecretName, force bool) (api.SecretWritten, error) {
-	f.note("%s removes %s: %v", by.Account.Name, name, force)
+	f.note(name, "%s removes %s: %v", by.Account.Name, name, force)
 	return api.SecretWritten{Name: name, Changed: true}, nil
 }
 

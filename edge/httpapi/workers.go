@@ -52,3 +52,15 @@ func (a *API) content(w http.ResponseWriter, r *http.Request, by access.Caller) 
 	_, _ = newStream(w).Write([]byte(text)) // a client that went away needs no answer
 	return nil
 }
+
+// cluster is what a machine goes by to reach the cluster.
+func (a *API) cluster(w http.ResponseWriter, r *http.Request, _ access.Caller) error {
+	if _, err := parseQuery(r.URL.RawQuery); err != nil {
+		return err
+	}
+	now, err := a.config.Cluster(r.Context())
+	if err != nil {
+		return err
+	}
+	return sendJSON(w, http.StatusOK, now)
+}

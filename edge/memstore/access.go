@@ -43,7 +43,7 @@ func (s *Store) wrote() int64 {
 }
 
 // PutAccount writes what a person may do where that still has a.Revision.
-func (s *Store) PutAccount(ctx context.Context, a access.Account) (access.Account, error) {
+func (s *Store) PutAccount(ctx context.Context, a access.Account, done ...access.Entry) (access.Account, error) {
 	if err := a.Check(); err != nil {
 		return access.Account{}, err
 	}
@@ -56,6 +56,7 @@ func (s *Store) PutAccount(ctx context.Context, a access.Account) (access.Accoun
 		return access.Account{}, fmt.Errorf("account of %q: %w", a.Name, cluster.ErrConflict)
 	}
 	a.Revision = s.wrote()
+	s.noted(done)
 	kept := a
 	kept.Units = slices.Clone(a.Units)
 	accounts[a.Name] = kept
@@ -64,7 +65,7 @@ func (s *Store) PutAccount(ctx context.Context, a access.Account) (access.Accoun
 }
 
 // DeleteAccount ends an account that still has the given revision.
-func (s *Store) DeleteAccount(ctx context.Context, name string, revision int64) error {
+func (s *Store) DeleteAccount(ctx context.Context, name string, revision int64, done ...access.Entry) error {
 	if err := access.CheckPersonName(name); err != nil {
 		return err
 	}
@@ -80,6 +81,7 @@ func (s *Store) DeleteAccount(ctx context.Context, name string, revision int64) 
 		delete(accounts, name)
 		s.register.now.Accounts = accounts
 		s.wrote()
+		s.noted(done)
 		return nil
 	default:
 		return fmt.Errorf("account of %q: %w", name, cluster.ErrConflict)
@@ -101,7 +103,7 @@ func (s *Store) Revocation(ctx context.Context, subject access.Subject) (access.
 }
 
 // Revoke counts the generation up from which on a subject's certificates are taken.
-func (s *Store) Revoke(ctx context.Context, subject access.Subject, by string, at time.Time) (access.Revocation, error) {
+func (s *Store) Revoke(ctx context.Context, subject access.Subject, by string, at time.Time, done ...access.Entry) (access.Revocation, error) {
 	if _, err := access.ParseSubject(subject.String()); err != nil {
 		return access.Revocation{}, err
 	}
@@ -113,6 +115,7 @@ func (s *Store) Revoke(ctx context.Context, subject access.Subject, by string, a
 	r := access.Revocation{Subject: subject, Least: revoked[subject].Least + 1, By: by, At: at, Revision: s.wrote()}
 	revoked[subject] = r
 	s.register.now.Revoked = revoked
+	s.noted(done)
 	return r, nil
 }
 

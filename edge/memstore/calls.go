@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 )
 
@@ -38,7 +39,7 @@ func (s *Store) Content(ctx context.Context, hash cluster.Hash) (string, error) 
 }
 
 // PutUnit writes a unit and its text where the unit still has unit.Revision.
-func (s *Store) PutUnit(ctx context.Context, unit cluster.Unit, text string) (cluster.Unit, error) {
+func (s *Store) PutUnit(ctx context.Context, unit cluster.Unit, text string, done ...access.Entry) (cluster.Unit, error) {
 	if _, err := cluster.ParseUnitName(string(unit.Name)); err != nil {
 		return cluster.Unit{}, err
 	}
@@ -63,11 +64,12 @@ func (s *Store) PutUnit(ctx context.Context, unit cluster.Unit, text string) (cl
 	}
 	delete(s.marks, unit.Hash)
 	unit.Revision = s.write(changes...)
+	s.noted(done)
 	return unit, nil
 }
 
 // DeleteUnit ends a unit that still has the given revision.
-func (s *Store) DeleteUnit(ctx context.Context, name cluster.UnitName, revision int64) error {
+func (s *Store) DeleteUnit(ctx context.Context, name cluster.UnitName, revision int64, done ...access.Entry) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
@@ -77,6 +79,7 @@ func (s *Store) DeleteUnit(ctx context.Context, name cluster.UnitName, revision 
 		return fmt.Errorf("unit %q: %w", name, cluster.ErrNotFound)
 	case revision:
 		s.write(change{key: unitKey(name), gone: cluster.UnitGone{Name: name}})
+		s.noted(done)
 		return nil
 	default:
 		return fmt.Errorf("unit %q: %w", name, cluster.ErrConflict)

@@ -27,8 +27,8 @@ func (s *Store) Enrol(ctx context.Context, worker cluster.MachineID) error {
 }
 
 // Expel refuses a subject's certificates and, of a machine, ends what it has said.
-func (s *Store) Expel(ctx context.Context, subject access.Subject, by string, at time.Time) (access.Revocation, error) {
-	revoked, err := s.Revoke(ctx, subject, by, at)
+func (s *Store) Expel(ctx context.Context, subject access.Subject, by string, at time.Time, done ...access.Entry) (access.Revocation, error) {
+	revoked, err := s.Revoke(ctx, subject, by, at, done...)
 	if err != nil || subject.Machine == "" {
 		return revoked, err
 	}

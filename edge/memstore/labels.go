@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"maps"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 )
 
 // PutLabels writes what operators say of a machine where that still has
 // l.Revision; an empty Set ends it.
-func (s *Store) PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels, error) {
+func (s *Store) PutLabels(ctx context.Context, l cluster.Labels, done ...access.Entry) (cluster.Labels, error) {
 	if err := checkNames(l.Machine); err != nil {
 		return cluster.Labels{}, err
 	}
@@ -27,6 +28,7 @@ func (s *Store) PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels
 	} else {
 		l.Revision = s.write(change{key: key, changed: cluster.LabelsChanged{Labels: l}})
 	}
+	s.noted(done)
 	return l, nil
 }
 

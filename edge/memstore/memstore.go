@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 	"argosy/role/runtime"
 )
@@ -36,6 +37,7 @@ type Store struct {
 	followers []*follower
 	register  register
 	secrets   map[cluster.SecretName]cluster.Secret
+	audit     []access.Entry // in order
 }
 
 // fact is a fact as it stands: the event of its last write.

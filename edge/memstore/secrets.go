@@ -6,11 +6,12 @@ import (
 	"maps"
 	"slices"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 )
 
 // PutSecret writes a secret where that still has secret.Revision.
-func (s *Store) PutSecret(ctx context.Context, secret cluster.Secret) (cluster.Secret, error) {
+func (s *Store) PutSecret(ctx context.Context, secret cluster.Secret, done ...access.Entry) (cluster.Secret, error) {
 	if err := secret.Check(); err != nil {
 		return cluster.Secret{}, err
 	}
@@ -25,6 +26,7 @@ func (s *Store) PutSecret(ctx context.Context, secret cluster.Secret) (cluster.S
 	s.writes++
 	secret.Revision = s.revision
 	s.secrets[secret.Name] = clonedSecret(secret)
+	s.noted(done)
 	return secret, nil
 }
 
@@ -58,7 +60,7 @@ func (s *Store) Secrets(ctx context.Context) ([]cluster.Secret, error) {
 }
 
 // DeleteSecret ends a secret that still has the given revision.
-func (s *Store) DeleteSecret(ctx context.Context, name cluster.SecretName, revision int64) error {
+func (s *Store) DeleteSecret(ctx context.Context, name cluster.SecretName, revision int64, done ...access.Entry) error {
 	if _, err := cluster.ParseSecretName(string(name)); err != nil {
 		return err
 	}
@@ -73,6 +75,7 @@ func (s *Store) DeleteSecret(ctx context.Context, name cluster.SecretName, revis
 		delete(s.secrets, name)
 		s.revision++
 		s.writes++
+		s.noted(done)
 		return nil
 	default:
 		return fmt.Errorf("secret %q: %w", name, cluster.ErrConflict)

@@ -11,7 +11,7 @@ import (
 )
 
 // PutToken writes a new token. Here it is kept for ever.
-func (s *Store) PutToken(ctx context.Context, token access.Token) error {
+func (s *Store) PutToken(ctx context.Context, token access.Token, done ...access.Entry) error {
 	if err := token.Check(); err != nil {
 		return err
 	}
@@ -24,6 +24,7 @@ func (s *Store) PutToken(ctx context.Context, token access.Token) error {
 	}
 	token.Revision = s.wrote()
 	s.register.tokens[token.ID] = token
+	s.noted(done)
 	return nil
 }
 
@@ -41,7 +42,7 @@ func (s *Store) Tokens(ctx context.Context) ([]access.Token, error) {
 }
 
 // Redeem uses a token once.
-func (s *Store) Redeem(ctx context.Context, claim access.Claim) (access.Token, error) {
+func (s *Store) Redeem(ctx context.Context, claim access.Claim, done ...access.Entry) (access.Token, error) {
 	if err := s.enter(ctx); err != nil {
 		return access.Token{}, err
 	}
@@ -56,11 +57,12 @@ func (s *Store) Redeem(ctx context.Context, claim access.Claim) (access.Token, e
 	}
 	left.Revision = s.wrote()
 	s.register.tokens[claim.ID] = left
+	s.noted(done)
 	return left, nil
 }
 
 // DeleteToken ends a token.
-func (s *Store) DeleteToken(ctx context.Context, id string) error {
+func (s *Store) DeleteToken(ctx context.Context, id string, done ...access.Entry) error {
 	if err := access.CheckTokenID(id); err != nil {
 		return err
 	}
@@ -73,5 +75,6 @@ func (s *Store) DeleteToken(ctx context.Context, id string) error {
 	}
 	delete(s.register.tokens, id)
 	s.wrote()
+	s.noted(done)
 	return nil
 }

@@ -5,7 +5,7 @@
 // It is AES-256 in Galois/Counter Mode (NIST SP 800-38D) with a random nonce before
 // each box; a box opens only as the name and the version that it was sealed for, so
 // that whoever may write to the store cannot give out one secret as another, or an
-// old one as new. See docs/decisions/0020-secrets-are-sealed-by-the-members.md.
+// old one as new. See docs/decisions/0021-secrets-are-sealed-by-the-members.md.
 package sealing
 
 import (

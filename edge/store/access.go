@@ -33,10 +33,10 @@ func checkSubject(subject access.Subject) error {
 // PutAccount writes what a person may do where that still has a.Revision (0: there
 // is nothing), else cluster.ErrConflict. It returns the account with its new
 // revision.
-func (s *Store) PutAccount(ctx context.Context, a access.Account) (access.Account, error) {
+func (s *Store) PutAccount(ctx context.Context, a access.Account, done ...access.Entry) (access.Account, error) {
 	err := a.Check()
 	if err == nil {
-		a.Revision, err = s.putGuarded(ctx, accountKey(a.Name), a.Revision, a)
+		a.Revision, err = s.putGuarded(ctx, accountKey(a.Name), a.Revision, a, done)
 	}
 	if err != nil {
 		return access.Account{}, fmt.Errorf("write the account of %q: %w", a.Name, err)
@@ -46,10 +46,10 @@ func (s *Store) PutAccount(ctx context.Context, a access.Account) (access.Accoun
 
 // DeleteAccount ends an account that still has the given revision. It returns
 // cluster.ErrNotFound where there is none, cluster.ErrConflict where it has another.
-func (s *Store) DeleteAccount(ctx context.Context, name string, revision int64) error {
+func (s *Store) DeleteAccount(ctx context.Context, name string, revision int64, done ...access.Entry) error {
 	err := access.CheckPersonName(name)
 	if err == nil {
-		err = s.deleteGuarded(ctx, accountKey(name), revision)
+		err = s.deleteGuarded(ctx, accountKey(name), revision, done)
 	}
 	if err != nil {
 		return fmt.Errorf("delete the account of %q: %w", name, err)
@@ -87,22 +87,22 @@ func (s *Store) revocation(subject access.Subject, kv *keyValue) access.Revocati
 
 // Revoke counts the generation up from which on a subject's certificates are
 // taken, so that all there are now are refused.
-func (s *Store) Revoke(ctx context.Context, subject access.Subject, by string, at time.Time) (access.Revocation, error) {
-	next, err := s.revoke(ctx, subject, by, at)
+func (s *Store) Revoke(ctx context.Context, subject access.Subject, by string, at time.Time, done ...access.Entry) (access.Revocation, error) {
+	next, err := s.revoke(ctx, subject, by, at, done)
 	if err != nil {
 		return access.Revocation{}, fmt.Errorf("revoke the certificates of %s: %w", subject, err)
 	}
 	return next, nil
 }
 
-func (s *Store) revoke(ctx context.Context, subject access.Subject, by string, at time.Time) (next access.Revocation, err error) {
+func (s *Store) revoke(ctx context.Context, subject access.Subject, by string, at time.Time, done []access.Entry) (next access.Revocation, err error) {
 	err = s.untilUndisturbed(func() error {
 		now, err := s.Revocation(ctx, subject)
 		if err != nil {
 			return err
 		}
 		next = access.Revocation{Subject: subject, Least: now.Least + 1, By: by, At: at}
-		next.Revision, err = s.putGuarded(ctx, revokedKey(subject), now.Revision, next)
+		next.Revision, err = s.putGuarded(ctx, revokedKey(subject), now.Revision, next, done)
 		return err
 	})
 	return next, err
@@ -113,7 +113,7 @@ func (s *Store) revoke(ctx context.Context, subject access.Subject, by string, a
 // revision.
 func (s *Store) PutAuthorities(ctx context.Context, a access.Authorities) (access.Authorities, error) {
 	var err error
-	if a.Revision, err = s.putGuarded(ctx, authoritiesKey, a.Revision, a); err != nil {
+	if a.Revision, err = s.putGuarded(ctx, authoritiesKey, a.Revision, a, nil); err != nil {
 		return access.Authorities{}, fmt.Errorf("write the authorities: %w", err)
 	}
 	return a, nil
@@ -169,15 +169,19 @@ func (s *Store) Register(ctx context.Context) (access.Register, error) {
 }
 
 // putGuarded writes a fact where its key still has a revision (0: it is not there),
-// else cluster.ErrConflict. It returns the new revision.
-func (s *Store) putGuarded(ctx context.Context, key string, revision int64, fact any, options ...clientv3.OpOption) (int64, error) {
+// else cluster.ErrConflict, and with it who did so. It returns the new revision.
+func (s *Store) putGuarded(ctx context.Context, key string, revision int64, fact any, done []access.Entry, options ...clientv3.OpOption) (int64, error) {
 	value, err := encode(fact)
+	if err != nil {
+		return 0, err
+	}
+	notes, err := noting(done)
 	if err != nil {
 		return 0, err
 	}
 	response, err := s.transact(ctx,
 		[]clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", revision)},
-		[]clientv3.Op{clientv3.OpPut(key, string(value), options...)}, nil)
+		append(notes, clientv3.OpPut(key, string(value), options...)), nil)
 	if err != nil {
 		return 0, err
 	}
@@ -189,10 +193,17 @@ func (s *Store) putGuarded(ctx context.Context, key string, revision int64, fact
 
 // deleteGuarded ends a fact whose key still has a revision, else
 // cluster.ErrNotFound or cluster.ErrConflict.
-func (s *Store) deleteGuarded(ctx context.Context, key string, revision int64) error {
+func (s *Store) deleteGuarded(ctx context.Context, key string, revision int64, done []access.Entry) error {
+	if revision == 0 {
+		done = nil // there is nothing to end
+	}
+	notes, err := noting(done)
+	if err != nil {
+		return err
+	}
 	response, err := s.transact(ctx,
 		[]clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", revision)},
-		[]clientv3.Op{clientv3.OpDelete(key)},
+		append([]clientv3.Op{clientv3.OpDelete(key)}, notes...),
 		[]clientv3.Op{clientv3.OpGet(key, clientv3.WithCountOnly())})
 	switch {
 	case err != nil:

@@ -7,8 +7,11 @@ import (
 	"slices"
 
 	"go.etcd.io/etcd/api/v3/authpb"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
 	"argosy/core/access"
 	"argosy/core/cluster"
@@ -82,6 +85,21 @@ func (s *Store) secure(ctx context.Context) error {
 		_, err := s.client.AuthEnable(ctx)
 		return err
 	})
+}
+
+// Guarded says whether members take their callers for who their certificates say
+// they are. etcd by itself goes by another name in them: it would know nobody once
+// the store is closed, and nobody could open it again.
+func (s *Store) Guarded(ctx context.Context) (bool, error) {
+	var said metadata.MD
+	err := s.repeat(ctx, func(ctx context.Context) error {
+		_, err := pb.NewAuthClient(s.client.ActiveConnection()).AuthStatus(ctx, &pb.AuthStatusRequest{}, grpc.Header(&said))
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("ask whether the store's members are guarded: %w", err)
+	}
+	return len(said.Get(access.GuardField)) > 0, nil
 }
 
 // Enrol has the store know a worker: which keys that machine may read and write.

@@ -147,7 +147,7 @@ func TestWorkersRanges(t *testing.T) {
 		below(root + "units/"), {unitKey("web.service"), ""}, below(root + "contents/"), {contentKey("ab"), ""}, {markKey("ab"), ""},
 		{labelsKey(id), ""}, {unplacedKey("web.service"), ""}, {leaderKey, ""},
 		below(peopleFolder), below(tokensFolder), below(revokedFolder), {authoritiesKey, ""},
-		below(root + "audit/"), below(root + "secrets/"), below(root), below("/argosy/v2/"), {"message", ""}, {firstKey, toTheEnd},
+		below(auditRoot), below(root + "secrets/"), below(root), below("/argosy/v2/"), {"message", ""}, {firstKey, toTheEnd},
 	} {
 		c.may(worker, "a worker", keys, false, false)
 	}

@@ -16,8 +16,8 @@ import (
 // then on, the store forgets the machine's user, ends its record as if it had left,
 // so that its units move, and ends its leases. It may be done again, and after an
 // error it should be.
-func (s *Store) Expel(ctx context.Context, subject access.Subject, by string, at time.Time) (access.Revocation, error) {
-	revoked, err := s.Revoke(ctx, subject, by, at)
+func (s *Store) Expel(ctx context.Context, subject access.Subject, by string, at time.Time, done ...access.Entry) (access.Revocation, error) {
+	revoked, err := s.Revoke(ctx, subject, by, at, done...)
 	if err != nil || subject.Machine == "" {
 		return revoked, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -16,7 +17,7 @@ import (
 )
 
 const (
-	// pageKeys is how many keys the first request brings: one machine's placements.
+	// pageKeys is how many of one machine's placements the first request brings: all.
 	pageKeys = 1000
 	// The pause before following again after an error grows from the first to
 	// the second.
@@ -103,19 +104,30 @@ func (f *follower) follow(ctx context.Context) error {
 	return f.watch(ctx)
 }
 
-// readAll reads the whole scope at one revision and delivers it as one Reset.
+// readAll reads the whole scope at one revision and delivers it as one Reset. One
+// machine's placements come with the first request. Of everything that one asks
+// for nothing but the revision: etcd counts the whole range for each page that is
+// asked of it, and applies no write until it has.
 func (f *follower) readAll(ctx context.Context) error {
 	batch := cluster.Batch{Reset: true}
 	end := clientv3.GetPrefixRangeEnd(f.prefix)
+	everything := f.prefix == root
+	var first []clientv3.OpOption
+	if !everything {
+		first = []clientv3.OpOption{clientv3.WithRange(end), clientv3.WithLimit(pageKeys)}
+	}
 	var page *clientv3.GetResponse
 	err := f.store.repeat(ctx, func(ctx context.Context) (err error) {
-		page, err = f.store.client.Get(ctx, f.prefix, clientv3.WithRange(end), clientv3.WithLimit(pageKeys))
+		page, err = f.store.client.Get(ctx, f.prefix, first...)
 		return err
 	})
 	if err == nil {
 		batch.Revision = page.Header.Revision
-		last := f.store.events(&batch, page.Kvs)
-		if page.More {
+		last := f.prefix
+		if len(page.Kvs) > 0 {
+			last = f.store.events(&batch, page.Kvs)
+		}
+		if everything || page.More {
 			err = f.readOn(ctx, last, end, &batch)
 		}
 	}
@@ -125,10 +137,9 @@ func (f *follower) readAll(ctx context.Context) error {
 	return f.hand(batch)
 }
 
-// readOn reads what comes after a key, at the batch's revision. It goes in one
-// stream: etcd counts all that is left for each page that is asked for, which for
-// a million keys in pages of a thousand takes minutes. What has interrupted a
-// stream that told something is got over.
+// readOn reads what comes after a key, at the batch's revision, in one stream,
+// which does not count. What has interrupted a stream that told something is got
+// over.
 func (f *follower) readOn(ctx context.Context, last, end string, batch *cluster.Batch) error {
 	for failures := 0; ; failures++ {
 		before := last
@@ -144,7 +155,8 @@ func (f *follower) readOn(ctx context.Context, last, end string, batch *cluster.
 }
 
 // readStream reads until the end or a fault, and moves last along. A member that
-// says nothing for the time of one call is given up.
+// says nothing for the time of one call is given up. Its messages may be large: it
+// cannot tell beforehand how large the next keys' values are.
 func (f *follower) readStream(ctx context.Context, last *string, end string, batch *cluster.Batch) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -152,7 +164,7 @@ func (f *follower) readStream(ctx context.Context, last *string, end string, bat
 	defer watchdog.Stop()
 	stream, err := f.store.kv.RangeStream(ctx, &pb.RangeRequest{
 		Key: []byte(*last + "\x00"), RangeEnd: []byte(end), Revision: batch.Revision,
-	}, grpc.WaitForReady(true))
+	}, grpc.WaitForReady(true), grpc.MaxCallRecvMsgSize(math.MaxInt32)) // as in etcd's own calls
 	for err == nil {
 		var part *pb.RangeStreamResponse
 		if part, err = stream.Recv(); err == nil {

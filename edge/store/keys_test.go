@@ -63,3 +63,33 @@ func FuzzFact(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSecret: what is read of a secret is one that may be stored, and comes back.
+func FuzzSecret(f *testing.F) {
+	f.Add("db", []byte(`{"versions":[{"version":1,"by":"alice","at":"2026-01-02T03:04:05Z","sealed":{"key":"k","box":"AQ=="}}],"units":["a.service"]}`))
+	f.Add("db", []byte(`{"versions":[{"version":2,"sealed":{"box":"AQ=="}},{"version":1,"sealed":{"box":"AQ=="}}]}`))
+	f.Add("db", []byte(`{"versions":[]}`))
+	f.Add("a/b", []byte("\xff"))
+	f.Fuzz(func(t *testing.T, name string, value []byte) {
+		kv := &keyValue{Key: []byte(secretsFolder + name), Value: value, ModRevision: 7}
+		secret, err := readSecret(kv)
+		if err != nil {
+			return
+		}
+		if string(secret.Name) != name || secret.Revision != 7 || secret.Check() != nil || len(secret.Latest().Sealed.Box) == 0 {
+			t.Errorf("%q was read as %+v", value, secret)
+		}
+		text, err := encode(secret)
+		if err != nil {
+			t.Fatalf("%q was read and cannot be written: %v", value, err)
+		}
+		kv.Value = text
+		again, err := readSecret(kv)
+		if err != nil {
+			t.Fatalf("%s was written and cannot be read: %v", text, err)
+		}
+		if written, err := encode(again); err != nil || string(written) != string(text) {
+			t.Errorf("%s came back as %s, %v", text, written, err)
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 )
 
@@ -13,8 +14,8 @@ import (
 // l.Revision (0: nothing is said of it), else cluster.ErrConflict; an empty Set
 // ends it. It returns the labels with their new revision. The machine need not
 // be there, nor ever have been.
-func (s *Store) PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels, error) {
-	revision, err := s.putLabels(ctx, l)
+func (s *Store) PutLabels(ctx context.Context, l cluster.Labels, done ...access.Entry) (cluster.Labels, error) {
+	revision, err := s.putLabels(ctx, l, done)
 	if err != nil {
 		return cluster.Labels{}, fmt.Errorf("write the labels of machine %q: %w", l.Machine, err)
 	}
@@ -22,11 +23,15 @@ func (s *Store) PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels
 	return l, nil
 }
 
-func (s *Store) putLabels(ctx context.Context, l cluster.Labels) (int64, error) {
+func (s *Store) putLabels(ctx context.Context, l cluster.Labels, done []access.Entry) (int64, error) {
 	if err := checkNames(l.Machine); err != nil {
 		return 0, err
 	}
 	value, err := encode(l)
+	if err != nil {
+		return 0, err
+	}
+	notes, err := noting(done)
 	if err != nil {
 		return 0, err
 	}
@@ -36,7 +41,7 @@ func (s *Store) putLabels(ctx context.Context, l cluster.Labels) (int64, error) 
 		write = clientv3.OpDelete(key)
 	}
 	response, err := s.transact(ctx,
-		[]clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", l.Revision)}, []clientv3.Op{write}, nil)
+		[]clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", l.Revision)}, append(notes, write), nil)
 	if err != nil {
 		return 0, err
 	}

@@ -34,6 +34,26 @@ func (s *Store) Members(ctx context.Context) ([]string, error) {
 	return urls, nil
 }
 
+// MemberAt is the id of the member that has a client URL, else cluster.ErrNotFound.
+func (s *Store) MemberAt(ctx context.Context, clientURL string) (id uint64, err error) {
+	err = s.repeat(ctx, func(ctx context.Context) error {
+		list, err := s.client.MemberList(ctx)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(list.Members, func(m *pb.Member) bool { return slices.Contains(m.ClientURLs, clientURL) })
+		if i < 0 {
+			return cluster.ErrNotFound
+		}
+		id = list.Members[i].ID
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("look for the store's member at %s: %w", clientURL, err)
+	}
+	return id, nil
+}
+
 // UseMembers goes on with members at these client URLs.
 func (s *Store) UseMembers(urls []string) { s.client.SetEndpoints(urls...) }
 

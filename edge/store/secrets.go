@@ -7,6 +7,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 )
 
@@ -18,10 +19,10 @@ func secretKey(name cluster.SecretName) string { return secretsFolder + string(n
 
 // PutSecret writes a secret where that still has secret.Revision (0: there is none),
 // else cluster.ErrConflict. It returns the secret with its new revision.
-func (s *Store) PutSecret(ctx context.Context, secret cluster.Secret) (cluster.Secret, error) {
+func (s *Store) PutSecret(ctx context.Context, secret cluster.Secret, done ...access.Entry) (cluster.Secret, error) {
 	err := secret.Check()
 	if err == nil {
-		secret.Revision, err = s.putGuarded(ctx, secretKey(secret.Name), secret.Revision, secret)
+		secret.Revision, err = s.putGuarded(ctx, secretKey(secret.Name), secret.Revision, secret, done)
 	}
 	if err != nil {
 		return cluster.Secret{}, fmt.Errorf("write the secret %q: %w", secret.Name, err)
@@ -92,10 +93,10 @@ func (s *Store) Secrets(ctx context.Context) ([]cluster.Secret, error) {
 
 // DeleteSecret ends a secret that still has the given revision. It returns
 // cluster.ErrNotFound where there is none, cluster.ErrConflict where it has another.
-func (s *Store) DeleteSecret(ctx context.Context, name cluster.SecretName, revision int64) error {
+func (s *Store) DeleteSecret(ctx context.Context, name cluster.SecretName, revision int64, done ...access.Entry) error {
 	_, err := cluster.ParseSecretName(string(name))
 	if err == nil {
-		err = s.deleteGuarded(ctx, secretKey(name), revision)
+		err = s.deleteGuarded(ctx, secretKey(name), revision, done)
 	}
 	if err != nil {
 		return fmt.Errorf("delete the secret %q: %w", name, err)

@@ -29,14 +29,14 @@ func (s *Store) untilUndisturbed(try func() error) error {
 
 // PutToken writes a new token, else cluster.ErrConflict. It ends by itself some
 // time after it has expired.
-func (s *Store) PutToken(ctx context.Context, token access.Token) error {
-	if err := s.putToken(ctx, token); err != nil {
+func (s *Store) PutToken(ctx context.Context, token access.Token, done ...access.Entry) error {
+	if err := s.putToken(ctx, token, done); err != nil {
 		return fmt.Errorf("write the token %s: %w", token.ID, err)
 	}
 	return nil
 }
 
-func (s *Store) putToken(ctx context.Context, token access.Token) error {
+func (s *Store) putToken(ctx context.Context, token access.Token, done []access.Entry) error {
 	if err := token.Check(); err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (s *Store) putToken(ctx context.Context, token access.Token) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.putGuarded(ctx, tokenKey(token.ID), 0, token, clientv3.WithLease(clientv3.LeaseID(lease)))
+	_, err = s.putGuarded(ctx, tokenKey(token.ID), 0, token, done, clientv3.WithLease(clientv3.LeaseID(lease)))
 	return err
 }
 
@@ -77,13 +77,13 @@ func readToken(kv *keyValue) (access.Token, error) {
 
 // Redeem uses a token once and returns what is left of it; access.ErrTokenRefused
 // says why it may not. After cluster.ErrUnavailable the use may be spent.
-func (s *Store) Redeem(ctx context.Context, claim access.Claim) (access.Token, error) {
+func (s *Store) Redeem(ctx context.Context, claim access.Claim, done ...access.Entry) (access.Token, error) {
 	if access.CheckTokenID(claim.ID) != nil {
 		return access.Token{}, fmt.Errorf("use a token: %w", access.ErrUnknownToken)
 	}
 	var left access.Token
 	err := s.untilUndisturbed(func() (err error) {
-		left, err = s.redeem(ctx, claim)
+		left, err = s.redeem(ctx, claim, done)
 		return err
 	})
 	if err != nil {
@@ -92,7 +92,7 @@ func (s *Store) Redeem(ctx context.Context, claim access.Claim) (access.Token, e
 	return left, nil
 }
 
-func (s *Store) redeem(ctx context.Context, claim access.Claim) (access.Token, error) {
+func (s *Store) redeem(ctx context.Context, claim access.Claim, done []access.Entry) (access.Token, error) {
 	kv, err := s.get(ctx, tokenKey(claim.ID))
 	if err != nil {
 		return access.Token{}, err
@@ -108,15 +108,15 @@ func (s *Store) redeem(ctx context.Context, claim access.Claim) (access.Token, e
 	if err != nil {
 		return access.Token{}, err
 	}
-	left.Revision, err = s.putGuarded(ctx, tokenKey(claim.ID), token.Revision, left, clientv3.WithIgnoreLease())
+	left.Revision, err = s.putGuarded(ctx, tokenKey(claim.ID), token.Revision, left, done, clientv3.WithIgnoreLease())
 	return left, err
 }
 
 // DeleteToken ends a token, or returns cluster.ErrNotFound.
-func (s *Store) DeleteToken(ctx context.Context, id string) error {
+func (s *Store) DeleteToken(ctx context.Context, id string, done ...access.Entry) error {
 	err := access.CheckTokenID(id)
 	if err == nil {
-		err = s.deleteToken(ctx, id)
+		err = s.deleteToken(ctx, id, done)
 	}
 	if err != nil {
 		return fmt.Errorf("delete the token %q: %w", id, err)
@@ -124,9 +124,15 @@ func (s *Store) DeleteToken(ctx context.Context, id string) error {
 	return nil
 }
 
-func (s *Store) deleteToken(ctx context.Context, id string) error {
-	response, err := s.transact(ctx, nil, []clientv3.Op{clientv3.OpDelete(tokenKey(id))}, nil)
-	if err == nil && response.Responses[0].GetResponseDeleteRange().Deleted == 0 {
+func (s *Store) deleteToken(ctx context.Context, id string, done []access.Entry) error {
+	key := tokenKey(id)
+	notes, err := noting(done)
+	if err != nil {
+		return err
+	}
+	response, err := s.transact(ctx, []clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(key), ">", 0)},
+		append([]clientv3.Op{clientv3.OpDelete(key)}, notes...), nil)
+	if err == nil && !response.Succeeded {
 		err = cluster.ErrNotFound
 	}
 	return err

@@ -6,6 +6,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 )
 
@@ -46,9 +47,10 @@ func (s *Store) Content(ctx context.Context, hash cluster.Hash) (string, error) 
 // PutUnit writes a unit and its text in one transaction, where the unit still
 // has unit.Revision (0: there is none), else cluster.ErrConflict. It refuses a
 // text whose hash already stands for another one. It returns the unit with its
-// new revision.
-func (s *Store) PutUnit(ctx context.Context, unit cluster.Unit, text string) (cluster.Unit, error) {
-	revision, err := s.putUnit(ctx, unit, text)
+// new revision. done is who did so, for the audit, in the same transaction; so it is
+// with all that people write.
+func (s *Store) PutUnit(ctx context.Context, unit cluster.Unit, text string, done ...access.Entry) (cluster.Unit, error) {
+	revision, err := s.putUnit(ctx, unit, text, done)
 	if err != nil {
 		return cluster.Unit{}, fmt.Errorf("write unit %q: %w", unit.Name, err)
 	}
@@ -56,11 +58,15 @@ func (s *Store) PutUnit(ctx context.Context, unit cluster.Unit, text string) (cl
 	return unit, nil
 }
 
-func (s *Store) putUnit(ctx context.Context, unit cluster.Unit, text string) (int64, error) {
+func (s *Store) putUnit(ctx context.Context, unit cluster.Unit, text string, done []access.Entry) (int64, error) {
 	if err := checkUnit(unit); err != nil {
 		return 0, err
 	}
 	value, err := encode(unit)
+	if err != nil {
+		return 0, err
+	}
+	notes, err := noting(done)
 	if err != nil {
 		return 0, err
 	}
@@ -75,16 +81,18 @@ func (s *Store) putUnit(ctx context.Context, unit cluster.Unit, text string) (in
 		putText   = clientv3.OpPut(content, text)
 		unmark    = clientv3.OpDelete(mark)
 		look      = clientv3.OpGet(key, clientv3.WithKeysOnly())
+
+		with = func(ops ...clientv3.Op) []clientv3.Op { return append(ops, notes...) }
 	)
 	// In one round trip: the text is there already, as for each further
 	// instance of a template, or else it is new, or else it was about to be
 	// collected, or else see what is wrong.
 	response, err := s.transact(ctx,
-		[]clientv3.Cmp{unchanged, sameText, unmarked}, []clientv3.Op{putUnit},
+		[]clientv3.Cmp{unchanged, sameText, unmarked}, with(putUnit),
 		[]clientv3.Op{clientv3.OpTxn(
-			[]clientv3.Cmp{unchanged, noText}, []clientv3.Op{putText, unmark, putUnit},
+			[]clientv3.Cmp{unchanged, noText}, with(putText, unmark, putUnit),
 			[]clientv3.Op{clientv3.OpTxn(
-				[]clientv3.Cmp{unchanged, sameText}, []clientv3.Op{unmark, putUnit},
+				[]clientv3.Cmp{unchanged, sameText}, with(unmark, putUnit),
 				[]clientv3.Op{look})})})
 	if err != nil {
 		return 0, err
@@ -126,8 +134,8 @@ func checkUnit(unit cluster.Unit) error {
 // DeleteUnit ends a unit that still has the given revision. It returns
 // cluster.ErrNotFound where there is none, cluster.ErrConflict where it has
 // another.
-func (s *Store) DeleteUnit(ctx context.Context, name cluster.UnitName, revision int64) error {
-	if err := s.deleteGuarded(ctx, unitKey(name), revision); err != nil {
+func (s *Store) DeleteUnit(ctx context.Context, name cluster.UnitName, revision int64, done ...access.Entry) error {
+	if err := s.deleteGuarded(ctx, unitKey(name), revision, done); err != nil {
 		return fmt.Errorf("delete unit %q: %w", name, err)
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"argosy/core/v2auth"
 )
 
 // Whatever a request says, the answer is one of etcd 2's: JSON, and a status that
@@ -39,6 +41,30 @@ func FuzzRequests(f *testing.F) {
 		kind := answer.Header().Get("Content-Type")
 		if strings.Contains(kind, "json") && method != http.MethodHead && !json.Valid(answer.Body.Bytes()) {
 			t.Errorf("%s %q?%q %q: no JSON: %q", method, path, query, form, answer.Body)
+		}
+	})
+}
+
+// The members and security APIs take JSON.
+func FuzzBodies(f *testing.F) {
+	for _, body := range []string{"", "{}", "null", `{"peerURLs":["http://10.0.0.1:2380"]}`, `{"peerURLs":["://",""]}`, `{"user":"root","password":"x","roles":["a"]}`, `{"permissions":{"kv":{"read":["/*"]}}}`} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		asked := func() *http.Request {
+			r := httptest.NewRequest(http.MethodPost, "http://there/v2/members", strings.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			return r
+		}
+		urls, err := peerURLs(httptest.NewRecorder(), asked())
+		for _, one := range urls {
+			if at, bad := url.Parse(one); bad != nil || at.Host == "" || at.Path != "" {
+				t.Errorf("%q names the member %q", body, one)
+			}
+		}
+		var user v2auth.User
+		if readJSON(httptest.NewRecorder(), asked(), &user) != json.Valid([]byte(body)) && err == nil {
+			t.Errorf("%q is a member and no user", body)
 		}
 	})
 }

@@ -69,6 +69,9 @@ func (p *parts) status(ctx context.Context) (line string, alive bool) {
 	default:
 		line = fmt.Sprintf("%s at %s: %d units, %d failed%s.", p.on.facts.Name, p.address, has.Units, has.Failed, p.rank())
 	}
+	if p.settings.Insecure {
+		line += " INSECURE: anybody with a certificate may do anything in the store."
+	}
 	if p.fault != "" {
 		line += " The last reload changed nothing: " + p.fault
 	}

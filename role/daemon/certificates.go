@@ -26,12 +26,13 @@ func (p *parts) certify() error {
 	if !ours {
 		return nil
 	}
-	p.loops["members"] = p.learn
+	again := make(chan struct{}, 1)
+	p.loops["cluster"] = (&learner{p, folder, again}).learn
 	ask, err := membersToAsk(p.settings, folder)
 	if err != nil {
 		return err
 	}
-	keeper := &registrar.Keeper{Wallet: folder, Ask: ask, Draw: rand.Float64(), Log: p.log}
+	keeper := &registrar.Keeper{Wallet: folder, Ask: ask, Draw: rand.Float64(), Again: again, Log: p.log}
 	p.loops["certificates"] = keeper.Run
 	if !p.settings.Member || !folder.Signs() {
 		return nil
@@ -47,17 +48,35 @@ func ownFolder(config fleetconf.Config) (folder authority.Folder, ours bool) {
 	return folder, config.HasTLS() && config.EtcdCertFile == folder.CertificateFile(authority.MachineName)
 }
 
+// door is where people log in, and the authority that they know the cluster by.
+func (p *parts) door() (at, pin string, err error) {
+	folder, ours := ownFolder(p.settings)
+	if !ours || !folder.Signs() {
+		return "", "", errors.New("this member lets nobody join: its certificates are none that `argosy init` or `argosy join` made")
+	}
+	signs, err := folder.Authority()
+	if err != nil {
+		return "", "", err
+	}
+	return p.joinAddress(), signs.Pin(), nil
+}
+
+// joinAddress is where those are let in who have no certificate yet.
+func (p *parts) joinAddress() string {
+	at, port, _ := net.SplitHostPort(p.settings.JoinAddress) // checked by fleetconf
+	if at == "" {
+		at = p.address
+	}
+	return net.JoinHostPort(at, port)
+}
+
 // letJoin serves those who have no certificate yet.
 func (p *parts) letJoin(ctx context.Context, folder authority.Folder, office join.Office) error {
 	secrets, err := authority.LoadJoin(folder.BundleFile(), folder.CertificateFile(authority.MachineName), folder.KeyFile(authority.MachineName))
 	if err != nil {
 		return err
 	}
-	at, port, _ := net.SplitHostPort(p.settings.JoinAddress) // checked by fleetconf
-	if at == "" {
-		at = p.address
-	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(at, port))
+	listener, err := net.Listen("tcp", p.joinAddress())
 	if err != nil {
 		return fmt.Errorf("listen for those who join: %w", err)
 	}

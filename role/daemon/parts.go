@@ -43,6 +43,7 @@ type parts struct {
 	agent    *agent.Agent
 	registry *registry.Registry // nil where this machine is no member
 	engine   *engine.Engine     // nil where it is none
+	known    *registry.Access   // nil where it is none
 	vault    *registry.Vault    // nil where it is none
 	asker    *client.Client     // of members; nil on one, and where this machine has no certificate
 	api      *httpapi.API
@@ -75,15 +76,7 @@ func assemble(config Config, on machine) (*parts, error) {
 			return nil, err
 		}
 	}
-	p.store, err = store.Open(store.Config{
-		Endpoints: settings.EtcdServers,
-		TLS:       secrets,
-		Username:  settings.EtcdUsername,
-		Password:  settings.EtcdPassword,
-		Timeout:   settings.RequestTimeout,
-		Report:    func(err error) { p.log.Warn("store", "error", err) },
-	})
-	if err != nil {
+	if err := p.openStore(secrets); err != nil {
 		return nil, err
 	}
 	given := agent.Config{Machine: p.machine(), TTL: settings.AgentTTL, Fence: on.fence, Log: p.log}
@@ -96,13 +89,37 @@ func assemble(config Config, on machine) (*parts, error) {
 	if on.safe != nil {
 		given.Secrets = secretsHere{on.safe, p}
 	}
-	p.agent = agent.New(given, p.store, on.systemd, on.disk)
+	p.agent = agent.New(given, p.agentsStore(), on.systemd, on.disk)
 	p.loops["agent"] = p.agent.Run
 	p.take(settings)
 	if err := p.certify(); err != nil {
 		return nil, err
 	}
 	return p, p.serve(secrets)
+}
+
+// openStore makes the connection to the store, as what this machine is there.
+func (p *parts) openStore(secrets *tls.Config) (err error) {
+	config := store.Config{
+		Endpoints: p.settings.EtcdServers,
+		TLS:       secrets,
+		Machine:   p.on.facts.ID,
+		Username:  p.settings.EtcdUsername,
+		Password:  p.settings.EtcdPassword,
+		Timeout:   p.settings.RequestTimeout,
+		Report:    func(err error) { p.log.Warn("store", "error", err) },
+	}
+	if _, ours := ownFolder(p.settings); ours {
+		config.TLS = shownByMember(secrets) // another machine at a member's address is no store
+	}
+	if !p.settings.Member && p.settings.HasTLS() {
+		if err := p.askMembers(secrets); err != nil {
+			return err
+		}
+		config.Enrol = p.enrol
+	}
+	p.store, err = store.Open(config)
+	return err
 }
 
 // probe makes the detector, which learns from the agent's watch whom to probe.
@@ -137,18 +154,18 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		p.loops["registry"] = p.registry.Run
 		p.lead()
 		p.openVault()
-		known := registry.NewAccess(p.store)
-		p.loops["access"] = known.Run
-		served.Registry, served.Explainer, served.Access = p.registry, p.engine, known
-		served.Secrets = p.vault
+		p.known = registry.NewAccess(p.store)
+		p.loops["access"] = p.known.Run
+		served.Registry, served.Explainer, served.Access = p.registry, p.engine, p.known
+		served.Cluster = p.cluster
+		served.Secrets, served.Workers = p.vault, registry.Workers{Store: p.store}
+		audit := registry.NewAudit(p.store, p.log)
+		p.loops["audit"] = audit.Run
+		served.Audit, served.People = audit, registry.People{Store: p.store, Tokens: p.store, Door: p.door}
 		ownAPI = fleetapi.New(fleetapi.Config{
 			Registry: p.registry, By: httpapi.By, Version: p.config.Version, PageRows: func() int { return int(p.pageRows.Load()) },
 			May: func(r *http.Request, verb access.Verb, unit cluster.UnitName) error { return p.api.May(r, verb, unit) },
 		})
-	} else if p.settings.HasTLS() {
-		if err := p.askMembers(secrets, served.Members); err != nil {
-			return err
-		}
 	}
 	served.Beside = map[string]http.Handler{fleetv1.Base: ownAPI, fleetv1.AlphaBase: ownAPI}
 	p.api = httpapi.New(served)
@@ -162,10 +179,17 @@ func (p *parts) lead() {
 		p.log.Info("this member never decides where units run", "because", "disable_engine is set")
 		mayLead = func() bool { return false }
 	}
-	p.engine = engine.New(engine.Config{
+	config := engine.Config{
 		Machine: p.on.facts.ID, Run: rand.Text(), Store: p.store, Planner: schedule.New(), MayLead: mayLead, Log: p.log,
 		Near: func(ctx context.Context) error { return p.store.MoveLeadership(ctx, p.address) },
-	})
+	}
+	switch {
+	case p.settings.Insecure:
+		p.log.Warn("INSECURE: anybody with a certificate may do anything in the store", "because", "insecure is set")
+	case p.settings.HasTLS():
+		config.Secure = p.secure
+	}
+	p.engine = engine.New(config)
 	p.loops["engine"] = p.engine.Run
 }
 
@@ -173,6 +197,9 @@ func (p *parts) lead() {
 func (p *parts) agentIsInTouch(context.Context) error {
 	if trouble := p.agent.Health().Trouble; trouble != "" {
 		return errors.New(trouble)
+	}
+	if !p.agent.Admitted() {
+		return errors.New("the store has not answered yet")
 	}
 	return nil
 }

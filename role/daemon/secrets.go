@@ -47,11 +47,16 @@ func (p *parts) openVault() {
 	p.vault = registry.NewVault(p.registry, p.store, sealing.File(p.on.secretsKey))
 }
 
-// askMembers makes what a machine that is no member gets secrets through. Members
-// alone are asked: nobody else knows any, whatever they answer.
-func (p *parts) askMembers(secrets *tls.Config, members []string) (err error) {
+// askMembers makes what a machine that is no member gets secrets and texts through,
+// and its place in the store. Members alone are asked: nobody else knows any,
+// whatever they answer.
+func (p *parts) askMembers(secrets *tls.Config) error {
+	at, err := members(p.settings)
+	if err != nil {
+		return err
+	}
 	var endpoints []string
-	for _, member := range members {
+	for _, member := range at {
 		endpoints = append(endpoints, "https://"+member)
 	}
 	p.asker, err = client.New(client.Config{Endpoints: endpoints, TLS: shownByMember(secrets)})

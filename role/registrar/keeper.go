@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"argosy/core/access"
@@ -26,7 +27,9 @@ type Keeper struct {
 	// Ask has a member renew a certificate.
 	Ask  func(ctx context.Context, renewal access.Renewal) (access.Answer, error)
 	Draw float64 // see access.RenewAt
-	Log  *slog.Logger
+	// Again has it look at once: an authority was replaced. It may be nil.
+	Again <-chan struct{}
+	Log   *slog.Logger
 }
 
 const (
@@ -54,6 +57,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-k.Again:
 		case <-time.After(wait):
 		}
 	}
@@ -74,8 +78,11 @@ func (k *Keeper) renewDue(ctx context.Context, now time.Time) (time.Time, error)
 		k.Log.Info("certificate renewed", "certificate", name)
 	}
 	if len(due) > 0 {
-		_, next, err = k.Wallet.Due(now, k.Draw)
+		due, next, err = k.Wallet.Due(now, k.Draw)
 		faults = append(faults, err)
+	}
+	if len(due) > 0 && errors.Join(faults...) == nil {
+		faults = append(faults, fmt.Errorf("%s: who signs has been replaced, and whoever was asked does not know it yet", strings.Join(due, ", ")))
 	}
 	if next.IsZero() || next.After(now.Add(farAway)) {
 		next = now.Add(farAway) // a clock may be set, and files be replaced

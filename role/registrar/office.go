@@ -18,7 +18,7 @@ import (
 // Register is what the store says of who may have a certificate.
 type Register interface {
 	Tokens(ctx context.Context) ([]access.Token, error)
-	Redeem(ctx context.Context, claim access.Claim) (access.Token, error)
+	Redeem(ctx context.Context, claim access.Claim, done ...access.Entry) (access.Token, error)
 	Revocation(ctx context.Context, subject access.Subject) (access.Revocation, error)
 	Machines(ctx context.Context) ([]cluster.Machine, error)
 }
@@ -58,7 +58,7 @@ func refused(err error) error { return fmt.Errorf("%w: %w", access.ErrRefused, e
 // Admit gives certificates for a token. What can be refused is refused before the
 // token is used; a new member is expected by the store only after that is sure.
 func (o *Office) Admit(ctx context.Context, wish access.Wish, from string) (access.Answer, error) {
-	answer, id, err := o.admit(ctx, wish)
+	answer, id, err := o.admit(ctx, wish, from)
 	if err != nil {
 		o.Log.Warn("somebody was not let in", "kind", wish.Kind, "name", wish.Name, "token", id, "from", from, "because", err)
 		return access.Answer{}, err
@@ -67,7 +67,7 @@ func (o *Office) Admit(ctx context.Context, wish access.Wish, from string) (acce
 	return answer, nil
 }
 
-func (o *Office) admit(ctx context.Context, wish access.Wish) (answer access.Answer, id string, err error) {
+func (o *Office) admit(ctx context.Context, wish access.Wish, from string) (answer access.Answer, id string, err error) {
 	if err := wish.Check(); err != nil {
 		return answer, "", refused(err)
 	}
@@ -80,7 +80,7 @@ func (o *Office) admit(ctx context.Context, wish access.Wish) (answer access.Ans
 		return answer, id, err
 	}
 	if wish.Kind == access.Person {
-		answer, err = o.enter(ctx, wish, claim)
+		answer, err = o.enter(ctx, wish, claim, from)
 		return answer, id, err
 	}
 	others, err := o.Register.Machines(ctx)
@@ -91,9 +91,9 @@ func (o *Office) admit(ctx context.Context, wish access.Wish) (answer access.Ans
 		return answer, id, refused(err)
 	}
 	if wish.Kind == access.Member {
-		answer, err = o.enterMember(ctx, wish, claim)
+		answer, err = o.enterMember(ctx, wish, claim, from)
 	} else {
-		answer, err = o.enter(ctx, wish, claim)
+		answer, err = o.enter(ctx, wish, claim, from)
 	}
 	return answer, id, err
 }
@@ -113,7 +113,7 @@ func (o *Office) wouldAccept(ctx context.Context, claim access.Claim) error {
 }
 
 // enterMember has the store expect the machine, as one that counts for nothing yet.
-func (o *Office) enterMember(ctx context.Context, wish access.Wish, claim access.Claim) (access.Answer, error) {
+func (o *Office) enterMember(ctx context.Context, wish access.Wish, claim access.Claim, from string) (access.Answer, error) {
 	id, initial, err := o.Members.Add(ctx, wish.Host, "https://"+net.JoinHostPort(wish.Addresses[0], peerPort))
 	if errors.Is(err, cluster.ErrConflict) {
 		return access.Answer{}, refused(err)
@@ -121,7 +121,7 @@ func (o *Office) enterMember(ctx context.Context, wish access.Wish, claim access
 	if err != nil {
 		return access.Answer{}, err
 	}
-	answer, err := o.enter(ctx, wish, claim)
+	answer, err := o.enter(ctx, wish, claim, from)
 	if err != nil {
 		return answer, errors.Join(err, o.Members.Remove(context.WithoutCancel(ctx), id))
 	}
@@ -131,7 +131,7 @@ func (o *Office) enterMember(ctx context.Context, wish access.Wish, claim access
 
 // enter signs first and uses the token then, so that a fault costs no use. Nobody
 // sees what was signed before that.
-func (o *Office) enter(ctx context.Context, wish access.Wish, claim access.Claim) (access.Answer, error) {
+func (o *Office) enter(ctx context.Context, wish access.Wish, claim access.Claim, from string) (access.Answer, error) {
 	revoked, err := o.Register.Revocation(ctx, access.Identity{Kind: wish.Kind, Name: wish.Name}.Subject())
 	if err != nil {
 		return access.Answer{}, err
@@ -140,15 +140,24 @@ func (o *Office) enter(ctx context.Context, wish access.Wish, claim access.Claim
 	if err != nil {
 		return access.Answer{}, refused(err)
 	}
-	if wish.Kind != access.Person {
-		if answer.Members, err = o.Members.Members(ctx); err != nil {
-			return access.Answer{}, err
-		}
+	if answer.Members, err = o.Members.Members(ctx); err != nil {
+		return access.Answer{}, err
 	}
-	if _, err := o.Register.Redeem(ctx, claim); err != nil {
+	if _, err := o.Register.Redeem(ctx, claim, joined(wish, claim, revoked.Least, from)); err != nil {
 		return access.Answer{}, err
 	}
 	return answer, nil
+}
+
+// joined is, for the audit, that somebody got certificates for a token.
+func joined(wish access.Wish, claim access.Claim, generation uint64, from string) access.Entry {
+	who := access.Identity{Kind: wish.Kind, Name: wish.Name, Generation: generation}
+	by := access.Caller{Account: access.Account{Name: who.By()}, From: from}
+	note := fmt.Sprintf("token %s, generation %d", claim.ID, generation)
+	if wish.Host != "" {
+		note += ", host " + wish.Host
+	}
+	return by.Entry(access.Govern, "join", note, claim.At)
 }
 
 func (o *Office) sign(wish access.Wish, generation uint64) (answer access.Answer, err error) {

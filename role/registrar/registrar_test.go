@@ -27,6 +27,7 @@ type register struct {
 	tokens   map[string]access.Token
 	revoked  map[access.Subject]access.Revocation
 	machines []cluster.Machine
+	done     []access.Entry
 }
 
 func (r *register) Tokens(context.Context) (all []access.Token, err error) {
@@ -36,14 +37,14 @@ func (r *register) Tokens(context.Context) (all []access.Token, err error) {
 	return all, nil
 }
 
-func (r *register) Redeem(_ context.Context, claim access.Claim) (access.Token, error) {
+func (r *register) Redeem(_ context.Context, claim access.Claim, done ...access.Entry) (access.Token, error) {
 	token, there := r.tokens[claim.ID]
 	if !there {
 		return token, access.ErrUnknownToken
 	}
 	left, err := token.Accept(claim)
 	if err == nil {
-		r.tokens[claim.ID] = left
+		r.tokens[claim.ID], r.done = left, append(r.done, done...)
 	}
 	return left, err
 }
@@ -87,6 +88,9 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{T: t, now: time.Now(), folder: authority.Folder(filepath.Join(t.TempDir(), "pki"))}
 	if err := w.folder.Found(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.folder.Write(authority.SecretsKeyFile, []byte("k KEY\n")); err != nil {
 		t.Fatal(err)
 	}
 	a, err := w.folder.Authority()
@@ -135,9 +139,15 @@ func TestATokenGivesWhatItIsFor(t *testing.T) {
 		if (answer.Membership != nil) != (kind == access.Member) {
 			t.Errorf("a %s got the authorities' keys: %v", kind, answer.Membership != nil)
 		}
+		if kind == access.Member && answer.Membership.SecretsKey != "k KEY\n" {
+			t.Errorf("a member got %q as the key of secrets", answer.Membership.SecretsKey)
+		}
 		held, err := authority.Verified([]byte(answer.Certificates.Own), []byte(answer.Bundle))
 		if err != nil || kind != access.Person && held.Who.Generation != 3 {
 			t.Errorf("%s: %+v, %v; want the generation that is not revoked", kind, held, err)
+		}
+		if last := w.register.done[len(w.register.done)-1]; last.Did != "join" || last.By != (access.Identity{Kind: kind, Name: wish.Name}).By() || last.From != "10.0.0.2" || !strings.HasPrefix(last.Note, "token "+token+", generation ") {
+			t.Errorf("recorded is %+v", last)
 		}
 		// The same words again are no second certificate.
 		if _, err := w.office.Admit(t.Context(), wish, "10.0.0.2"); !errors.Is(err, access.ErrTokenRefused) || !strings.Contains(err.Error(), "used as often as it may be") {
@@ -283,4 +293,42 @@ func TestTheKeeperRenewsInTime(t *testing.T) {
 			})
 		})
 	}
+}
+
+// succeeding is a wallet whose certificate is of an authority that signs no more.
+type succeeding struct {
+	wallet
+	asked, knows int // how often it was asked until who signs knew of it
+}
+
+func (w *succeeding) Due(now time.Time, draw float64) ([]string, time.Time, error) {
+	if w.asked < w.knows {
+		return []string{"machine"}, time.Time{}, nil
+	}
+	return nil, now.Add(time.Hour), nil
+}
+
+func (w *succeeding) RenewOwn(string) error { w.asked++; return nil }
+
+// TestTheKeeperFollowsWhoSigns: it looks at once when it is told to, and asks again
+// soon, not at once, where the answer is of the former authority.
+func TestTheKeeperFollowsWhoSigns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &succeeding{wallet: wallet{signs: true}}
+		again := make(chan struct{})
+		keeper := registrar.Keeper{Wallet: w, Again: again, Log: newWorld(t).office.Log}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- keeper.Run(ctx) }()
+		synctest.Wait()
+		w.knows = 3
+		again <- struct{}{}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if w.asked != 3 {
+			t.Errorf("asked %d times in ten seconds, want 3", w.asked)
+		}
+		stop()
+		<-done
+	})
 }

@@ -57,7 +57,7 @@ func (r *Registry) labelOnce(ctx context.Context, by access.Caller, id cluster.M
 	}
 	if changed && !change.DryRun {
 		next.By, next.At = by.Account.Name, time.Now().UTC()
-		if next, err = r.store.PutLabels(ctx, next); err != nil {
+		if next, err = r.store.PutLabels(ctx, next, by.Entry(access.Label, "label machine "+string(id), fmt.Sprintf("set %v remove %v reset %t", change.Set, change.Remove, change.Reset), next.At)); err != nil {
 			return api.LabelsAnswer{}, fmt.Errorf("label machine %s: %w", id, err)
 		}
 	}

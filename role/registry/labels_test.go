@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/edge/memstore"
@@ -64,7 +65,7 @@ type labelRival struct {
 	times int
 }
 
-func (s *labelRival) PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels, error) {
+func (s *labelRival) PutLabels(ctx context.Context, l cluster.Labels, done ...access.Entry) (cluster.Labels, error) {
 	if s.times--; s.times >= 0 {
 		now, err := s.Labels(ctx, l.Machine)
 		if err != nil && !errors.Is(err, cluster.ErrNotFound) {
@@ -75,7 +76,7 @@ func (s *labelRival) PutLabels(ctx context.Context, l cluster.Labels) (cluster.L
 			return l, err
 		}
 	}
-	return s.Store.PutLabels(ctx, l)
+	return s.Store.PutLabels(ctx, l, done...)
 }
 
 func TestLabellersAtOnce(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 )
@@ -23,11 +24,12 @@ type Store interface {
 	// store at which that is so.
 	Unit(ctx context.Context, name cluster.UnitName) (u cluster.Unit, asOf int64, err error)
 	Content(ctx context.Context, hash cluster.Hash) (string, error)
-	PutUnit(ctx context.Context, unit cluster.Unit, text string) (cluster.Unit, error)
-	DeleteUnit(ctx context.Context, name cluster.UnitName, revision int64) error
+	// done is who wrote, for the audit, in the same transaction.
+	PutUnit(ctx context.Context, unit cluster.Unit, text string, done ...access.Entry) (cluster.Unit, error)
+	DeleteUnit(ctx context.Context, name cluster.UnitName, revision int64, done ...access.Entry) error
 	// Labels returns what operators say of a machine, or cluster.ErrNotFound.
 	Labels(ctx context.Context, id cluster.MachineID) (cluster.Labels, error)
-	PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels, error)
+	PutLabels(ctx context.Context, l cluster.Labels, done ...access.Entry) (cluster.Labels, error)
 	// Secret returns what is stored of a secret, or cluster.ErrNotFound.
 	Secret(ctx context.Context, name cluster.SecretName) (cluster.Secret, error)
 }

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/core/unitfile"
@@ -359,7 +360,7 @@ type rival struct {
 	times int
 }
 
-func (s *rival) PutUnit(ctx context.Context, u cluster.Unit, text string) (cluster.Unit, error) {
+func (s *rival) PutUnit(ctx context.Context, u cluster.Unit, text string, done ...access.Entry) (cluster.Unit, error) {
 	if s.times > 0 {
 		s.times--
 		now, _, err := s.Unit(ctx, u.Name)
@@ -371,7 +372,7 @@ func (s *rival) PutUnit(ctx context.Context, u cluster.Unit, text string) (clust
 			return u, err
 		}
 	}
-	return s.Store.PutUnit(ctx, u, text)
+	return s.Store.PutUnit(ctx, u, text, done...)
 }
 
 func TestLostGuards(t *testing.T) {

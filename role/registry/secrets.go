@@ -20,8 +20,8 @@ import (
 type SecretStore interface {
 	Secret(ctx context.Context, name cluster.SecretName) (cluster.Secret, error)
 	Secrets(ctx context.Context) ([]cluster.Secret, error)
-	PutSecret(ctx context.Context, secret cluster.Secret) (cluster.Secret, error)
-	DeleteSecret(ctx context.Context, name cluster.SecretName, revision int64) error
+	PutSecret(ctx context.Context, secret cluster.Secret, done ...access.Entry) (cluster.Secret, error)
+	DeleteSecret(ctx context.Context, name cluster.SecretName, revision int64, done ...access.Entry) error
 	Placement(ctx context.Context, machine cluster.MachineID, unit cluster.UnitName) (cluster.Placement, error)
 	Content(ctx context.Context, hash cluster.Hash) (string, error)
 }
@@ -75,7 +75,7 @@ func (v *Vault) SetSecret(ctx context.Context, by access.Caller, name cluster.Se
 		return api.SecretWritten{}, err
 	}
 	for range attempts {
-		written, err := v.setOnce(ctx, by.Account.Name, name, change)
+		written, err := v.setOnce(ctx, by, name, change)
 		if errors.Is(err, cluster.ErrConflict) {
 			continue
 		}
@@ -91,7 +91,7 @@ func (v *Vault) SetSecret(ctx context.Context, by access.Caller, name cluster.Se
 	return api.SecretWritten{}, fmt.Errorf("set the secret %s: lost to others %d times: %w", name, attempts, cluster.ErrConflict)
 }
 
-func (v *Vault) setOnce(ctx context.Context, by string, name cluster.SecretName, change api.SecretChange) (api.SecretWritten, error) {
+func (v *Vault) setOnce(ctx context.Context, by access.Caller, name cluster.SecretName, change api.SecretChange) (api.SecretWritten, error) {
 	stored, err := v.store.Secret(ctx, name)
 	created := errors.Is(err, cluster.ErrNotFound)
 	switch {
@@ -102,14 +102,23 @@ func (v *Vault) setOnce(ctx context.Context, by string, name cluster.SecretName,
 	case err != nil:
 		return api.SecretWritten{}, err
 	}
-	next, changed, err := v.next(by, stored, change)
+	next, changed, err := v.next(by.Account.Name, stored, change)
 	if err == nil && changed {
-		next, err = v.store.PutSecret(ctx, next)
+		next, err = v.store.PutSecret(ctx, next, by.Entry(access.Govern, "set secret "+string(name), secretNote(stored, next), time.Now()))
 	}
 	if err != nil {
 		return api.SecretWritten{}, fmt.Errorf("set the secret %s: %w", name, err)
 	}
 	return api.SecretWritten{Name: name, Version: next.Latest().Version, Created: created, Changed: changed}, nil
+}
+
+// secretNote says, for the audit, what of a secret has changed.
+func secretNote(before, after cluster.Secret) string {
+	note := fmt.Sprintf("version %d", after.Latest().Version)
+	if !slices.Equal(before.Units, after.Units) {
+		note += ", for units called " + strings.Join(after.Units, ", ")
+	}
+	return note
 }
 
 // next is the secret after a change, and whether that differs from what is stored.
@@ -182,7 +191,7 @@ func (v *Vault) RemoveSecret(ctx context.Context, by access.Caller, name cluster
 			err = inUse(name, uses)
 		}
 		if err == nil {
-			err = v.store.DeleteSecret(ctx, name, stored.Revision)
+			err = v.store.DeleteSecret(ctx, name, stored.Revision, by.Entry(access.Govern, "remove secret "+string(name), "", time.Now()))
 			if errors.Is(err, cluster.ErrConflict) || errors.Is(err, cluster.ErrNotFound) {
 				continue // the next look tells which
 			}

@@ -117,12 +117,17 @@ func (r *Registry) setOnce(ctx context.Context, by access.Caller, name cluster.U
 		err = r.secretsFor(ctx, name, content)
 	}
 	if err == nil {
-		next, err = r.store.PutUnit(ctx, next, content)
+		next, err = r.store.PutUnit(ctx, next, content, by.Entry(access.Change, "set unit "+string(name), unitNote(next), next.At))
 	}
 	if err != nil {
 		return api.Written{}, fmt.Errorf("set unit %s: %w", name, err)
 	}
 	return written(next, created, true), nil
+}
+
+// unitNote says, for the audit, what is wanted of a unit.
+func unitNote(u cluster.Unit) string {
+	return fmt.Sprintf("%s, text %s, generation %d", u.Desired, u.Hash, u.Generation)
 }
 
 // clash refuses a new unit that would be another one's service on its machine.
@@ -172,7 +177,7 @@ func (r *Registry) Destroy(ctx context.Context, by access.Caller, name cluster.U
 			return api.Written{}, r.notFound(name)
 		}
 		if err == nil {
-			err = r.store.DeleteUnit(ctx, name, stored.Revision)
+			err = r.store.DeleteUnit(ctx, name, stored.Revision, by.Entry(access.Change, "destroy unit "+string(name), "", time.Now()))
 		}
 		switch {
 		case err == nil:

@@ -5,7 +5,6 @@ package attack
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -93,18 +92,21 @@ func stolenAuthority(t *testing.T) forger {
 // issue makes a certificate that holds from one moment to another.
 func (f forger) issue(t *testing.T, name pkix.Name, from, until time.Time, uses ...x509.ExtKeyUsage) tls.Certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := goodKey(t)
+	return tls.Certificate{Certificate: [][]byte{f.issueFor(t, &key.PublicKey, name, from, until, uses...)}, PrivateKey: key}
+}
+
+// issueFor makes one for a key.
+func (f forger) issueFor(t *testing.T, public *ecdsa.PublicKey, name pkix.Name, from, until time.Time, uses ...x509.ExtKeyUsage) []byte {
+	t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: name, NotBefore: from, NotAfter: until,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: uses,
-	}, f.certificate, key.Public(), f.key)
+	}, f.certificate, public, f.key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return der
 }
 
 // showing is a client that trusts anybody and shows these certificates.
@@ -180,7 +182,7 @@ func TestPeersAreMembersAlone(t *testing.T) {
 			t.Errorf("%s of %s at the members' port: %q, %v", c.pair, c.machine, answer, err)
 		}
 	}
-	for _, file := range []string{"ca.key", "peer-ca.key", "peer.key", "peer.crt"} {
+	for _, file := range []string{"ca.key", "peer-ca.key", "peer.key", "peer.crt", "secrets.key"} {
 		if _, err := os.Stat(target.pki(worker, file)); err == nil {
 			t.Errorf("a worker has %s", file)
 		}

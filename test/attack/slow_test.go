@@ -71,7 +71,7 @@ func TestSlowClients(t *testing.T) {
 		"the relay: a header that never ends": {connect: local, first: "GET /v2/keys HTTP/1.1\r\nHost: there\r\nX: ", drip: "x"},
 		"the relay: nothing":                  {connect: local},
 	}
-	for _, port := range ports {
+	for _, port := range append(ports, joinPort) {
 		ways["port "+port+": nothing"] = slow{connect: plain(port), bounded: true}
 		ways["port "+port+": a hello that never ends"] = slow{connect: plain(port), first: halfHello, drip: "\x00", bounded: true}
 	}
@@ -108,7 +108,9 @@ func TestSlowClients(t *testing.T) {
 			t.Errorf("beside slow clients: %s printed %q, expected %q", line, got, want)
 		}
 	}
-	target.must(t, worker, "timeout 30 fleetctl list-machines --no-legend && timeout 30 etcdctl get fast")
+	target.must(t, worker, "timeout 30 curl -sSf --unix-socket /run/fleet.sock http://fleet/healthz && timeout 30 etcdctl get fast")
+	// So are those who join, from elsewhere: one address has no more than its share.
+	target.must(t, worker, "timeout 30 curl -sSk https://"+net.JoinHostPort(target.address(member), joinPort)+joining)
 	connections := int64(many * len(ways))
 	for daemon, now := range memory(t) {
 		if grown := now - before[daemon]; grown > connections*eachHolds {

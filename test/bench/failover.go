@@ -96,6 +96,9 @@ func (l *lab) failOnce(ctx context.Context, units []cluster.UnitName) (time.Dura
 const storeLeader = `id=$(etcdctl endpoint status -w fields | awk '/^"Leader"/ {print $3}')
 etcdctl member list -w fields | awk -v id="$id" '/^"ID"/ {it = ($3 "" == id "")} /^"Name"/ && it {gsub("\"", ""); print $3; exit}'`
 
+// asMember is etcdctl as this member itself, who may read everything.
+const asMember = "sudo etcdctl --endpoints=https://$(hostname):2379 --cacert=/etc/argosy/pki/ca.crt --cert=/etc/argosy/pki/machine.crt --key=/etc/argosy/pki/machine.key "
+
 // haveLead has the victim lead the store and the engines, or neither.
 func (l *lab) haveLead(ctx context.Context, both bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
@@ -120,7 +123,7 @@ func (l *lab) lead(ctx context.Context, both bool) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	record, err := l.shell(ctx, "core-01", "etcdctl get --print-value-only /argosy/v1/leader")
+	record, err := l.shell(ctx, "core-01", asMember+"get --print-value-only /argosy/v1/leader")
 	if err != nil {
 		return false, err
 	}

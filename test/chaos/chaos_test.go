@@ -215,7 +215,9 @@ func (m *machines) converge(ctx context.Context, h *History) (shown map[string]S
 func (m *machines) silent(ctx context.Context) error {
 	deadline := now() + listening
 	for {
-		watch := []string{"timeout", strconv.Itoa(int(silence.Seconds())), "etcdctl", "watch", "--prefix", "/argosy/v1/"}
+		const pki = "/etc/argosy/pki/" // of a member, who may see everything
+		watch := []string{"timeout", strconv.Itoa(int(silence.Seconds())), "etcdctl", "--endpoints=https://" + m.all[0].Name + ":2379",
+			"--cacert=" + pki + "ca.crt", "--cert=" + pki + "machine.crt", "--key=" + pki + "machine.key", "watch", "--prefix", "/argosy/v1/"}
 		out, code, err := m.Run(ctx, m.all[0].Name, watch...)
 		if err != nil {
 			return err

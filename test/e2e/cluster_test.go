@@ -80,6 +80,9 @@ func (c local) must(t *testing.T, machine, line string) string {
 	return out.stdout
 }
 
+// asMember is etcdctl as this member itself, who may do everything.
+const asMember = "sudo etcdctl --endpoints=https://$(hostname):2379 --cacert=/etc/argosy/pki/ca.crt --cert=/etc/argosy/pki/machine.crt --key=/etc/argosy/pki/machine.key "
+
 // do is an argosy command on the host that has to succeed.
 func (c local) do(t *testing.T, args ...string) string {
 	t.Helper()

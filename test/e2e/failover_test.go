@@ -101,7 +101,7 @@ func TestPausedMachineGivesUpWhatWasMoved(t *testing.T) {
 func TestLeaderLost(t *testing.T) {
 	cluster.startInstances(t, "leader@.service", sleeper, "1", "2", "3")
 	cluster.whole(t, "leader@", 3)
-	id := strings.TrimSpace(cluster.must(t, "core-01", `etcdctl get --print-value-only /argosy/v1/leader | sed 's/.*"machine":"\([0-9a-f]*\)".*/\1/'`))
+	id := strings.TrimSpace(cluster.must(t, "core-01", asMember+`get --print-value-only /argosy/v1/leader | sed 's/.*"machine":"\([0-9a-f]*\)".*/\1/'`))
 	leader := cluster.machineNames(t, "core-01")[id]
 	if leader == "" {
 		t.Fatalf("the leader is %q, which is no machine's id", id)

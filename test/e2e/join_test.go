@@ -20,7 +20,7 @@ import (
 // wipe makes a machine what Debian with our units is: of no cluster.
 const wipe = `sudo sh -c 'systemctl stop etcd fleet.socket fleet etcd-endpoint; ` +
 	`for u in $(ls /run/fleet/units 2>/dev/null); do systemctl stop $u; done; ` +
-	`rm -rf /etc/argosy /etc/etcd/etcd.env /etc/fleet/fleet.conf /var/lib/etcd/member /run/fleet; systemctl daemon-reload; systemctl reset-failed'`
+	`rm -rf /etc/argosy /etc/etcd/etcd.env /etc/fleet/fleet.conf /var/lib/etcd/member /var/lib/fleet /run/fleet; systemctl daemon-reload; systemctl reset-failed'`
 
 // pki is what lies in a machine's folder, as one text.
 const pki = "sudo sh -c 'cd /etc/argosy && find . -type f | sort | xargs sha256sum'"
@@ -33,7 +33,7 @@ var joinLine = regexp.MustCompile(`(?m)^ *(argosy join .*)$`)
 // and again, while a unit, a watch and a client's connection live on; then the whole
 // cluster is off until they have all ended, and comes back.
 func TestInitJoinAndRenewal(t *testing.T) {
-	four := local{argosy: cluster.argosy, name: "four"}
+	four := local{argosy: cluster.argosy, name: cluster.name + "4"}
 	t.Cleanup(func() { four.do(t, "down") })
 	four.do(t, "up", "--machines", "4", "--members", "3")
 	for _, machine := range []string{"core-04", "core-03", "core-02", "core-01"} {
@@ -57,14 +57,20 @@ func TestInitJoinAndRenewal(t *testing.T) {
 	}
 	once := strings.TrimSpace(four.must(t, "core-01", "sudo argosy token create --uses 1"))
 	four.must(t, "core-04", "sudo "+once)
-	eventually(t, time.Minute, func() error { return four.counts(t, "core-04", "list-machines", 4) })
+	eventually(t, time.Minute, func() error { return four.counts(t, "core-01", "list-machines", 4) })
 	if got := four.must(t, "core-01", "etcdctl member list | grep -c 'started.*false$'"); got != "3\n" {
 		t.Errorf("%s members that are no learners", got)
 	}
+	key := four.must(t, "core-01", "sudo cat /etc/argosy/pki/secrets.key")
+	for _, machine := range []string{"core-02", "core-03"} {
+		if got := four.must(t, machine, "sudo cat /etc/argosy/pki/secrets.key"); got != key {
+			t.Errorf("%s has another key of secrets than the first member", machine)
+		}
+	}
 	four.tokenIsUsed(t, once)
 
-	four.write(t, "core-04", "/home/core/here.service", sleeper+"\n[X-Fleet]\nMachineID="+strings.TrimSpace(four.must(t, "core-04", "cat /etc/machine-id"))+"\n")
-	four.must(t, "core-04", "fleetctl start here.service")
+	four.write(t, "core-01", "/home/core/here.service", sleeper+"\n[X-Fleet]\nMachineID="+strings.TrimSpace(four.must(t, "core-04", "cat /etc/machine-id"))+"\n")
+	four.must(t, "core-01", "fleetctl start here.service")
 	four.learnsOfMembers(t)
 	four.renews(t)
 	four.comesBack(t)
@@ -129,7 +135,7 @@ func (c local) tokenIsUsed(t *testing.T, once string) {
 // own store once others have joined.
 func (c local) learnsOfMembers(t *testing.T) {
 	eventually(t, 5*time.Minute, func() error {
-		if out := c.shell(t, "core-01", "cat /etc/argosy/members"); strings.Count(out.stdout, "https://") != 3 {
+		if out := c.shell(t, "core-01", "cat /var/lib/fleet/members"); strings.Count(out.stdout, "https://") != 3 {
 			return fmt.Errorf("core-01 knows of %q", out.stdout)
 		}
 		return nil
@@ -248,7 +254,7 @@ func (c local) renews(t *testing.T) {
 	if now := c.must(t, "core-04", "systemctl show -P ExecMainStartTimestampMonotonic here.service etcd-endpoint.service"); now != began {
 		t.Errorf("something was started again: %s, before %s", now, began)
 	}
-	if err := c.counts(t, "core-04", "list-machines", 4); err != nil {
+	if err := c.counts(t, "core-01", "list-machines", 4); err != nil {
 		t.Error(err)
 	}
 }
@@ -262,7 +268,7 @@ func (c local) comesBack(t *testing.T) {
 	for _, machine := range allFour {
 		c.do(t, "chaos", "start", machine)
 	}
-	eventually(t, 2*time.Minute, func() error { return c.counts(t, "core-04", "list-machines", 4) })
+	eventually(t, 2*time.Minute, func() error { return c.counts(t, "core-01", "list-machines", 4) })
 	eventually(t, time.Minute, func() error {
 		if out := c.shell(t, "core-04", "systemctl is-active here.service && etcdctl get --print-value-only news"); out.stdout != "active\ngood\n" {
 			return fmt.Errorf("%+v", out)

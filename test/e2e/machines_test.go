@@ -50,10 +50,10 @@ func TestMachinesAreReal(t *testing.T) {
 
 func TestStoreTakesNoStrangers(t *testing.T) {
 	for line, says := range map[string]string{
-		"curl -sS http://10.99.0.11:2379/version":                                                                 "",
-		"curl -sSk https://10.99.0.11:2379/version":                                                               "",
-		"curl -sSk https://10.99.0.11:2380/version":                                                               "",
-		"curl -sSk https://10.99.0.11:49153/fleet/v2/machines":                                                    "",
+		"curl -fsS http://10.99.0.11:2379/version":                                                                "",
+		"curl -fsSk https://10.99.0.11:2379/version":                                                              "",
+		"curl -fsSk https://10.99.0.11:2380/version":                                                              "",
+		"curl -fsSk https://10.99.0.11:49153/fleet/v2/machines":                                                   "",
 		"ETCDCTL_ENDPOINTS=https://10.99.0.11:2379 etcdctl --insecure-skip-tls-verify --command-timeout=3s get x": "",
 		"cat /etc/argosy/pki/machine.key":                                                                         "denied",
 	} {

@@ -101,7 +101,7 @@ func (c local) whole(t *testing.T, prefix string, units int) {
 func (c local) quiet(t *testing.T) {
 	t.Helper()
 	eventually(t, 40*time.Second, func() error {
-		out := c.shell(t, "core-01", "timeout 8 etcdctl watch --prefix /argosy/v1/")
+		out := c.shell(t, "core-01", "timeout 8 "+asMember+"watch --prefix /argosy/v1/")
 		if out.code != 124 || out.stdout != "" {
 			return fmt.Errorf("an idle cluster was written to (exit %d):\n%s%s", out.code, out.stdout, out.stderr)
 		}

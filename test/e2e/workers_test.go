@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// A worker runs no etcd; its API, its store's port and its agent do all the same
-// that a member's do. The cluster is a second one beside the first.
+// A worker runs no etcd; its store's port and its agent do all the same that a
+// member's do, its API answers of its own units alone, and its certificate is worth
+// no more in the store than the machine. The cluster is a second one beside the first.
 func TestWorker(t *testing.T) {
 	five := local{argosy: cluster.argosy, name: "five"}
 	t.Cleanup(func() { five.do(t, "down") })
@@ -19,22 +20,85 @@ func TestWorker(t *testing.T) {
 	if out := five.shell(t, worker, "systemctl is-active etcd"); strings.TrimSpace(out.stdout) == "active" {
 		t.Fatalf("%s runs etcd: it is a member", worker)
 	}
-	if got := strings.TrimSpace(five.must(t, worker, "fleetctl list-machines --no-legend | wc -l; etcdctl put from worker >/dev/null; etcdctl get --print-value-only from")); got != "5\nworker" {
-		t.Errorf("a worker's fleetctl and etcdctl: %q", got)
+	if got := strings.TrimSpace(five.must(t, worker, "etcdctl put from worker >/dev/null; etcdctl get --print-value-only from")); got != "worker" {
+		t.Errorf("a worker's etcdctl: %q", got)
+	}
+	if out := five.shell(t, worker, "fleetctl list-machines"); out.code == 0 || !strings.Contains(out.stderr, worker+" is no member of the cluster") {
+		t.Errorf("a worker's fleetctl: %+v", out)
 	}
 	id := strings.TrimSpace(five.must(t, worker, "cat /etc/machine-id"))
-	five.write(t, worker, "/home/core/here.service", sleeper+"\n[X-Fleet]\nMachineID="+id+"\n")
-	five.must(t, worker, "fleetctl start here.service")
-	five.must(t, "core-01", "fleetctl status here.service && fleetctl journal here.service")
-	five.must(t, worker, "fleetctl destroy here.service")
+	five.write(t, "core-01", "/home/core/here.service", sleeper+"\n[X-Fleet]\nMachineID="+id+"\n")
+	five.must(t, "core-01", "fleetctl start here.service && fleetctl status here.service && fleetctl journal here.service")
+	five.workerIsWorthItself(t, worker, id)
+	five.must(t, "core-01", "fleetctl destroy here.service")
 
 	// Lost, a worker's instance has nowhere to go: each machine runs one. Back, it
 	// has it again.
 	five.do(t, "chaos", "kill", worker)
 	eventually(t, time.Minute, func() error { return five.counts(t, "core-01", "list-machines", 4) })
 	five.do(t, "chaos", "start", worker)
-	eventually(t, time.Minute, func() error { return five.counts(t, worker, "list-machines", 5) })
-	eventually(t, time.Minute, func() error { return five.counts(t, worker, "list-units", 5) })
+	eventually(t, time.Minute, func() error { return five.counts(t, "core-01", "list-machines", 5) })
+	eventually(t, time.Minute, func() error { return five.counts(t, "core-01", "list-units", 5) })
+}
+
+// workerIsWorthItself asks a member for all sorts of things with a worker's
+// certificate, while here.service is placed there.
+func (c local) workerIsWorthItself(t *testing.T, worker, id string) {
+	t.Helper()
+	const own = "/etc/argosy/pki/"
+	store := "sudo etcdctl --command-timeout=10s --endpoints=https://10.99.0.11:2379 --cacert=" + own + "ca.crt --cert=" + own + "machine.crt --key=" + own + "machine.key "
+	api := "sudo curl -sS --cacert " + own + "ca.crt --cert " + own + "machine.crt --key " + own + "machine.key https://10.99.0.11:49153/fleet/v2"
+	member := strings.TrimSpace(c.must(t, "core-01", "cat /etc/machine-id"))
+	hash := strings.TrimSpace(c.must(t, "core-01", "fleetctl list-unit-files --no-legend --full --fields=unit,hash | awk '$1 == \"here.service\" { print $2 }'"))
+	other := strings.TrimSpace(c.must(t, "core-01", "printf 'of nobody' | sha1sum | cut -d' ' -f1"))
+	const facts = "/argosy/v1/"
+	for line, want := range map[string]string{
+		store + "get --prefix --keys-only " + facts + "placements/" + id + "/":            facts + "placements/" + id + "/here.service",
+		store + "get --print-value-only " + facts + "machines/" + id:                      worker,
+		store + "get --prefix --keys-only " + facts + "states/" + id + "/":                facts + "states/" + id + "/here.service",
+		store + "put " + facts + "states/" + id + "/x.service '{\"unit\":\"x.service\"}'": "OK",
+		store + "del " + facts + "states/" + id + "/x.service":                            "1",
+		store + "member list":     "core-01",
+		api + "/contents/" + hash: "MachineID=" + id,
+		api + "/enrol -X POST":    id,
+	} {
+		if out := c.shell(t, worker, line); out.code != 0 || !strings.Contains(out.stdout, want) {
+			t.Errorf("%s $ %s\nexit %d, expected %s\n%s%s", worker, line, out.code, want, out.stdout, out.stderr)
+		}
+	}
+	lease := c.must(t, "core-01", "printf %x $(sudo cat /run/fleet/lease)")
+	for line, want := range map[string]string{
+		store + "get --prefix /":                                           "permission denied",
+		store + "get --prefix " + facts + "units/":                         "permission denied",
+		store + "get --prefix " + facts + "contents/":                      "permission denied",
+		store + "get --prefix " + facts + "people/":                        "permission denied",
+		store + "get --prefix " + facts + "placements/":                    "permission denied",
+		store + "watch --prefix " + facts + "placements/" + member + "/":   "permission denied",
+		store + "get " + facts + "machines/" + member:                      "permission denied",
+		store + "put " + facts + "placements/" + id + "/x.service '{}'":    "permission denied",
+		store + "put " + facts + "states/" + member + "/here.service '{}'": "permission denied",
+		store + "put " + facts + "leader '{}'":                             "permission denied",
+		store + "put message hello":                                        "permission denied",
+		store + "lease list":                                               "may not call",
+		store + "lease revoke " + lease:                                    "none of its own",
+		store + "lease grant 60":                                           "none of its own",
+		store + "lock mine true":                                           "none of its own",
+		store + "snapshot save /tmp/x":                                     "may not call",
+		store + "user list":                                                "may not call",
+		store + "user add mallory:x":                                       "may not call",
+		store + "auth disable":                                             "may not call",
+		store + "member remove 1":                                          "may not call",
+		store + "compaction 1":                                             "may not call",
+		api + "/contents/" + other + " >&2; false":                         "is placed on machine " + id,
+		api + "/units >&2; false":                                          "may not read",
+		api + "/machines >&2; false":                                       "may not read",
+		api + "/units/here.service -X DELETE >&2; false":                   "may not change",
+		api + "/secrets/x?unit=here.service >&2; false":                    "here.service",
+	} {
+		if out := c.shell(t, worker, line); out.code == 0 || !strings.Contains(out.stderr, want) {
+			t.Errorf("%s $ %s\nexit %d, expected %s\n%s%s", worker, line, out.code, want, out.stdout, out.stderr)
+		}
+	}
 }
 
 // counts says whether one of fleetctl's lists has so many rows.

@@ -142,6 +142,7 @@ func etcdEnvironment(plan Plan, node Node) string {
 		"ETCD_CERT_FILE=/etc/argosy/pki/machine.crt",
 		"ETCD_KEY_FILE=/etc/argosy/pki/machine.key",
 		"ETCD_CLIENT_CERT_AUTH=true",
+		"ETCD_ENABLE_GUARD=true",
 		"ETCD_PEER_TRUSTED_CA_FILE=/etc/argosy/pki/peer-ca.crt",
 		"ETCD_PEER_CERT_FILE=/etc/argosy/pki/peer.crt",
 		"ETCD_PEER_KEY_FILE=/etc/argosy/pki/peer.key",

@@ -62,7 +62,7 @@ func TestEtcdEnvironment(t *testing.T) {
 	p := plan(t, 5, 3)
 	env := etcdEnvironment(p, p.Machines[1])
 	for _, want := range []string{
-		"ETCD_NAME=core-02\n", "ETCD_LISTEN_CLIENT_URLS=https://10.99.0.12:2379\n", "ETCD_CLIENT_CERT_AUTH=true\n",
+		"ETCD_NAME=core-02\n", "ETCD_LISTEN_CLIENT_URLS=https://10.99.0.12:2379\n", "ETCD_CLIENT_CERT_AUTH=true\n", "ETCD_ENABLE_GUARD=true\n",
 		"ETCD_INITIAL_CLUSTER=core-01=https://10.99.0.11:2380,core-02=https://10.99.0.12:2380,core-03=https://10.99.0.13:2380\n",
 	} {
 		if !strings.Contains(env, want) {

@@ -20,8 +20,8 @@ type Backend interface {
 	Content(ctx context.Context, hash cluster.Hash) (string, error)
 	Unit(ctx context.Context, name cluster.UnitName) (u cluster.Unit, asOf int64, err error)
 
-	PutUnit(ctx context.Context, unit cluster.Unit, text string) (cluster.Unit, error)
-	DeleteUnit(ctx context.Context, name cluster.UnitName, revision int64) error
+	PutUnit(ctx context.Context, unit cluster.Unit, text string, done ...access.Entry) (cluster.Unit, error)
+	DeleteUnit(ctx context.Context, name cluster.UnitName, revision int64, done ...access.Entry) error
 
 	GrantLease(ctx context.Context, ttl time.Duration) (int64, error)
 	KeepAlive(ctx context.Context, lease int64) error
@@ -29,7 +29,7 @@ type Backend interface {
 	PutMachine(ctx context.Context, m cluster.Machine) (cluster.Machine, error)
 	Machine(ctx context.Context, id cluster.MachineID) (cluster.Machine, error)
 	Machines(ctx context.Context) ([]cluster.Machine, error)
-	PutLabels(ctx context.Context, l cluster.Labels) (cluster.Labels, error)
+	PutLabels(ctx context.Context, l cluster.Labels, done ...access.Entry) (cluster.Labels, error)
 	Labels(ctx context.Context, id cluster.MachineID) (cluster.Labels, error)
 	Placements(ctx context.Context, machine cluster.MachineID) ([]cluster.Placement, error)
 	Placement(ctx context.Context, machine cluster.MachineID, unit cluster.UnitName) (cluster.Placement, error)
@@ -48,26 +48,30 @@ type Backend interface {
 	EndMachine(ctx context.Context, term cluster.Leader, m cluster.Machine) error
 	Depart(ctx context.Context, id cluster.MachineID, lease int64, at time.Time) error
 
-	PutAccount(ctx context.Context, a access.Account) (access.Account, error)
-	DeleteAccount(ctx context.Context, name string, revision int64) error
+	PutAccount(ctx context.Context, a access.Account, done ...access.Entry) (access.Account, error)
+	DeleteAccount(ctx context.Context, name string, revision int64, done ...access.Entry) error
 	Revocation(ctx context.Context, subject access.Subject) (access.Revocation, error)
-	Revoke(ctx context.Context, subject access.Subject, by string, at time.Time) (access.Revocation, error)
+	Revoke(ctx context.Context, subject access.Subject, by string, at time.Time, done ...access.Entry) (access.Revocation, error)
 	PutAuthorities(ctx context.Context, a access.Authorities) (access.Authorities, error)
 	Register(ctx context.Context) (access.Register, error)
 	FollowRegister(ctx context.Context, deliver func(access.Register) error) error
-	PutToken(ctx context.Context, token access.Token) error
+	PutToken(ctx context.Context, token access.Token, done ...access.Entry) error
 	Tokens(ctx context.Context) ([]access.Token, error)
-	Redeem(ctx context.Context, claim access.Claim) (access.Token, error)
-	DeleteToken(ctx context.Context, id string) error
+	Redeem(ctx context.Context, claim access.Claim, done ...access.Entry) (access.Token, error)
+	DeleteToken(ctx context.Context, id string, done ...access.Entry) error
+
+	Record(ctx context.Context, e access.Entry) error
+	Audit(ctx context.Context, after int64, most int) (entries []access.Entry, more bool, err error)
+	TrimAudit(ctx context.Context, keeps func(access.Shelf) int) (ended int64, err error)
 
 	Secure(ctx context.Context) error
 	Enrol(ctx context.Context, worker cluster.MachineID) error
-	Expel(ctx context.Context, subject access.Subject, by string, at time.Time) (access.Revocation, error)
+	Expel(ctx context.Context, subject access.Subject, by string, at time.Time, done ...access.Entry) (access.Revocation, error)
 
-	PutSecret(ctx context.Context, secret cluster.Secret) (cluster.Secret, error)
+	PutSecret(ctx context.Context, secret cluster.Secret, done ...access.Entry) (cluster.Secret, error)
 	Secret(ctx context.Context, name cluster.SecretName) (cluster.Secret, error)
 	Secrets(ctx context.Context) ([]cluster.Secret, error)
-	DeleteSecret(ctx context.Context, name cluster.SecretName, revision int64) error
+	DeleteSecret(ctx context.Context, name cluster.SecretName, revision int64, done ...access.Entry) error
 }
 
 // Run tries the contract, each part on a store of its own. A store may share
@@ -109,6 +113,9 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"a token is used as often as it says":            testTokens,
 		"a token in a race":                              testRace,
 		"follower of who may do what":                    testRegister,
+		"what is done is recorded with it, or neither":   testAudit,
+		"the audit is read in order, page by page":       testAuditPages,
+		"each shelf of the audit ends its own oldest":    testAuditTrimmed,
 		"secrets are guarded":                            testSecrets,
 		"many large secrets":                             testManySecrets,
 		"malformed secrets are refused":                  testMalformedSecrets,

@@ -1,0 +1,31 @@
+package sealing
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"argosy/core/cluster"
+)
+
+// authorityKey is what the key of a replaced authority's successor is sealed as: no
+// secret can have such a name.
+const authorityKey cluster.SecretName = "authority/key"
+
+// SealKey encrypts an authority's key, for the members alone.
+func (f File) SealKey(key []byte) (string, error) {
+	sealed, err := f.Seal(authorityKey, 1, key)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(sealed)
+	return string(text), err
+}
+
+// OpenKey decrypts what SealKey has made.
+func (f File) OpenKey(text string) ([]byte, error) {
+	var sealed cluster.Sealed
+	if err := json.Unmarshal([]byte(text), &sealed); err != nil {
+		return nil, fmt.Errorf("read the sealed key of an authority: %w", err)
+	}
+	return f.Open(authorityKey, 1, sealed)
+}
