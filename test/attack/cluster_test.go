@@ -224,7 +224,7 @@ func (m *machines) store(t *testing.T, machine string, secrets *tls.Config) *cli
 }
 
 // unsettled are facts that change by themselves, or because somebody was refused.
-var unsettled = []string{"/argosy/v1/leader", "/argosy/v1/history/", "/argosy/v1/suspects/", "/argosy/v1/states/", "/argosy/v1/machines/", "/argosy/v1/audit"}
+var unsettled = []string{"/argosy/v1/leader", "/argosy/v1/history/", "/argosy/v1/suspects/", "/argosy/v1/states/", "/argosy/v1/machines/", "/argosy/audit/"}
 
 // unharmed compares, once a test is over, what an attack could have left with what
 // was there: the keys of the store, and the folders of machines.
@@ -275,11 +275,21 @@ keys:
 		}
 		found["key "+string(kv.Key)] = string(kv.Value)
 	}
+	for what, ask := range map[string]func() (any, error){
+		"the store's members": func() (any, error) { all, err := client.MemberList(ctx); return all.Members, err },
+		"the store's users":   func() (any, error) { all, err := client.UserList(ctx); return all.Users, err },
+		"the store's roles":   func() (any, error) { all, err := client.RoleList(ctx); return all.Roles, err },
+	} {
+		all, err := ask()
+		if err != nil {
+			t.Fatalf("read %s: %v", what, err)
+		}
+		found[what] = fmt.Sprint(all)
+	}
 	const list = "cd / && sudo find run/fleet run/systemd/system run/containers/systemd etc/argosy etc/fleet etc/systemd etc/passwd etc/cron* usr/bin/argosy tmp home root " +
 		"-not -path '*/.ssh*' -not -path '*/.fleetctl*' -not -path 'tmp/systemd-private-*' -not -name '.bash*' -printf '%p %y %m %u\\n' 2>/dev/null | sort"
 	for _, node := range m.plan.Machines {
-		found["files of "+node.Name] = m.must(t, node.Name, list)
-		found["users of "+node.Name] = m.must(t, node.Name, "cat /etc/passwd /etc/group")
+		found["files and users of "+node.Name] = m.must(t, node.Name, list+"; cat /etc/passwd /etc/group")
 	}
 	return found
 }
