@@ -68,7 +68,12 @@ func TestCompletionOfManyNames(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.want(w.fleetctl("cat", "many-1999"), 0, text, "") // the view has them all
+	w.eventually(func() error { // the view has them all
+		if got := w.fleetctl("cat", "many-1999"); got.code != 0 || got.out != text {
+			return fmt.Errorf("the last unit of many: %+v", got)
+		}
+		return nil
+	})
 	for typed, want := range map[string]int{"": offered, "many-": offered, "many-19": 100, "many-199": 10, "many-2": 0} {
 		w.eventually(func() error {
 			got := w.fleetctl("__complete", "cat", typed)

@@ -98,7 +98,7 @@ func tokenDelete() *cobra.Command {
 		RunE: func(command *cobra.Command, arguments []string) error {
 			id, _, _ := strings.Cut(arguments[0], ".")
 			return onMember(func(s *store.Store) error {
-				err := s.DeleteToken(command.Context(), id)
+				err := s.DeleteToken(command.Context(), id, ruled("end token "+id))
 				if errors.Is(err, cluster.ErrNotFound) {
 					return cli.Coded(cli.ExitNotFound, err)
 				}
@@ -119,7 +119,7 @@ func newToken(ctx context.Context, member string, token access.Token, life time.
 		return "", token, err
 	}
 	defer func() { _ = s.Close() }()
-	return secret, token, s.PutToken(ctx, token)
+	return secret, token, s.PutToken(ctx, token, ruled("make token "+token.ID+" for a "+string(token.Kind)))
 }
 
 // whoami is who calls, as this machine knows it.

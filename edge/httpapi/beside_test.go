@@ -55,3 +55,29 @@ func TestBeside(t *testing.T) {
 		t.Errorf("an operator vouches for another: %d %s", response.StatusCode, text)
 	}
 }
+
+// TestBesideIsJudgedByRole: another API asks what each caller may, and refusals there
+// are recorded as those of ours.
+func TestBesideIsJudgedByRole(t *testing.T) {
+	p, m := newPKI(t), member(&fakeRegistry{})
+	m.config.Beside = map[string]http.Handler{"/fleet/v1": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := m.May(r, access.Change, "web.service"); err != nil {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	})}
+	m.routes = m.route()
+	at := "https://" + p.onTLS(m) + "/fleet/v1/units/web.service"
+	for who, want := range map[string]int{"alice": 200, "oscar": 200, "wendy": 200, "victor": 403, "nobody": 403} {
+		if response, text := ask(t, p.clientFor(who, access.Person), "PUT", at, "{}"); response.StatusCode != want {
+			t.Errorf("%s: %d %s, want %d", who, response.StatusCode, text, want)
+		}
+	}
+	for _, kind := range []access.Kind{access.Worker, access.Local} {
+		if response, text := ask(t, p.clientFor(string(there), kind), "PUT", at, "{}"); response.StatusCode != 403 {
+			t.Errorf("a %s: %d %s", kind, response.StatusCode, text)
+		}
+	}
+	if lines := m.config.Audit.(*fakeAudit).all(); len(lines) != 4 || !strings.Contains(strings.Join(lines, "\n"), "victor refused change PUT /fleet/v1/units/web.service: victor is a viewer") {
+		t.Errorf("recorded is %q", lines)
+	}
+}
