@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
 
 	"argosy/core/cluster"
 )
@@ -119,6 +120,26 @@ func (s *Store) RemoveMember(ctx context.Context, id uint64) error {
 	return nil
 }
 
+// dialLeader connects to the member that leads. Others pass some calls on to it without
+// the name of who asks, which it refuses once the store is closed.
+func (s *Store) dialLeader(ctx context.Context, members []*pb.Member) (*grpc.ClientConn, error) {
+	at := map[uint64]string{}
+	for _, m := range members {
+		for _, url := range m.ClientURLs {
+			at[m.ID] = url
+		}
+	}
+	faults := []error{errors.New("nobody is known to lead the store now")}
+	for _, url := range at {
+		status, err := s.client.Status(ctx, url)
+		if err == nil && at[status.Leader] != "" {
+			return s.client.Dial(at[status.Leader])
+		}
+		faults = append(faults, err)
+	}
+	return nil, errors.Join(faults...)
+}
+
 // PromoteMember has a learner count as a member; it is an error until it knows what
 // the others know. One that is no learner is left as it is.
 func (s *Store) PromoteMember(ctx context.Context, id uint64) error {
@@ -131,9 +152,15 @@ func (s *Store) PromoteMember(ctx context.Context, id uint64) error {
 		if i < 0 {
 			return cluster.ErrNotFound
 		}
-		if list.Members[i].IsLearner {
-			_, err = s.client.MemberPromote(ctx, id)
+		if !list.Members[i].IsLearner {
+			return nil
 		}
+		leader, err := s.dialLeader(ctx, list.Members)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = leader.Close() }()
+		_, err = pb.NewClusterClient(leader).MemberPromote(ctx, &pb.MemberPromoteRequest{ID: id})
 		return err
 	})
 	if err != nil {

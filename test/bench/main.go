@@ -33,7 +33,7 @@ func main() {
 	defer stop()
 	l := &lab{name: "bench"}
 	flag.StringVar(&l.argosy, "argosy", "build/argosy", "the binary to measure")
-	only := flag.String("only", "submit,burst,idle,failover", "which of the measurements, with commas between")
+	only := flag.String("only", "submit,closed,burst,idle,failover", "which of the measurements, with commas between")
 	flag.Parse()
 	if err := l.run(ctx, strings.Split(*only, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -43,7 +43,7 @@ func main() {
 
 func (l *lab) run(ctx context.Context, names []string) (err error) {
 	measurements := map[string]func(context.Context) error{
-		"submit": l.submit, "burst": l.burst, "idle": l.idle, "failover": l.failover,
+		"submit": l.submit, "closed": l.closed, "burst": l.burst, "idle": l.idle, "failover": l.failover,
 	}
 	for _, name := range names {
 		if measurements[name] == nil {

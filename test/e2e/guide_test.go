@@ -135,7 +135,11 @@ func TestTutorial(t *testing.T) {
 }
 
 // follow does what a page says.
-func follow(t *testing.T, path string) {
+func follow(t *testing.T, path string) { cluster.follow(t, path) }
+
+// follow does what a page says. A line by which a machine joins, whose token no page can
+// know, is the last one like it that was printed.
+func (c local) follow(t *testing.T, path string) {
 	page, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -144,15 +148,22 @@ func follow(t *testing.T, path string) {
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
+	invited := map[bool]string{} // by whether it makes a member
 	for _, s := range all {
 		where := fmt.Sprintf("%s:%d", path, s.line)
 		if s.file != "" {
-			cluster.write(t, s.machine, s.file, s.text)
+			c.write(t, s.machine, s.file, s.text)
 			continue
+		}
+		if like := strings.Fields(strings.TrimPrefix(s.text, "sudo ")); len(like) > 3 && like[1] == "join" {
+			s.text = "sudo " + invited[like[2] == "--member"]
 		}
 		t.Logf("%s: %s $ %s", where, s.machine, s.text)
 		try := func() error {
-			out := cluster.shell(t, s.machine, s.text)
+			out := c.shell(t, s.machine, s.text)
+			for _, line := range joinLine.FindAllStringSubmatch(out.stdout, -1) {
+				invited[strings.Contains(line[1], "--member")] = line[1]
+			}
 			if out.code != s.exit || !matches(s.shows, out.stdout) && !matches(s.shows, out.stdout+out.stderr) {
 				return fmt.Errorf("%s: %s $ %s\nexit %d, want %d\nprinted:\n%s\nwanted:\n%s\nstderr:\n%s", where, s.machine, s.text,
 					out.code, s.exit, out.stdout, strings.Join(s.shows, "\n"), out.stderr)

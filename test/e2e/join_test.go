@@ -28,18 +28,24 @@ const pki = "sudo sh -c 'cd /etc/argosy && find . -type f | sort | xargs sha256s
 // line is how a machine joins.
 var joinLine = regexp.MustCompile(`(?m)^ *(argosy join .*)$`)
 
-// A cluster made by hand on four machines: one begins it, two become members with it
-// at the same moment, one a worker; then its certificates end within seconds, again
-// and again, while a unit, a watch and a client's connection live on; then the whole
-// cluster is off until they have all ended, and comes back.
-func TestInitJoinAndRenewal(t *testing.T) {
+// blank is four machines of no cluster, three of which have what members need.
+func blank(t *testing.T) local {
+	t.Helper()
 	four := local{argosy: cluster.argosy, name: cluster.name + "4"}
 	t.Cleanup(func() { four.do(t, "down") })
 	four.do(t, "up", "--machines", "4", "--members", "3")
 	for _, machine := range []string{"core-04", "core-03", "core-02", "core-01"} {
 		four.must(t, machine, wipe)
 	}
+	return four
+}
 
+// A cluster made by hand on four machines: one begins it, two become members with it
+// at the same moment, one a worker; then its certificates end within seconds, again
+// and again, while a unit, a watch and a client's connection live on; then the whole
+// cluster is off until they have all ended, and comes back.
+func TestInitJoinAndRenewal(t *testing.T) {
+	four := blank(t)
 	first := four.must(t, "core-01", "sudo argosy init")
 	invited := joinLine.FindAllStringSubmatch(first, -1)
 	if len(invited) != 2 {
@@ -75,6 +81,8 @@ func TestInitJoinAndRenewal(t *testing.T) {
 	four.renews(t)
 	four.comesBack(t)
 }
+
+func TestSecurityGuide(t *testing.T) { blank(t).follow(t, "../../docs/guide/security.md") }
 
 // initRefuses: a machine that is in a cluster begins no other.
 func (c local) initRefuses(t *testing.T) {

@@ -189,6 +189,13 @@ func (s *secretly) refuses(t *testing.T) {
 			t.Errorf("%s: %+v", line, out)
 		}
 	}
+	// What is sealed is not for everybody either.
+	stolen := "sudo etcdctl --endpoints https://" + address + ":2379" + with + "get /argosy/v1/secrets/db-password"
+	for machine, line := range map[string]string{"core-01": "etcdctl get --prefix /argosy/v1/secrets/", "core-02": stolen} {
+		if out := s.shell(t, machine, line); out.code == 0 || !strings.Contains(out.stderr, "permission denied") {
+			t.Errorf("%s: %s: %+v", machine, line, out)
+		}
+	}
 	if out := s.shell(t, "core-02", "sudo ls /etc/argosy/pki/secrets.key"); out.code == 0 {
 		t.Error("a worker has the key of secrets")
 	}
@@ -227,7 +234,7 @@ func (s *secretly) tellsNobody(t *testing.T) {
 	onMembers := []string{ // on a worker people are refused
 		"fleetctl cat app.service", "fleetctl status app.service", "fleetctl journal app.service", "fleetctl why app.service",
 		"fleetctl secret list -o json", "fleetctl list-units", "cat /tmp/watched", "curl -s --unix-socket /run/fleet.sock http://fleet/fleet/v2/units",
-		member + "get --prefix ''", "etcdctl get --prefix ''", "sudo cat /tmp/snapshot", "sudo find /var/lib/etcd -type f -exec cat {} +",
+		member + "get --prefix ''", "sudo cat /tmp/snapshot", "sudo find /var/lib/etcd -type f -exec cat {} +",
 	}
 	for machine, lines := range map[string][]string{"core-01": append(onMembers, everywhere...), "core-02": everywhere} {
 		for _, line := range lines {

@@ -135,10 +135,10 @@ func (p *placements) close() {
 func decide(ctx context.Context, ms members) (*placements, error) {
 	p := &placements{}
 	var err error
-	if p.client, err = connect(ms.endpoints()...); err != nil {
+	if p.client, err = ms.connect(); err != nil {
 		return nil, err
 	}
-	if p.store, err = store.Open(store.Config{Endpoints: ms.endpoints(), Timeout: time.Minute}); err != nil {
+	if p.store, err = store.Open(store.Config{Endpoints: ms.endpoints(), TLS: ms[0].secrets, Timeout: time.Minute}); err != nil {
 		return nil, err
 	}
 	units, err := fill(ctx, p.client, commitUnits, func(n int) string { return "/argosy/v1/units/" + string(unitNumber(n)) }, strings.Repeat("u", 200))

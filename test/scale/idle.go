@@ -59,7 +59,7 @@ func rest(ctx context.Context, dir string, memberCount, count int, long time.Dur
 	if cost.following, err = load(ctx, ms, long); err != nil {
 		return cost, err
 	}
-	client, err := connect(ms.endpoints()...)
+	client, err := ms.connect()
 	if err != nil {
 		return cost, err
 	}

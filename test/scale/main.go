@@ -32,6 +32,7 @@ var measurements = []struct {
 	{"commit", (*lab).commit, false},
 	{"herd", (*lab).herd, false},
 	{"idle", (*lab).idle, false},
+	{"closed", (*lab).closed, false},
 	{"million", (*lab).million, true},
 }
 
@@ -42,6 +43,7 @@ type row struct{ what, measured, budget string }
 type lab struct {
 	dir             string // for the members' data, on the disk that is measured
 	units, machines int    // of the large cluster
+	workers         int    // that are enrolled
 	rows            []row
 }
 
@@ -69,6 +71,7 @@ func run() error {
 	flag.StringVar(&l.dir, "dir", "", "where the members keep their data (default: a new folder for temporary files)")
 	flag.IntVar(&l.units, "units", 1_000_000, "of the large cluster")
 	flag.IntVar(&l.machines, "machines", 10_000, "of the large cluster")
+	flag.IntVar(&l.workers, "workers", 1000, "that a closed store comes to know")
 	flag.Parse()
 	if l.dir == "" {
 		dir, err := os.MkdirTemp("", "scale-")

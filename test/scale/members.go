@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -62,7 +63,11 @@ func play(role string) error {
 		if err != nil {
 			return err
 		}
-		return etcdnode.Run(ctx, etcdnode.Config{Etcd: settings.Etcd})
+		guard, err := guardOf(settings)
+		if err != nil {
+			return err
+		}
+		return etcdnode.Run(ctx, etcdnode.Config{Etcd: settings.Etcd, Guard: guard})
 	case "engine":
 		return beEngine(ctx)
 	default:
@@ -76,7 +81,8 @@ func play(role string) error {
 type member struct {
 	name, host  string
 	environment []string
-	process     *process // nil while it is down
+	secrets     *tls.Config // what its clients show; nil where it asks for nothing
+	process     *process    // nil while it is down
 }
 
 func (m *member) start() error {
@@ -98,27 +104,42 @@ func (m *member) kill() {
 	}
 }
 
-func (m *member) url(port int) string { return fmt.Sprintf("http://%s:%d", m.host, port) }
+func (m *member) url(port int) string {
+	scheme := "http"
+	if m.secrets != nil {
+		scheme = "https"
+	}
+	return fmt.Sprintf("%s://%s:%d", scheme, m.host, port)
+}
 
 // members is a new store.
 type members []*member
 
-// start runs a new store of count members and waits until each answers.
+// start runs a new store of count members, which lets everybody in, and waits until
+// each answers.
 func start(ctx context.Context, dir string, count int) (members, error) {
-	var all members
-	for i := range count {
-		pid := os.Getpid()
-		all = append(all, &member{
-			name: fmt.Sprintf("core-%02d", i+1),
-			host: fmt.Sprintf("127.%d.%d.%d", 1+pid>>8&0x7f, pid&0xff, i+1),
-		})
-	}
 	dir, err := os.MkdirTemp(dir, "members-")
 	if err != nil {
 		return nil, err
 	}
+	return begin(ctx, dir, newMembers(count, 0))
+}
+
+// newMembers are count of them, whose addresses come behind others'.
+func newMembers(count, behind int) (all members) {
+	pid := os.Getpid()
+	for i := range count {
+		all = append(all, &member{
+			name: fmt.Sprintf("core-%02d", i+1),
+			host: fmt.Sprintf("127.%d.%d.%d", 1+pid>>8&0x7f, pid&0xff, behind+i+1),
+		})
+	}
+	return all
+}
+
+func begin(ctx context.Context, dir string, all members) (members, error) {
 	for _, m := range all {
-		m.environment = all.environment(dir, m)
+		m.environment = append(all.environment(dir, m), m.environment...)
 		if err := m.start(); err != nil {
 			all.end()
 			return nil, err
@@ -149,7 +170,7 @@ func (ms members) environment(dir string, m *member) []string {
 
 // await waits until the member answers a read that needs a leader.
 func (m *member) await(ctx context.Context) error {
-	client, err := connect(m.url(2379))
+	client, err := members{m}.connect()
 	if err != nil {
 		return err
 	}
@@ -166,8 +187,8 @@ func (m *member) await(ctx context.Context) error {
 	}
 }
 
-func connect(endpoints ...string) (*clientv3.Client, error) {
-	return clientv3.New(clientv3.Config{Endpoints: endpoints, Logger: zap.NewNop()})
+func (ms members) connect() (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{Endpoints: ms.endpoints(), TLS: ms[0].secrets, Logger: zap.NewNop()})
 }
 
 // endpoints are where clients reach the members.

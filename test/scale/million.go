@@ -69,7 +69,7 @@ func (l *lab) million(ctx context.Context) error {
 // fill writes machines under leases that last, and units.
 func (f *fleet) fill(ctx context.Context, units, machines int) error {
 	var err error
-	if f.client, err = connect(f.members.endpoints()...); err != nil {
+	if f.client, err = f.members.connect(); err != nil {
 		return err
 	}
 	if f.store, err = store.Open(store.Config{Endpoints: f.members.endpoints(), Timeout: 5 * time.Second}); err != nil {

@@ -177,7 +177,7 @@ func (h *host) start() {
 	run := fmt.Sprintf("life %d of %s", h.lives, h.name)
 	l := &link{world: w, on: on, net: &h.net, id: h.id, run: run}
 	machine := h.own
-	machine.BootID, machine.Probes = h.bootID(), w.plan.probing && !h.older
+	machine.BootID, machine.Probes = h.bootID(), w.plan.probing && (!h.older || w.planted.promises)
 	ctx, end := on.WithCancel(context.Background())
 	h.fleetd = &life{Process: process, end: end}
 	work := &bench{host: h, on: on}

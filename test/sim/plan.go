@@ -41,7 +41,7 @@ const (
 // draw makes a plan. One cluster in eight has no faults, and two in eight have
 // only such as the control plane is to hide from every unit.
 //
-// To probe costs three times as much as all else: one small cluster in twenty does.
+// To probe costs some three times as much as all else: one small cluster in 40 does.
 func draw(r *rand.Rand, seed uint64, size Size) plan {
 	p := plan{
 		machines: 3 + r.IntN(13), operators: 1 + r.IntN(3), pace: time.Duration(1+r.IntN(5)) * time.Second,
@@ -67,8 +67,8 @@ func draw(r *rand.Rand, seed uint64, size Size) plan {
 		p.storm += 2 * cluster.FenceHold // for silences that are longer than it
 	}
 	p.rarely = size == Large
-	p.probing = size == Small && seed%20 == 0
-	if p.mixed = p.probing && seed%40 == 0; p.mixed && len(p.kinds) > 0 {
+	p.probing = size == Small && seed%40 == 0
+	if p.mixed = p.probing && seed%80 == 0; p.mixed && len(p.kinds) > 0 {
 		p.kinds = slices.Concat(p.kinds, versions, versions, versions, versions)
 	}
 	return p

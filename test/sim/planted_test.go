@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -112,4 +113,21 @@ func TestPlantedBugs(t *testing.T) {
 			t.Errorf("not caught as %q, but: %.2000s", c.law, strings.Join(others, "\n"))
 		})
 	}
+}
+
+// TestPlantedVersion has an older fleetd say what only a newer one does. No single
+// event is wrong then: what was on a lost machine never runs elsewhere.
+func TestPlantedVersion(t *testing.T) {
+	const last = 160
+	var others []string
+	for seed := uint64(80); seed <= last; seed += 80 { // see draw
+		w := New(seed, Small)
+		w.planted.promises = true
+		err := w.Run()
+		if err != nil && strings.Contains(err.Error(), "no rest") {
+			return
+		}
+		others = append(others, fmt.Sprintf("seed %d: %.200v", seed, err))
+	}
+	t.Errorf("not caught, but: %s", strings.Join(others, "\n"))
 }

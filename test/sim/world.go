@@ -53,6 +53,7 @@ type planted struct {
 	tokens   bool // all fencing tokens are one
 	slander  bool // detectors say of each machine that it is silent
 	wall     bool // fleetd goes by the wall's clock
+	promises bool // an older fleetd says that it probes
 }
 
 // epoch is when every simulation begins.

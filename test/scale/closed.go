@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"argosy/core/access"
+	"argosy/edge/authority"
+	"argosy/edge/etcdnode"
+	"argosy/edge/store"
+)
+
+// closedRounds are taken on an open store and on a closed one, in turns.
+const closedRounds = 30
+
+// closed is what it costs that nobody gets in unasked: placements on a store with
+// TLS, guards and etcd's auth beside the same on one without, and the enrolment of
+// workers.
+func (l *lab) closed(ctx context.Context) error {
+	plain, err := start(ctx, l.dir, 3)
+	if err != nil {
+		return err
+	}
+	defer plain.end()
+	shut, err := startClosed(ctx, l.dir, len(plain))
+	if err != nil {
+		return err
+	}
+	defer shut.end()
+	root, err := store.Open(store.Config{Endpoints: shut.endpoints(), TLS: shut[0].secrets, Timeout: time.Minute})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	if err := root.Secure(ctx); err != nil {
+		return err
+	}
+	there, err := decide(ctx, plain)
+	if err != nil {
+		return err
+	}
+	defer there.close()
+	here, err := decide(ctx, shut)
+	if err != nil {
+		return err
+	}
+	defer here.close()
+	if err := l.compare(ctx, "no worker yet", side{plain, there}, side{shut, here}); err != nil {
+		return err
+	}
+	if err := l.enrol(ctx, shut, root); err != nil {
+		return err
+	}
+	return l.compare(ctx, fmt.Sprintf("%d workers", l.workers), side{plain, there}, side{shut, here})
+}
+
+// side is one of two stores that are compared.
+type side struct {
+	members
+	*placements
+}
+
+// compare places the same on both.
+func (l *lab) compare(ctx context.Context, when string, plain, shut side) error {
+	var open, closed []turn
+	var ratios []float64
+	for range closedRounds {
+		one, err := takeTurn(ctx, plain.members, plain.commit)
+		if err != nil {
+			return err
+		}
+		other, err := takeTurn(ctx, shut.members, shut.commit)
+		if err != nil {
+			return err
+		}
+		open, closed = append(open, one), append(closed, other)
+		ratios = append(ratios, other.took.Seconds()/one.took.Seconds())
+	}
+	cost := func(t turn) float64 { return float64((t.here + t.there).Microseconds()) / commitUnits }
+	l.add("durable placement on a closed store against an open one, "+when+": time more", "15%", "%.0f%%", 100*(median(ratios)-1))
+	l.add("  processor time a key, members and leader", "-", "%.1f us (open %.1f us)", mean(each(closed, cost)), mean(each(open, cost)))
+	return nil
+}
+
+// enrol lets workers into a store, one after the other as its leader's member would.
+// Each makes the next dearer: etcd looks at all its users when one changes.
+func (l *lab) enrol(ctx context.Context, ms members, root *store.Store) error {
+	spent, err := ms.spent()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	took := make([]time.Duration, 0, l.workers)
+	for n := range l.workers {
+		before := time.Now()
+		if err := root.Enrol(ctx, machineNumber(n)); err != nil {
+			return err
+		}
+		took = append(took, time.Since(before))
+	}
+	all := time.Since(began)
+	if now, err := ms.spent(); err == nil {
+		spent = now - spent
+	}
+	tenth := max(1, l.workers/10)
+	mid := func(some []time.Duration) time.Duration { return some[len(some)/2].Round(100 * time.Microsecond) }
+	l.add(fmt.Sprintf("%d workers enrolled, one after the other", l.workers), "-", "%v", all.Round(100*time.Millisecond))
+	l.add("  each, of the first and of the last tenth", "-", "%v, %v", mid(took[:tenth]), mid(took[len(took)-tenth:]))
+	l.add("  processor time of the members, each", "-", "%v", (spent / time.Duration(l.workers)).Round(100*time.Microsecond))
+	return nil
+}
+
+// startClosed runs a new store whose members are guarded and speak TLS alone.
+func startClosed(ctx context.Context, dir string, count int) (members, error) {
+	dir, err := os.MkdirTemp(dir, "closed-")
+	if err != nil {
+		return nil, err
+	}
+	ca, err := authority.Create(dir)
+	if err != nil {
+		return nil, err
+	}
+	all := newMembers(count, 100)
+	for i, m := range all {
+		cert, key, err := ca.Issue(access.Identity{Kind: access.Member, Name: string(machineNumber(i))}, []string{m.host, "127.0.0.1"}) // from where the kernel has it speak
+		file := func(kind string) string { return filepath.Join(dir, m.name+kind) }
+		if err := errors.Join(err, os.WriteFile(file(".crt"), cert, 0o600), os.WriteFile(file(".key"), key, 0o600)); err != nil {
+			return nil, err
+		}
+		bundle := filepath.Join(dir, "ca.crt")
+		if m.secrets, err = authority.LoadClient(bundle, file(".crt"), file(".key")); err != nil {
+			return nil, err
+		}
+		m.environment = []string{"ETCD_ENABLE_GUARD=true", "ETCD_CLIENT_CERT_AUTH=true", "ETCD_PEER_CLIENT_CERT_AUTH=true"}
+		for _, side := range []string{"ETCD_", "ETCD_PEER_"} {
+			m.environment = append(m.environment, side+"TRUSTED_CA_FILE="+bundle, side+"CERT_FILE="+file(".crt"), side+"KEY_FILE="+file(".key"))
+		}
+	}
+	return begin(ctx, dir, all)
+}
+
+// guardOf is nil for a member that lets everybody in.
+func guardOf(settings *etcdnode.Settings) (*etcdnode.Guard, error) {
+	if !settings.Guard {
+		return nil, nil
+	}
+	info := settings.Etcd.ClientTLSInfo
+	config, err := authority.LoadServer(info.TrustedCAFile, info.CertFile, info.KeyFile)
+	if err != nil {
+		return nil, err
+	}
+	report := func(err error) { fmt.Fprintln(os.Stderr, "guard:", err) }
+	return &etcdnode.Guard{TLS: config, IdentityOf: authority.IdentityOf, Report: report}, nil
+}
