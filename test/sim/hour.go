@@ -18,6 +18,8 @@ const (
 	between = 12 * time.Second
 	// standstill is how long each of them lasts.
 	standstill = 5 * time.Second
+	// election is how long the store has no leader when a member's etcd stands still.
+	election = 2 * time.Second
 	// quietEnd is when nothing befalls anybody any more, for what comes last.
 	quietEnd = 40 * time.Second
 	// missedIn is within what time a machine without power is known to be lost: less
@@ -32,7 +34,11 @@ var hourFaults = []fault{
 	named("its clock drifts"),
 	named("fleetd is stopped by SIGSTOP"),
 	named("fleetd is killed"),
-	named("the store loses its quorum"),
+	{"the store elects another leader", func(w *World, _ *host) func() {
+		w.away = true
+		w.after(election, func() { w.away = false })
+		return nil
+	}},
 	{"fleetd is stopped by SIGSTOP on all machines", func(w *World, _ *host) func() {
 		var resume []func()
 		for _, h := range w.hosts {
