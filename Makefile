@@ -101,7 +101,7 @@ store: deps $(REFERENCE) ## three real members: killed, stopped, restored; the v
 .PHONY: machines
 machines: deps build ## real systemd, the real binary, real machines
 	$(SUDO) env "PATH=$$PATH" ARGOSY=$(abspath $(ARGOSY)) GOFLAGS=$(GOFLAGS) \
-	  $$(command -v go) test -tags machines -count=1 -timeout 30m -v $(MACHINE_TESTS) | tee build/machines.log | grep --line-buffered -vE '^=== '
+	  $$(command -v go) test -tags machines -count=1 -timeout 45m -v $(MACHINE_TESTS) | tee build/machines.log | grep --line-buffered -vE '^=== '
 
 .PHONY: chaos
 chaos: deps build ## real machines broken at random under load, the laws checked; MINUTES=30, SEED=n
