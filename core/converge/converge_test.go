@@ -91,6 +91,8 @@ func TestPlan(t *testing.T) {
 			Record: &Record{Generation: 1, Boot: boot, Before: "i0"}, Status: failed}, "adopt"},
 		{"asked again, crashed before the restart", Unit{Want: launched(2, "aa"), HasFile: true, File: "aa",
 			Record: &Record{Generation: 2, Boot: boot, Before: "i1"}, Status: up}, "restart2"},
+		{"asked again, nobody knows whether it was done, and systemd restarted it by itself", Unit{Want: launched(2, "aa"), HasFile: true, File: "aa",
+			Record: &Record{Generation: 2, Boot: boot, Before: "i0"}, ByItself: up.Invocation, Status: up}, "restart2"},
 		{"asked, crashed, the old invocation is there", Unit{Want: launched(1, "aa"), HasFile: true, File: "aa",
 			Record: &Record{Generation: 1, Boot: boot, Before: "i1"}, Status: failed}, "start1"},
 

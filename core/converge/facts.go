@@ -38,8 +38,8 @@ func (s Status) Up() bool {
 	return s.Job != 0 || s.Active != "" && s.Active != "inactive" && s.Active != "failed"
 }
 
-// runs says whether the unit's processes run, or come and go under systemd's Restart=.
-func (s Status) runs() bool {
+// Runs says whether the unit's processes run, or come and go under systemd's Restart=.
+func (s Status) Runs() bool {
 	return s.Active != "" && s.Active != "inactive" && s.Active != "failed" && s.Active != "deactivating"
 }
 
@@ -101,6 +101,9 @@ type Unit struct {
 
 	Record *Record // nil where it was not started by us
 	Status Status
+	// ByItself is the last invocation that systemd was seen to begin by itself, by the
+	// unit's Restart=.
+	ByItself string
 
 	Fence *Fence // that the unit is bound to; nil where it is bound to none
 
@@ -135,5 +138,5 @@ func (u Unit) started(boot string) bool {
 // ran says whether systemd shows that the start which the record announces took
 // place, though nothing was heard of it.
 func (u Unit) ran() bool {
-	return u.Status.Invocation != "" && u.Status.Invocation != u.Record.Before
+	return u.Status.Invocation != "" && u.Status.Invocation != u.Record.Before && u.Status.Invocation != u.ByItself
 }

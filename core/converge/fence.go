@@ -15,6 +15,13 @@ type Fence struct {
 	// the same time systemd may tell in any order: only then does a fence that
 	// stands tell that it has not ended the unit.
 	Settled bool
+	// Over is the invocation of a fence whose time is known to be over, though systemd
+	// may tell no more of its fall: another unit may have had the fence stand and come
+	// down again since. Empty where none is known.
+	Over string
+	// Stood is the invocation that stood while the unit was last seen running, since
+	// its last start: what a record that says Awaited has not noted yet.
+	Stood string
 }
 
 // invocation is that of a fence that stands, empty where none does.
@@ -48,15 +55,18 @@ func (u Unit) behindFence() []Step {
 		return nil
 	}
 	standing, noted := u.Fence.invocation(), u.Record.Fence
+	if noted == Awaited && u.Fence.Stood != "" {
+		noted = u.Fence.Stood
+	}
 	another := standing != "" && standing != noted && noted != Awaited
 	// Of a fall nobody knows at first whether it was before the start.
 	fell := u.Fence.fallen() && (noted != Awaited || u.Fence.Settled)
-	ended := noted == Fallen || another || fell
+	ended := noted == Fallen || noted == u.Fence.Over || another || fell
 	ending := u.Status.Active == "deactivating"
 	down := !u.Status.Up()
 	switch {
-	case u.Status.runs():
-		if standing != "" && standing != noted {
+	case u.Status.Runs():
+		if standing != "" && standing != u.Record.Fence {
 			return []Step{Guard{Unit: u.Name, Fence: standing, Reason: "it runs behind the fence"}}
 		}
 	case ended && noted != Fallen && (ending || down && !u.Fence.InTouch):

@@ -15,6 +15,8 @@ func TestFence(t *testing.T) {
 		return Status{Unit: FenceUnit, InMemory: true, Active: active, Invocation: invocation}
 	}
 	noted, fresh, fallen, over := Record{Fence: "f1"}, Record{Fence: Awaited}, Record{Fence: Fallen}, Record{}
+	lapsed := Record{Fence: "f0"}                     // whose time is over
+	seen := Record{Fence: Awaited, Outcome: "failed"} // was seen running behind f3 while its job went on
 	for _, test := range []struct {
 		name    string
 		record  Record
@@ -42,8 +44,16 @@ func TestFence(t *testing.T) {
 		{"ended by a fence before the one that stands", noted, down, fence("active", "f2"), true, false, "start"},
 		{"the fence is about to fall", noted, down, fence("deactivating", "f1"), true, true, ""},
 		{"the fence is about to stand", noted, down, fence("activating", ""), true, true, ""},
+		{"ended by the fence before its record said so", seen, down, fence("failed", "f3"), true, false, "start"},
+		{"ended by the fence before its record said so, and another stands", seen, down, fence("active", "f4"), true, false, "start"},
+		{"ended by itself before its record said more", seen, down, fence("active", "f3"), true, true, "guard -"},
 		{"its start was kept back by the fence", fresh, down, fence("failed", "f1"), true, true, "start"},
 		{"ended at once, and the fence that fell before it stands again, unheard", fresh, down, fence("failed", "f1"), true, false, ""},
+
+		{"of a fence that is over, and still runs", lapsed, up, fence("active", "f0"), true, false, ""},
+		{"ended, and its fence was over and has come down since for another", lapsed, down, Status{}, true, true, "start"},
+		{"ended, and its fence was over, out of touch", lapsed, down, fence("active", "f0"), false, false, "guard fallen"},
+		{"ended by itself behind a later fence than the one that was over", noted, down, fence("active", "f1"), true, true, "guard -"},
 
 		{"ended by itself, just now", noted, down, fence("active", "f1"), true, false, ""},
 		{"ended by itself", noted, down, fence("active", "f1"), true, true, "guard -"},
@@ -57,7 +67,10 @@ func TestFence(t *testing.T) {
 			r := test.record
 			r.Unit, r.Generation, r.Boot, r.Begun = "db.service", 4, "boot-1", true
 			u := Unit{Name: "db.service", Want: placed(4, "aa", cluster.Launched), HasFile: true, File: "aa", Record: &r,
-				Fence: &Fence{Status: test.fence, InTouch: test.inTouch, Settled: test.settled}}
+				Fence: &Fence{Status: test.fence, InTouch: test.inTouch, Settled: test.settled, Over: "f0"}}
+			if test.record == seen {
+				u.Fence.Stood = "f3"
+			}
 			if test.active != down {
 				u.Status = Status{Unit: u.Name, InMemory: true, Active: test.active, Invocation: "u1"}
 			}

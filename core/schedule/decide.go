@@ -263,6 +263,9 @@ func (p *Picture) seniorConflict(s *slot) *slot {
 	}
 	var first *slot
 	for other := range conflicting(s) {
+		if other.unit.queued != nil && len(other.unit.slots) > 1 && !p.isGlobal(other.unit) {
+			p.decide(other.unit) // it keeps one of them, and that may be another
+		}
 		if other.pending == ending || !other.unit.wanted() || seniority(other, s) > 0 {
 			continue
 		}

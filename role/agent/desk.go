@@ -32,7 +32,12 @@ type entry struct {
 	// unit are under way.
 	interrupt context.CancelFunc
 
-	downSince time.Time // of a unit behind the fence: seen down since; zero while it is up
+	byItself string // the invocation that systemd began by itself last
+
+	// Of a unit behind the fence.
+	downSince time.Time // seen down since; zero while it is up
+	behind    behind
+	past      *behind // as it was before the start that is under way
 
 	problem  string // what could not be done last
 	failures int
@@ -75,6 +80,9 @@ func newDesk(a *Agent) (*desk, error) {
 	}
 	if err := d.readDisk(); err != nil {
 		return nil, err
+	}
+	for _, e := range d.units {
+		e.inherit()
 	}
 	return d, nil
 }
@@ -253,8 +261,13 @@ func (d *desk) learnStatus(status converge.Status) {
 		delete(d.seen, status.Unit)
 		return
 	}
+	before := d.seen[status.Unit]
 	d.seen[status.Unit] = status
 	if ours {
+		if before.Sub == "auto-restart" && status.Invocation != before.Invocation {
+			d.units[status.Unit].byItself = status.Invocation
+		}
+		d.lookBehind(status.Unit)
 		d.mark(status.Unit)
 	}
 }

@@ -43,6 +43,31 @@ type fenced struct {
 	bell  runtime.Bell // of keepFence
 	mu    sync.Mutex
 	units map[cluster.UnitName]bool
+	until time.Duration // the fence was last told that it may stand; 0 in a new life of fleetd
+	said  bool          // that this is over
+}
+
+// extended notes until when the fence may stand.
+func (f *fenced) extended(until time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.until, f.said = max(f.until, until), false
+}
+
+// over says that the fence's time is over: it has fallen, or is about to.
+func (f *fenced) over(now time.Duration) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.until != 0 && now > f.until
+}
+
+// lapsed says the same once.
+func (f *fenced) lapsed(now time.Duration) bool {
+	over := f.over(now)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	over, f.said = over && !f.said, f.said || over
+	return over
 }
 
 // note says whether a unit is bound to the fence.
@@ -110,6 +135,11 @@ func (a *Agent) keepFence(ctx context.Context) {
 // before the lease.
 func (a *Agent) renewFence(ctx context.Context) error {
 	asked := a.config.Fence.Now()
+	if a.fenced.lapsed(asked) {
+		if err := a.mail.Send(ctx, lapse{}); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := a.on.WithTimeout(ctx, fenceBeat)
 	defer cancel()
 	held, found, err := a.record(ctx)
@@ -121,7 +151,11 @@ func (a *Agent) renewFence(ctx context.Context) error {
 	case held.BootID != a.config.Machine.BootID:
 		return fmt.Errorf("%s at %s holds this machine's record", held.Name, held.Address)
 	}
-	return a.config.Fence.Extend(asked + cluster.FenceTime)
+	if err := a.config.Fence.Extend(asked + cluster.FenceTime); err != nil {
+		return err
+	}
+	a.fenced.extended(asked + cluster.FenceTime)
+	return nil
 }
 
 // passFence has the fence stand for a unit that is about to be started behind it,
@@ -165,6 +199,7 @@ func (m inTouch) learn(d *desk) {
 func (d *desk) markFenced() {
 	for name := range d.units {
 		if d.fenced.has(name) {
+			d.lookBehind(name)
 			d.mark(name)
 		}
 	}
@@ -180,7 +215,10 @@ func (d *desk) fence(name cluster.UnitName, e *entry) *converge.Fence {
 	} else if e.downSince.IsZero() {
 		e.downSince = d.on.Now()
 	}
-	f := converge.Fence{Status: d.seen[converge.FenceUnit], InTouch: d.inTouch}
+	if d.fenced.over(d.config.Fence.Now()) {
+		e.lapse()
+	}
+	f := converge.Fence{Status: d.seen[converge.FenceUnit], InTouch: d.inTouch, Over: e.behind.over, Stood: e.behind.stood}
 	if !e.downSince.IsZero() {
 		settled := e.downSince.Add(fenceSettles)
 		if f.Settled = !settled.After(d.on.Now()); !f.Settled {

@@ -20,7 +20,7 @@ type underWay struct{ reloaded bool }
 
 // The others stand where they are made: fetched and result in work.go,
 // registration in presence.go, publication in publish.go, held in doubt.go, departure in leave.go,
-// question in snapshot.go, given in secrets.go, announcement in announce.go.
+// question in snapshot.go, given in secrets.go, announcement in announce.go, inTouch in fence.go, lapse in behind.go.
 
 // dismiss sends away who asks something of an agent that has ended.
 func (a *Agent) dismiss() {

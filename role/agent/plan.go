@@ -12,7 +12,7 @@ import (
 
 // unit is the entry as core/converge is told of it.
 func (d *desk) unit(name cluster.UnitName, e *entry) converge.Unit {
-	u := converge.Unit{Name: name, Want: e.want, HasFile: e.hasFile, File: e.file, Record: e.record,
+	u := converge.Unit{Name: name, Want: e.want, HasFile: e.hasFile, File: e.file, Record: e.record, ByItself: e.byItself,
 		Status: d.seen[name], Leftover: e.leftover, Given: e.given}
 	if d.departure != nil {
 		u.Want = nil // whatever the leader still places here goes with the lease
@@ -83,8 +83,11 @@ func (d *desk) batch(ctx context.Context, steps []converge.Step) batch {
 		if _, is := step.(converge.Stop); is && d.units[c.unit].want == nil && d.departure == nil {
 			d.reunited.end(c.unit, d.on.Now())
 		}
-		if w, is := step.(converge.Write); is {
-			c.text = d.known[w.Hash]
+		switch step := step.(type) {
+		case converge.Write:
+			c.text = d.known[step.Hash]
+		case converge.Start, converge.Restart:
+			d.starts(c.unit)
 		}
 	}
 	return b
@@ -127,6 +130,7 @@ func (r result) learn(d *desk) {
 	e := d.units[r.unit]
 	e.interrupt()
 	e.interrupt = nil
+	e.started(r.anew)
 	e.downSince = time.Time{} // it may have run meanwhile
 	e.hasFile, e.file, e.record, e.stale, e.leftover, e.given = r.hasFile, r.file, r.record, r.stale, r.leftover, r.given
 	if r.status.Unit == r.unit {

@@ -38,7 +38,6 @@ type presence struct {
 type registration struct {
 	lease   int64
 	states  []cluster.UnitState
-	adopted bool // states may have been written under it before
 	refused bool // another machine holds the record: touch nothing
 	// returned says that the machine had counted as lost, away since when.
 	returned bool
@@ -125,7 +124,6 @@ func (a *Agent) register(ctx context.Context) (registration, error) {
 	r := registration{lease: p.lease, returned: p.lost, away: p.renewed}
 	p.lost, p.renewed = false, a.on.Now()
 	if adopted && !exchanged {
-		r.adopted = true
 		r.states, err = a.store.States(ctx, a.config.Machine.ID)
 	}
 	return r, err

@@ -243,10 +243,7 @@ func (r registration) learn(d *desk) {
 		d.schedule(d.reunited.returned.Add(reunion))
 	}
 	d.board.renew(r.lease, r.states)
-	d.board.doubted = time.Time{}
-	if r.adopted { // fleetd's life before may have been in the middle of a write
-		d.board.doubt(d.on.Now())
-	}
+	d.board.doubt(d.on.Now()) // a life of fleetd before, also one that has left, may have been in the middle of a write
 	for name := range d.units {
 		d.mark(name)
 	}

@@ -27,6 +27,7 @@ type chain struct {
 	stale    bool
 	leftover bool
 	given    cluster.SecretVersions
+	anew     bool // its start is recorded
 }
 
 // result is how a chain ended.
@@ -188,7 +189,7 @@ func (a *Agent) start(c *chain, kind converge.Job, generation int64, hash cluste
 	if err := a.disk.Record(record); err != nil {
 		return err // and nothing says that it is being started
 	}
-	c.record = &record
+	c.record, c.anew = &record, true
 	outcome, err := a.job(c.ctx, c, kind)
 	switch {
 	case errors.Is(err, errLost):
