@@ -74,6 +74,7 @@ func (p *Picture) decideSingle(u *unit, was *hold) {
 	slices.SortFunc(slots, seniority)
 	objections := make([]string, len(slots))
 	for i, s := range slots {
+		p.gather(s)
 		if objections[i] = p.objection(s); objections[i] != "" {
 			continue
 		}
@@ -184,6 +185,7 @@ func (p *Picture) decideGlobal(u *unit) {
 		}
 		fits.clear(s.machine.number)
 		open.clear(s.machine.number)
+		p.gather(s)
 		switch objection := p.objection(s); {
 		case s.pending != settled:
 			u.again = true
@@ -263,9 +265,6 @@ func (p *Picture) seniorConflict(s *slot) *slot {
 	}
 	var first *slot
 	for other := range conflicting(s) {
-		if other.unit.queued != nil && len(other.unit.slots) > 1 && !p.isGlobal(other.unit) {
-			p.decide(other.unit) // it keeps one of them, and that may be another
-		}
 		if other.pending == ending || !other.unit.wanted() || seniority(other, s) > 0 {
 			continue
 		}
@@ -274,6 +273,27 @@ func (p *Picture) seniorConflict(s *slot) *slot {
 		}
 	}
 	return first
+}
+
+// gather decides first what a placement might have to give way to and what is on more
+// machines than it is to be: that keeps one of its placements, and nothing need give
+// way to the others.
+func (p *Picture) gather(s *slot) {
+	first := func(other *slot) {
+		if u := other.unit; u.queued != nil && len(u.slots) > 1 && !p.isGlobal(u) {
+			p.decide(u)
+		}
+	}
+	if p.conflicted(s) {
+		for other := range conflicting(s) {
+			first(other)
+		}
+	}
+	if crowded(s) > 0 {
+		for other := range siblings(s) {
+			first(other)
+		}
+	}
 }
 
 // touchRivals has Plan look at what conflicts with a placement that stays: it

@@ -53,6 +53,13 @@ func (m *Machine) Extend(until time.Duration) error {
 	return nil
 }
 
+// Until is what was said last.
+func (m *Machine) Until() (time.Duration, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fence.until, nil
+}
+
 // Fenced says whether a unit whose text is on the disk is bound to the fence.
 func (m *Machine) Fenced(name cluster.UnitName) bool {
 	m.mu.Lock()

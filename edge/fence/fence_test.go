@@ -118,7 +118,7 @@ func TestBadTerms(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := fmt.Sprintf("%s: %q; expected nanoseconds of CLOCK_BOOTTIME, at most 10s from now", term, text)
-		if until, err := term.until(); err == nil || err.Error() != want || until != 0 {
+		if until, err := term.Until(); err == nil || err.Error() != want || until != 0 {
 			t.Errorf("%q: %s, %v; expected %s", text, until, err, want)
 		}
 	}

@@ -62,7 +62,7 @@ type watchman struct {
 
 // look reads the file and passes on what is new.
 func (w *watchman) look() error {
-	until, err := w.term.until()
+	until, err := w.term.Until()
 	if err != nil {
 		return err
 	}

@@ -68,9 +68,9 @@ func (t Term) write(text string) error {
 	return nil
 }
 
-// until reads the moment, 0 where nothing was said yet. One that is further away
+// Until reads the moment, 0 where nothing was said yet. One that is further away
 // than fleetd ever says is none.
-func (t Term) until() (time.Duration, error) {
+func (t Term) Until() (time.Duration, error) {
 	text, err := os.ReadFile(string(t))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil

@@ -14,12 +14,26 @@ type behind struct {
 	over   string // the fence under which it ran, when that one's time was over
 }
 
-// inherit goes on from the record of a life of fleetd before. What was not seen
-// running then may have been ended by the fence since, while nobody looked.
-func (e *entry) inherit() {
-	if e.record != nil && e.record.Fence == converge.Awaited {
-		e.behind.over = converge.Awaited
+// inherit goes on from what a life of fleetd before has told the fence. Where that
+// time is over, what was not seen running then was ended by the fence since.
+func (d *desk) inherit() error {
+	if d.config.Fence == nil {
+		return nil
 	}
+	until, err := d.config.Fence.Until()
+	if err != nil {
+		return err
+	}
+	d.fenced.extended(until)
+	if !d.fenced.over(d.config.Fence.Now()) {
+		return nil
+	}
+	for _, e := range d.units {
+		if e.record != nil && e.record.Fence == converge.Awaited {
+			e.behind.over = converge.Awaited
+		}
+	}
+	return nil
 }
 
 // lapse notes that the time of the fence is over under which the unit runs or ran.

@@ -81,8 +81,8 @@ func newDesk(a *Agent) (*desk, error) {
 	if err := d.readDisk(); err != nil {
 		return nil, err
 	}
-	for _, e := range d.units {
-		e.inherit()
+	if err := d.inherit(); err != nil { // then only what is heard from here on is known
+		d.log.Warn("until when the fence may stand is not known", "error", err)
 	}
 	return d, nil
 }

@@ -19,6 +19,9 @@ type Fence interface {
 	Now() time.Duration
 	// Extend has the fence stand until a moment by that clock.
 	Extend(until time.Duration) error
+	// Until is the moment that was said last, also by a life of fleetd before; 0 where
+	// none was in this boot.
+	Until() (time.Duration, error)
 	// Fenced says whether a unit whose text is on the disk is bound to the fence.
 	Fenced(unit cluster.UnitName) bool
 	// SaveToken keeps what the unit finds as its fencing token when it starts next.
@@ -43,7 +46,7 @@ type fenced struct {
 	bell  runtime.Bell // of keepFence
 	mu    sync.Mutex
 	units map[cluster.UnitName]bool
-	until time.Duration // the fence was last told that it may stand; 0 in a new life of fleetd
+	until time.Duration // the fence was last told that it may stand
 	said  bool          // that this is over
 }
 

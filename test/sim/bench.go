@@ -163,6 +163,8 @@ func (b *bench) Extend(until time.Duration) error {
 	return b.host.systemd.Extend(until)
 }
 
+func (b *bench) Until() (time.Duration, error) { return b.host.systemd.Until() }
+
 // extendBlindly is a bug that may be planted.
 func (b *bench) extendBlindly() {
 	for {
