@@ -236,6 +236,30 @@ func TestWordsOfAnEarlierLifeAreTakenBack(t *testing.T) {
 	})
 }
 
+// A word whose writing was not answered may be written when it is so no more.
+func TestAWordThatComesLateIsTakenBack(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.assign(2, 3)
+		w.after(5*time.Second, words{})
+		w.store.SetAway(true)
+		w.kill(2)
+		w.after(3*time.Second, words{})
+		w.kill()
+		w.store.SetAway(false)
+		w.after(time.Second, words{})
+		if err := w.store.PutSuspicions(w.Context(), w.lease, id(1), []cluster.Suspicion{{Target: id(2)}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		w.after(6*time.Second, words{})
+		w.after(2*time.Minute, words{})
+		quiet := w.store.Writes()
+		w.after(time.Hour, words{})
+		if now := w.store.Writes(); now != quiet {
+			t.Errorf("long after the doubt %d transactions are written", now-quiet)
+		}
+	})
+}
+
 func TestBrokenSocketEndsTheDetector(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("no such device")

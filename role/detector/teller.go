@@ -20,6 +20,11 @@ const (
 	// leaseCheck is how often a silent machine's word is looked at, which the end of
 	// this machine's lease takes away.
 	leaseCheck = time.Second
+	// A write whose answer was lost may be done yet: a member that was stopped finds it
+	// in its socket when it goes on, and a word would stand that is so no more. For
+	// doubtTime after such a one all is written again each doubtPause.
+	doubtTime  = time.Minute
+	doubtPause = 5 * time.Second
 )
 
 // teller writes the detector's words, and takes them back, where they differ from
@@ -36,6 +41,8 @@ type teller struct {
 	// not in written: an earlier life may have left a word.
 	lease   int64
 	written map[cluster.MachineID]detect.Word
+	doubted time.Time // until when what is written is not sure,
+	again   time.Time // and when all is written once more
 }
 
 func newTeller(config Config) *teller {
@@ -82,6 +89,8 @@ func (t *teller) run(ctx context.Context) {
 			until = on.Now().Add(retryPause)
 		} else if t.speaks() {
 			until = on.Now().Add(leaseCheck)
+		} else if on.Now().Before(t.doubted) {
+			until = t.again
 		}
 		_ = t.bell.Wait(ctx, until) // ends with ctx
 	}
@@ -107,16 +116,24 @@ func (t *teller) write(ctx context.Context) error {
 	if t.lease == 0 {
 		return cluster.ErrLeaseGone
 	}
-	words, withdrawn, now := t.differences()
+	known, at := t.written, t.config.Runtime.Now()
+	if at.Before(t.doubted) && !at.Before(t.again) {
+		known, t.again = nil, at.Add(doubtPause)
+	}
+	words, withdrawn, now := t.differences(known)
 	if len(words)+len(withdrawn) == 0 {
 		return nil
 	}
 	ctx, cancel := t.config.Runtime.WithTimeout(ctx, writeTime)
 	defer cancel()
 	if err := t.config.Store.PutSuspicions(ctx, t.lease, t.config.Machine, words, withdrawn); err != nil {
+		t.doubted, t.again = t.config.Runtime.Now().Add(doubtTime), time.Time{}
 		return err
 	}
 	for _, word := range words {
+		if old := t.written[word.Target]; sameWord(old, now[word.Target]) {
+			continue
+		}
 		t.config.Log.Warn("a machine's kernel does not answer", "machine", word.Target, "since", word.Since, "never", word.Never, "reached", len(word.Reaches))
 	}
 	for _, target := range withdrawn {
@@ -128,16 +145,17 @@ func (t *teller) write(ctx context.Context) error {
 	return nil
 }
 
-// differences lists what is to be written and taken back, and what stands after.
-func (t *teller) differences() (words []cluster.Suspicion, withdrawn []cluster.MachineID, now map[cluster.MachineID]detect.Word) {
+// differences lists what is to be written and taken back where so much is known to be
+// written, and what stands after.
+func (t *teller) differences(known map[cluster.MachineID]detect.Word) (words []cluster.Suspicion, withdrawn []cluster.MachineID, now map[cluster.MachineID]detect.Word) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now = maps.Clone(t.wanted)
 	for _, id := range slices.Sorted(maps.Keys(now)) {
 		word := now[id]
-		old, known := t.written[id]
+		old, told := known[id]
 		switch {
-		case known && sameWord(old, word):
+		case told && sameWord(old, word):
 		case word.Silent:
 			words = append(words, cluster.Suspicion{
 				Target: id, Prober: t.config.Machine, Since: t.zero.Add(word.Since).UTC().Truncate(time.Millisecond),
