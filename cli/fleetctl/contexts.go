@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"argosy/cli"
-	"argosy/core/access"
 	"argosy/edge/authority"
 	"argosy/edge/client"
 	"argosy/edge/contexts"
@@ -58,7 +57,7 @@ func through(config *client.Config, c contexts.Context, endpoint string) error {
 	if err != nil {
 		return fmt.Errorf("context %q: %w", c.Name, err)
 	}
-	config.TLS = ofMembers(secrets)
+	config.TLS = authority.ByMember(secrets)
 	socket, isSocket := strings.CutPrefix(endpoint, "unix://")
 	switch {
 	case isSocket:
@@ -71,26 +70,6 @@ func through(config *client.Config, c contexts.Context, endpoint string) error {
 		}
 	}
 	return nil
-}
-
-// ofMembers refuses servers that are no members: no other machine of the cluster is
-// to hear what a person asks.
-func ofMembers(secrets *tls.Config) *tls.Config {
-	config := secrets.Clone()
-	others := config.VerifyConnection
-	config.VerifyConnection = func(state tls.ConnectionState) error {
-		who, err := authority.IdentityOf(state.PeerCertificates[0])
-		switch {
-		case err != nil:
-			return err
-		case who.Kind != access.Member:
-			return fmt.Errorf("it is no member of the cluster, but %s", who)
-		case others != nil:
-			return others(state)
-		}
-		return nil
-	}
-	return config
 }
 
 func contextCommand() *cobra.Command {

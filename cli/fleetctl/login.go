@@ -200,7 +200,7 @@ func (s *session) renewAt(ctx context.Context, c contexts.Context, folder author
 	defer cancel()
 	var faults []error
 	for _, at := range c.Doors {
-		answer, err := join.Renew(ctx, at, ofMembers(secrets), renewal)
+		answer, err := join.Renew(ctx, at, authority.ByMember(secrets), renewal)
 		if err == nil {
 			return folder.Replace(personFile, []byte(answer.Certificates.Own))
 		}

@@ -110,7 +110,7 @@ func (p *parts) openStore(secrets *tls.Config) (err error) {
 		Report:    func(err error) { p.log.Warn("store", "error", err) },
 	}
 	if _, ours := ownFolder(p.settings); ours {
-		config.TLS = shownByMember(secrets) // another machine at a member's address is no store
+		config.TLS = authority.ByMember(secrets) // another machine at a member's address is no store
 	}
 	if !p.settings.Member && p.settings.HasTLS() {
 		if err := p.askMembers(secrets); err != nil {

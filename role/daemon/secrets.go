@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 
-	"argosy/core/access"
 	"argosy/core/cluster"
 	"argosy/core/unitfile"
 	"argosy/edge/authority"
@@ -59,26 +57,6 @@ func (p *parts) askMembers(secrets *tls.Config) error {
 	for _, member := range at {
 		endpoints = append(endpoints, "https://"+member)
 	}
-	p.asker, err = client.New(client.Config{Endpoints: endpoints, TLS: shownByMember(secrets)})
+	p.asker, err = client.New(client.Config{Endpoints: endpoints, TLS: authority.ByMember(secrets)})
 	return err
-}
-
-// shownByMember refuses a server that is no member, beside one that the authority
-// does not know.
-func shownByMember(secrets *tls.Config) *tls.Config {
-	config := secrets.Clone()
-	others := config.VerifyConnection
-	config.VerifyConnection = func(state tls.ConnectionState) error {
-		who, err := authority.IdentityOf(state.PeerCertificates[0])
-		switch {
-		case err != nil:
-			return err
-		case who.Kind != access.Member:
-			return fmt.Errorf("its certificate is that of %s, not of a member", who)
-		case others != nil:
-			return others(state)
-		}
-		return nil
-	}
-	return config
 }
