@@ -130,8 +130,9 @@ func (j journey) save() error {
 	return writeWhole(journeyFile, string(text)+"\n")
 }
 
-// begun is the journey that was interrupted here, if one was.
-func begun() (j journey, found bool, err error) {
+// begun is the verb's journey that was interrupted here, if one was; another verb's is
+// an error.
+func begun(verb string) (j journey, found bool, err error) {
 	text, err := os.ReadFile(journeyFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, false, nil
@@ -141,6 +142,9 @@ func begun() (j journey, found bool, err error) {
 	}
 	if err != nil {
 		return j, false, fmt.Errorf("read what was begun here (%s): %w", journeyFile, err)
+	}
+	if j.Verb != verb {
+		return j, false, fmt.Errorf("this machine is in the middle of `argosy %s` (%s): that goes on when it is called again", j.Verb, journeyFile)
 	}
 	return j, true, nil
 }

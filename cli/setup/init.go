@@ -46,12 +46,10 @@ func runInit(ctx context.Context, name, address string, out, progress io.Writer)
 	if err != nil {
 		return err
 	}
-	j, found, err := begun()
+	j, found, err := begun("init")
 	switch {
 	case err != nil:
 		return err
-	case found && j.Verb != "init":
-		return fmt.Errorf("this machine is about to join a cluster (%s): `argosy join` goes on with it", journeyFile)
 	case !found:
 		if err := strange(); err != nil {
 			return err

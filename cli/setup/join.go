@@ -65,12 +65,10 @@ func runJoin(ctx context.Context, at string, given joinFlags, in io.Reader, out,
 	if err != nil {
 		return err
 	}
-	j, found, err := begun()
+	j, found, err := begun("join")
 	switch {
 	case err != nil:
 		return err
-	case found && j.Verb != "join":
-		return fmt.Errorf("this machine is about to begin a cluster (%s): `argosy init` goes on with it", journeyFile)
 	case found && len(authority.DefaultFolder.Names()) == 0:
 		found = false // interrupted before there was a certificate
 		if err := arrived(); err != nil {
