@@ -105,7 +105,7 @@ func membersToAsk(config fleetconf.Config, folder authority.Folder) (func(contex
 		}
 		var faults []error
 		for _, one := range at {
-			answer, err := join.Renew(ctx, one, secrets, renewal)
+			answer, err := join.Renew(ctx, one, authority.ByMember(secrets), renewal)
 			if err == nil || errors.Is(err, access.ErrRefused) {
 				return answer, err
 			}
