@@ -12,6 +12,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.etcd.io/raft/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -74,13 +75,13 @@ func judgeUnary(ctx context.Context, request any, info *grpc.UnaryServerInfo, ha
 	return untilSettled(ctx, func() (any, error) { return handle(ctx, request) })
 }
 
-// untilSettled makes a call again that etcd refuses because its users have changed
-// since the call began, as they do whenever a worker is enrolled. etcd looks at that
-// before it does anything.
+// untilSettled makes a call again that etcd has refused before doing anything:
+// because its users have changed since the call began, as they do whenever a worker
+// is enrolled, or because raft's leadership was just on its way to another member.
 func untilSettled[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	for {
 		answer, err := call()
-		if !errors.Is(err, rpctypes.ErrGRPCAuthOldRevision) {
+		if !errors.Is(err, rpctypes.ErrGRPCAuthOldRevision) && !wasDropped(err) {
 			return answer, err
 		}
 		select {
@@ -89,6 +90,11 @@ func untilSettled[T any](ctx context.Context, call func() (T, error)) (T, error)
 			return answer, err
 		}
 	}
+}
+
+// wasDropped tells of what raft took no notice of. etcd has no code of its own for it.
+func wasDropped(err error) bool {
+	return status.Convert(err).Message() == raft.ErrProposalDropped.Error()
 }
 
 func judgeStream(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {

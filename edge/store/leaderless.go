@@ -8,11 +8,16 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 )
 
 // askAgain is the pause before a call that a member without a leader has refused
 // goes to the next one.
 const askAgain = 50 * time.Millisecond
+
+// dropped is what a member says, in no code of its own, of a change that came while
+// raft's leadership was on its way to another member. It took no notice of it.
+const dropped = "raft proposal dropped"
 
 // onlyWithLeader has each call refused by a member that knows of no leader of
 // raft's, and asks the next one, for as long as the call has. Otherwise a member
@@ -23,7 +28,7 @@ func onlyWithLeader(ctx context.Context, method string, request, answer any, to 
 	ctx = clientv3.WithRequireLeader(ctx)
 	for {
 		err := call(ctx, method, request, answer, to, options...)
-		if !errors.Is(rpctypes.Error(err), rpctypes.ErrNoLeader) {
+		if !errors.Is(rpctypes.Error(err), rpctypes.ErrNoLeader) && status.Convert(err).Message() != dropped {
 			return err
 		}
 		select {

@@ -7,16 +7,19 @@ import (
 	"testing"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.etcd.io/raft/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"argosy/core/cluster"
 	"argosy/edge/etcdnode/etcdtest"
 )
 
 // TestMemberWithoutLeader has every second turn bring a call to a member that is
-// cut off from the others: it refuses those who ask for a leader, as etcd does, and
-// leaves others without an answer. Calls that get one try succeed all the same.
+// cut off from the others: it refuses those who ask for a leader, as etcd does, or
+// lets fall what they ask for, and leaves others without an answer. Calls that get one try succeed all the same.
 func TestMemberWithoutLeader(t *testing.T) {
 	refused := make(chan struct{}, 1000)
 	alone := serveAlone(t, func(stream grpc.ServerStream) error {
@@ -25,10 +28,13 @@ func TestMemberWithoutLeader(t *testing.T) {
 			return stream.Context().Err()
 		}
 		refused <- struct{}{}
+		if len(refused)%2 == 0 {
+			return status.Error(codes.Unknown, raft.ErrProposalDropped.Error())
+		}
 		return rpctypes.ErrGRPCNoLeader
 	})
 	s := open(t, Config{Endpoints: append(etcdtest.Start(t), alone)})
-	for n := 0; n < 20 || len(refused) == 0; n++ {
+	for n := 0; n < 20 || len(refused) < 2; n++ {
 		if n == 10_000 {
 			t.Fatal("no call's turn was the member's without a leader")
 		}

@@ -10,7 +10,8 @@ import (
 )
 
 // MoveLeadership has raft's leadership move to the member at a host, unless it is
-// there already. Writes wait meanwhile, for less than a heartbeat or two.
+// there already. Meanwhile, for less than a heartbeat or two, writes are dropped by
+// raft; whoever asks for them asks again.
 func (s *Store) MoveLeadership(ctx context.Context, host string) error {
 	err := s.once(ctx, func(ctx context.Context) error { return s.moveLeadership(ctx, host) })
 	if err != nil {

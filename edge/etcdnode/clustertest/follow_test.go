@@ -17,15 +17,7 @@ import (
 // Nothing is missed, nobody begins again, and a lease is kept.
 func TestFollowThroughLoss(t *testing.T) {
 	c := start(t)
-	var endpoints []string
-	for _, m := range c.members {
-		endpoints = append(endpoints, m.url(2379))
-	}
-	s, err := store.Open(store.Config{Endpoints: endpoints, TLS: c.tls("core-01")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
+	s := c.store(c.members[:]...)
 	batches := follow(t, s)
 	first := <-batches
 	if !first.Reset {
