@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync/atomic"
 
@@ -39,6 +40,7 @@ type parts struct {
 	log      *slog.Logger
 	address  string
 	pageRows atomic.Int64
+	near     atomic.Pointer[map[netip.Addr]bool] // where members are
 	store    *store.Store
 	agent    *agent.Agent
 	registry *registry.Registry // nil where this machine is no member
@@ -63,6 +65,7 @@ func assemble(config Config, on machine) (*parts, error) {
 		config: config, settings: settings, on: on, log: config.Log, address: settings.PublicIP,
 		loops: map[string]func(context.Context) error{},
 	}
+	p.nearBy(settings.EtcdServers)
 	if p.address == "" {
 		p.address = on.facts.Address
 	}
@@ -267,7 +270,7 @@ func (p *parts) listen() ([]net.Listener, error) {
 		p.log.Warn("no certificates are configured: other machines cannot reach this API", "set", "etcd_cafile, etcd_certfile, etcd_keyfile")
 		return listeners, nil
 	}
-	l, err := listenTLS(p.settings, p.apiAddress())
+	l, err := p.listenTLS()
 	if err != nil {
 		return nil, err
 	}
