@@ -143,7 +143,8 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		Host:    p.on.facts.Name,
 		TLS:     secrets,
 		Version: p.config.Version,
-		Checks:  []httpapi.Check{{Name: "agent", Run: p.agentIsInTouch}},
+		Checks:  []httpapi.Check{{Name: "agent", Run: p.agentIsInTouch}, {Name: "store", Run: p.closed}},
+		Remarks: p.remarks(),
 		Claimed: p.agent.Claimed,
 
 		IdentityOf: authority.IdentityOf,
@@ -159,7 +160,7 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		p.openVault()
 		p.known = registry.NewAccess(p.store)
 		p.loops["access"] = p.known.Run
-		served.Registry, served.Explainer, served.Access = p.registry, p.engine, p.known
+		served.Registry, served.Explainer, served.Access = p.registry, explainer{p.engine, p.closed}, p.known
 		served.Cluster = p.cluster
 		served.Secrets, served.Workers = p.vault, registry.Workers{Store: p.store}
 		audit := registry.NewAudit(p.store, p.log)
@@ -188,7 +189,7 @@ func (p *parts) lead() {
 	}
 	switch {
 	case p.settings.Insecure:
-		p.log.Warn("INSECURE: anybody with a certificate may do anything in the store", "because", "insecure is set")
+		p.log.Warn(insecure, "because", "insecure is set")
 	case p.settings.HasTLS():
 		config.Secure = p.secure
 	}
@@ -228,7 +229,12 @@ func members(config fleetconf.Config) ([]string, error) {
 // machine is what this machine says of itself.
 func (p *parts) machine() cluster.Machine {
 	facts := p.on.facts
+	note := ""
+	if p.settings.Insecure {
+		note = insecure
+	}
 	return cluster.Machine{
+		Note:     note,
 		ID:       facts.ID,
 		Name:     facts.Name,
 		Address:  p.address,
