@@ -92,6 +92,7 @@ func assemble(config Config, on machine) (*parts, error) {
 	if on.safe != nil {
 		given.Secrets = secretsHere{on.safe, p}
 	}
+	given.Policy = (&policyHere{parts: p}).now
 	p.agent = agent.New(given, p.agentsStore(), on.systemd, on.disk)
 	p.loops["agent"] = p.agent.Run
 	p.take(settings)
@@ -163,6 +164,7 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		served.Registry, served.Explainer, served.Access = p.registry, explainer{p.engine, p.closed}, p.known
 		served.Cluster = p.cluster
 		served.Secrets, served.Workers = p.vault, registry.Workers{Store: p.store}
+		served.Policies = registry.Policies{Store: p.store}
 		audit := registry.NewAudit(p.store, p.log)
 		p.loops["audit"] = audit.Run
 		served.Audit, served.People = audit, registry.People{Store: p.store, Tokens: p.store, Door: p.door}
