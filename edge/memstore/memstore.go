@@ -16,6 +16,7 @@ import (
 
 	"argosy/core/access"
 	"argosy/core/cluster"
+	"argosy/core/signing"
 	"argosy/role/runtime"
 )
 
@@ -38,6 +39,7 @@ type Store struct {
 	followers []*follower
 	register  register
 	secrets   map[cluster.SecretName]cluster.Secret
+	policy    signing.Policy
 	audit     []access.Entry // in order
 }
 
