@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -31,14 +32,11 @@ func (l *lab) closed(ctx context.Context) error {
 		return err
 	}
 	defer shut.end()
-	root, err := store.Open(store.Config{Endpoints: shut.endpoints(), TLS: shut[0].secrets, Timeout: time.Minute})
+	root, err := shut.secure(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = root.Close() }()
-	if err := root.Secure(ctx); err != nil {
-		return err
-	}
 	there, err := decide(ctx, plain)
 	if err != nil {
 		return err
@@ -132,7 +130,8 @@ func startClosed(ctx context.Context, dir string, count int) (members, error) {
 			return nil, err
 		}
 		bundle := filepath.Join(dir, "ca.crt")
-		if m.secrets, err = authority.LoadClient(bundle, file(".crt"), file(".key")); err != nil {
+		m.pki = dir
+		if m.secrets, err = secretsOf(dir, m.name); err != nil {
 			return nil, err
 		}
 		m.environment = []string{"ETCD_ENABLE_GUARD=true", "ETCD_CLIENT_CERT_AUTH=true", "ETCD_PEER_CLIENT_CERT_AUTH=true"}
@@ -141,6 +140,23 @@ func startClosed(ctx context.Context, dir string, count int) (members, error) {
 		}
 	}
 	return begin(ctx, dir, all)
+}
+
+// secretsOf is what the clients of a closed store show that go by a member's
+// certificate.
+func secretsOf(pki, name string) (*tls.Config, error) {
+	return authority.LoadClient(filepath.Join(pki, "ca.crt"), filepath.Join(pki, name+".crt"), filepath.Join(pki, name+".key"))
+}
+
+// secure has a store of closed members ask who somebody is.
+func (ms members) secure(ctx context.Context) (root *store.Store, err error) {
+	if root, err = store.Open(store.Config{Endpoints: ms.endpoints(), TLS: ms[0].secrets, Timeout: time.Minute}); err != nil {
+		return nil, err
+	}
+	if err := root.Secure(ctx); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return root, nil
 }
 
 // guardOf is nil for a member that lets everybody in.

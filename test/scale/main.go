@@ -44,6 +44,7 @@ type lab struct {
 	dir             string // for the members' data, on the disk that is measured
 	units, machines int    // of the large cluster
 	workers         int    // that are enrolled
+	idlers          int    // machines of the idle cluster
 	rows            []row
 }
 
@@ -71,6 +72,7 @@ func run() error {
 	flag.StringVar(&l.dir, "dir", "", "where the members keep their data (default: a new folder for temporary files)")
 	flag.IntVar(&l.units, "units", 1_000_000, "of the large cluster")
 	flag.IntVar(&l.machines, "machines", 10_000, "of the large cluster")
+	flag.IntVar(&l.idlers, "idle", 10_000, "machines of the idle cluster")
 	flag.IntVar(&l.workers, "workers", 1000, "that a closed store comes to know")
 	flag.Parse()
 	if l.dir == "" {
