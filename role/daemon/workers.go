@@ -29,12 +29,6 @@ func (s workersStore) Content(ctx context.Context, hash cluster.Hash) (string, e
 	return s.members.Content(ctx, hash)
 }
 
-// enrol has a member let this worker into the store.
-func (p *parts) enrol(ctx context.Context) error {
-	_, err := p.asker.Enrol(ctx)
-	return err
-}
-
 // secure closes the store, which only guarded members leave open to themselves.
 func (p *parts) secure(ctx context.Context) error {
 	guarded, err := p.store.Guarded(ctx)
