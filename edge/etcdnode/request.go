@@ -38,7 +38,7 @@ func callOf(method string, message any) access.StoreCall {
 		call.Leases = []int64{request.GetID()}
 	case *pb.AlarmRequest:
 		call.Reads = request.GetAction() == pb.AlarmRequest_GET
-	case *pb.MemberListRequest, *health.HealthCheckRequest, *health.HealthListRequest:
+	case *pb.MemberListRequest, *pb.StatusRequest, *health.HealthCheckRequest, *health.HealthListRequest:
 	default:
 		call.Fault = fmt.Sprintf("nobody has judged what a %T asks for", message)
 	}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"pgregory.net/rapid"
 
 	"argosy/core/access"
@@ -335,5 +336,33 @@ func TestRequestsAreKnownWhole(t *testing.T) {
 		if got := strings.Join(names, " "); got != known {
 			t.Errorf("%T has %s, and judged were %s", message, got, known)
 		}
+	}
+}
+
+// TestWorkersCallsAreTakenApart finds the request of each call that workers may make.
+func TestWorkersCallsAreTakenApart(t *testing.T) {
+	calls := 0
+	protoregistry.GlobalFiles.RangeFiles(func(file protoreflect.FileDescriptor) bool {
+		for i := range file.Services().Len() {
+			for service, j := file.Services().Get(i), 0; j < service.Methods().Len(); j++ {
+				called := service.Methods().Get(j)
+				method := fmt.Sprintf("/%s/%s", service.FullName(), called.Name())
+				if _, err := access.MayCall(asWorker, access.StoreWorker, access.StoreCall{Method: method}); err != nil {
+					continue
+				}
+				calls++
+				kind, err := protoregistry.GlobalTypes.FindMessageByName(called.Input().FullName())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if call := callOf(method, kind.New().Interface()); call.Fault != "" {
+					t.Errorf("workers may call %s: %s", method, call.Fault)
+				}
+			}
+		}
+		return true
+	})
+	if calls < 10 {
+		t.Errorf("workers may make %d calls", calls)
 	}
 }

@@ -109,6 +109,8 @@ type Config struct {
 	Access Access
 	// Secrets is nil where this machine is no member.
 	Secrets Secrets
+	// Policies is nil where this machine is no member.
+	Policies Policies
 	// Workers is nil where this machine is no member.
 	Workers Workers
 	// People is nil where this machine is no member.
@@ -128,6 +130,7 @@ type Config struct {
 	Version    string
 	Metrics    *prometheus.Registry // shared with other parts; nil for one of its own
 	Checks     []Check              // what else /readyz asks
+	Remarks    []string             // what /readyz says besides, whether all is well or not
 	// Claimed tells this machine that another one asks for its id, and returns who
 	// this one is.
 	Claimed func(by api.Identity) api.Identity
