@@ -70,7 +70,6 @@ func (a *API) paths() map[string]map[string]route {
 		"/watch":           {"GET": {access.Read, onMembers, a.watch}},
 		"/claims":          {"POST": {access.Serve, onAny, a.claims}},
 		"/openapi.json":    {"GET": {access.Look, onAny, a.document}},
-		"/enrol":           {"POST": {access.Serve, onMembers, a.enrol}},
 		"/contents/{hash}": {"GET": {access.Serve, onMembers, a.content}},
 		"/cluster":         {"GET": {access.Serve, onMembers, a.cluster}},
 	}

@@ -125,7 +125,6 @@ func (p *parts) openStore(secrets *tls.Config) (err error) {
 		if err := p.askMembers(secrets); err != nil {
 			return err
 		}
-		config.Enrol = p.enrol
 	}
 	p.store, err = store.Open(config)
 	return err
