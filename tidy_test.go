@@ -42,6 +42,7 @@ var layers = map[string]string{
 	"edge/basetree":             "edge",
 	"edge/client":               "edge",
 	"edge/contexts":             "edge",
+	"edge/crowd":                "edge",
 	"edge/discovery":            "edge",
 	"edge/endpoint":             "edge",
 	"edge/etcdnode":             "edge",

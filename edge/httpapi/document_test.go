@@ -36,7 +36,7 @@ var shapes = map[string]any{
 	"Policy": signing.Policy{}, "PolicyChange": api.PolicyChange{}, "PolicyWritten": api.PolicyWritten{},
 	"SecretWritten": api.SecretWritten{}, "SecretValue": api.SecretValue{},
 	"People": api.People{}, "Person": api.Person{}, "PersonChange": api.PersonChange{}, "PersonWritten": api.PersonWritten{},
-	"InvitationRequest": api.InvitationRequest{}, "Invitation": api.Invitation{}, "AuditPage": api.AuditPage{}, "Entry": access.Entry{},
+	"InvitationRequest": api.InvitationRequest{}, "Invitation": api.Invitation{}, "Entry": access.Entry{},
 	"Identity": api.Identity{}, "Enrolled": api.Enrolled{}, "Cluster": api.Cluster{}, "JournalPiece": api.JournalPiece{}, "ErrorBody": api.ErrorBody{}, "Error": api.Error{},
 }
 

@@ -130,6 +130,7 @@ type Config struct {
 	Version    string
 	Metrics    *prometheus.Registry // shared with other parts; nil for one of its own
 	Checks     []Check              // what else /readyz asks
+	Remarks    []string             // what /readyz says besides, whether all is well or not
 	// Claimed tells this machine that another one asks for its id, and returns who
 	// this one is.
 	Claimed func(by api.Identity) api.Identity

@@ -98,6 +98,7 @@ func (p *parts) cluster(ctx context.Context) (api.Cluster, error) {
 // next start, and its relay too.
 func (l *learner) remember(ctx context.Context, members []string) {
 	l.log.Info("the store's members have changed", "members", members)
+	l.nearBy(members)
 	l.store.UseMembers(members)
 	err := host.WriteMembers(host.MembersFile, members)
 	if err == nil {

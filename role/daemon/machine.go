@@ -109,7 +109,7 @@ func listenLocal() ([]net.Listener, error) {
 	}
 	if len(listeners) > 0 {
 		for i, l := range listeners {
-			listeners[i] = httpapi.Open(l)
+			listeners[i] = httpapi.Open(boundedHere(l))
 		}
 		return listeners, nil
 	}
@@ -118,21 +118,21 @@ func listenLocal() ([]net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for fleetctl: %w", err)
 	}
-	return []net.Listener{l}, nil
+	return []net.Listener{boundedHere(l)}, nil
 }
 
 // listenTLS opens the API for other machines: TCP with mutual TLS. There is no
 // TCP without.
-func listenTLS(config fleetconf.Config, at string) (net.Listener, error) {
-	secrets, err := authority.LoadServer(config.EtcdCAFile, config.EtcdCertFile, config.EtcdKeyFile)
+func (p *parts) listenTLS() (net.Listener, error) {
+	secrets, err := authority.LoadServer(p.settings.EtcdCAFile, p.settings.EtcdCertFile, p.settings.EtcdKeyFile)
 	if err != nil {
 		return nil, err
 	}
-	l, err := tls.Listen("tcp", at, secrets)
+	l, err := net.Listen("tcp", p.apiAddress())
 	if err != nil {
 		return nil, fmt.Errorf("listen for other machines: %w", err)
 	}
-	return l, nil
+	return tls.NewListener(p.bounded(l), secrets), nil
 }
 
 // here gives the API this machine's systemd in the API's words.

@@ -151,11 +151,11 @@ func TestPolicyIsSet(t *testing.T) {
 			t.Errorf("a key twice: %v", err)
 		}
 		trusts(ctx, t, s, api.PolicyChange{})
-		entries, _, err := s.Audit(ctx, 0, 10)
 		var notes []string
-		for _, e := range entries {
+		err := s.Audit(ctx, access.AuditQuery{}, func(e access.Entry) error {
 			notes = append(notes, e.By+": "+e.Did+": "+e.Note)
-		}
+			return nil
+		})
 		want := "root: set policy: images by digest, signed by " + alice.Key().Called() + ", signed by " + bob.Key().Called() + "\nroot: set policy: nothing is asked"
 		if got := strings.Join(notes, "\n"); err != nil || got != want {
 			t.Errorf("the audit says\n%s, %v\nwant\n%s", got, err, want)

@@ -62,7 +62,7 @@ type Backend interface {
 	DeleteToken(ctx context.Context, id string, done ...access.Entry) error
 
 	Record(ctx context.Context, e access.Entry) error
-	Audit(ctx context.Context, after int64, most int) (entries []access.Entry, more bool, err error)
+	Audit(ctx context.Context, query access.AuditQuery, deliver func(access.Entry) error) error
 	TrimAudit(ctx context.Context, keeps func(access.Shelf) int) (ended int64, err error)
 
 	Secure(ctx context.Context) error
@@ -118,7 +118,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"a token in a race":                              testRace,
 		"follower of who may do what":                    testRegister,
 		"what is done is recorded with it, or neither":   testAudit,
-		"the audit is read in order, page by page":       testAuditPages,
+		"the audit is read in order, page by page":       testAuditInOrder,
 		"each shelf of the audit ends its own oldest":    testAuditTrimmed,
 		"secrets are guarded":                            testSecrets,
 		"many large secrets":                             testManySecrets,
