@@ -68,7 +68,7 @@ func (a *API) paths() map[string]map[string]route {
 		"/openapi.json":    {"GET": {access.Look, onAny, a.document}},
 		"/enrol":           {"POST": {access.Serve, onMembers, a.enrol}},
 		"/contents/{hash}": {"GET": {access.Serve, onMembers, a.content}},
-		"/cluster":         {"GET": {access.Serve, onMembers, a.cluster}},
+		"/cluster":         {"GET": {access.Serve, onMembers, a.cluster}, "POST": {access.Serve, onAny, a.clusterChanged}},
 	}
 }
 
