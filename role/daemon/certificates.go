@@ -27,7 +27,7 @@ func (p *parts) certify() error {
 		return nil
 	}
 	again := make(chan struct{}, 1)
-	learns := &learner{p, folder, again, make(chan struct{}, 1)}
+	learns := &learner{parts: p, folder: folder, renew: again, again: make(chan struct{}, 1)}
 	p.loops["cluster"], p.lookAgain = learns.learn, learns.look
 	ask, err := membersToAsk(p.settings, folder)
 	if err != nil {

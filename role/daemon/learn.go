@@ -40,6 +40,7 @@ type learner struct {
 	folder authority.Folder
 	renew  chan struct{} // has the certificates looked at
 	again  chan struct{} // has it ask at once
+	turned int64         // the word at which etcd was last started anew
 }
 
 // learnt is what there was to learn. What is of the store's peers is told to members
@@ -48,7 +49,7 @@ type learnt struct {
 	api.Cluster
 	key, peersKey []byte // of the authorities that sign
 	peers         string // the bundle of the peers' authorities
-	turn          bool   // etcd here may start anew
+	turn          int64  // the revision of the word that etcd here may start anew; 0 without
 }
 
 // look has it ask at once.
@@ -101,7 +102,10 @@ func (l *learner) ask(ctx context.Context) (now learnt, changed <-chan struct{},
 		return now, changed, err
 	}
 	all := register.Authorities
-	now.peers, now.turn = all.Peers.Bundle, all.Turn == l.on.facts.ID
+	now.peers = all.Peers.Bundle
+	if all.Turn == l.on.facts.ID {
+		now.turn = all.Revision
+	}
 	keys := sealing.File(l.on.secretsKey)
 	if now.key, err = opened(keys, all.Succession); err != nil {
 		return now, changed, err
@@ -182,7 +186,7 @@ func (l *learner) takeUpPeers(ctx context.Context, now learnt) (busy bool) {
 		return false
 	}
 	ring(l.renew)
-	if !done || !now.turn {
+	if !done || now.turn == 0 || now.turn == l.turned {
 		return !done
 	}
 	at := "https://" + net.JoinHostPort(l.address, peerPort) + "/version"
@@ -194,6 +198,7 @@ func (l *learner) takeUpPeers(ctx context.Context, now learnt) (busy bool) {
 	if trusts, err := port.Trusts(now.peers); trusts || err != nil {
 		return false
 	}
+	l.turned = now.turn // whatever comes of it: once
 	l.log.Info("other authorities of the store's peers are trusted now: etcd starts anew with them")
 	if err := (systemd.Services{}).Restart(ctx, storeUnit); err != nil && ctx.Err() == nil {
 		l.log.Warn("etcd goes on with the authorities of its start", "error", err)

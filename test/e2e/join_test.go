@@ -31,7 +31,10 @@ var joinLine = regexp.MustCompile(`(?m)^ *(argosy join .*)$`)
 // stages says, of each stage of a long test, when it was passed.
 func stages(t *testing.T) func(what string) {
 	start := time.Now()
-	return func(what string) { t.Logf("%s: %s after the start", what, time.Since(start).Round(time.Second)) }
+	return func(what string) {
+		t.Helper()
+		t.Logf("%s: %s after the start", what, time.Since(start).Round(time.Second))
+	}
 }
 
 // blank is four machines of no cluster, three of which have what members need.
