@@ -168,7 +168,11 @@ func (r *rotation) members(ctx context.Context) ([]cluster.Machine, error) {
 	machines = slices.DeleteFunc(machines, func(m cluster.Machine) bool { return !m.Member })
 	for _, text := range urls {
 		at, err := url.Parse(text)
-		if err == nil && !slices.ContainsFunc(machines, func(m cluster.Machine) bool { return m.Address == at.Hostname() }) {
+		if err != nil {
+			return nil, fmt.Errorf("read a member's client URL: %w", err)
+		}
+		host := at.Hostname()
+		if !slices.ContainsFunc(machines, func(m cluster.Machine) bool { return m.Address == host || m.Name == host }) {
 			return nil, fmt.Errorf("the member of the store at %s is of no machine that is listed (fleetctl list-machines): start etcd and fleet there, or put the machine out with `argosy ca revoke`", text)
 		}
 	}
