@@ -54,6 +54,10 @@ func (a *API) paths() map[string]map[string]route {
 			"PUT":    {access.Govern, onMembers, a.writes(a.setSecret)},
 			"DELETE": {access.Govern, onMembers, a.removeSecret},
 		},
+		"/policy": {
+			"GET": {access.Read, onMembers, a.policy},
+			"PUT": {access.Govern, onMembers, a.writes(a.setPolicy)},
+		},
 		"/people": {"GET": {access.Govern, onMembers, a.people}},
 		"/people/{name}": {
 			"PUT":    {access.Govern, onMembers, a.writes(a.setPerson)},

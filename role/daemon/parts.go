@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync/atomic"
 
@@ -39,6 +40,7 @@ type parts struct {
 	log      *slog.Logger
 	address  string
 	pageRows atomic.Int64
+	near     atomic.Pointer[map[netip.Addr]bool] // where members are
 	store    *store.Store
 	agent    *agent.Agent
 	registry *registry.Registry // nil where this machine is no member
@@ -66,6 +68,7 @@ func assemble(config Config, on machine) (*parts, error) {
 		config: config, settings: settings, on: on, log: config.Log, address: settings.PublicIP,
 		loops: map[string]func(context.Context) error{},
 	}
+	p.nearBy(settings.EtcdServers)
 	if p.address == "" {
 		p.address = on.facts.Address
 	}
@@ -92,6 +95,7 @@ func assemble(config Config, on machine) (*parts, error) {
 	if on.safe != nil {
 		given.Secrets = secretsHere{on.safe, p}
 	}
+	given.Policy = (&policyHere{parts: p}).now
 	p.agent = agent.New(given, p.agentsStore(), on.systemd, on.disk)
 	p.loops["agent"] = p.agent.Run
 	p.take(settings)
@@ -164,6 +168,7 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		served.Registry, served.Explainer, served.Access = p.registry, explainer{p.engine, p.closed}, p.known
 		served.Cluster = p.cluster
 		served.Secrets, served.Workers = p.vault, registry.Workers{Store: p.store}
+		served.Policies = registry.Policies{Store: p.store}
 		audit := registry.NewAudit(p.store, p.log)
 		p.loops["audit"] = audit.Run
 		served.Audit, served.People = audit, registry.People{Store: p.store, Tokens: p.store, Door: p.door}
@@ -277,7 +282,7 @@ func (p *parts) listen() ([]net.Listener, error) {
 		p.log.Warn("no certificates are configured: other machines cannot reach this API", "set", "etcd_cafile, etcd_certfile, etcd_keyfile")
 		return listeners, nil
 	}
-	l, err := listenTLS(p.settings, p.apiAddress())
+	l, err := p.listenTLS()
 	if err != nil {
 		return nil, err
 	}
