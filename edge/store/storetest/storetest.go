@@ -68,7 +68,9 @@ type Backend interface {
 	Enrol(ctx context.Context, worker cluster.MachineID) error
 	Expel(ctx context.Context, subject access.Subject, by string, at time.Time, done ...access.Entry) (access.Revocation, error)
 
-	PutSecret(ctx context.Context, secret cluster.Secret, done ...access.Entry) (cluster.Secret, error)
+	PutKeyring(ctx context.Context, k access.Keyring, authorities int64, done ...access.Entry) (access.Keyring, error)
+	Keyring(ctx context.Context) (access.Keyring, error)
+	PutSecret(ctx context.Context, secret cluster.Secret, keyring int64, done ...access.Entry) (cluster.Secret, error)
 	Secret(ctx context.Context, name cluster.SecretName) (cluster.Secret, error)
 	Secrets(ctx context.Context) ([]cluster.Secret, error)
 	DeleteSecret(ctx context.Context, name cluster.SecretName, revision int64, done ...access.Entry) error
@@ -119,6 +121,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"secrets are guarded":                            testSecrets,
 		"many large secrets":                             testManySecrets,
 		"malformed secrets are refused":                  testMalformedSecrets,
+		"a keyring guards what is sealed by it":          testKeyring,
 		"followers and writers at once":                  testConcurrent,
 		"follower of an idle store is told so":           testConfirm,
 		"follower ends with ctx or what deliver says":    testFollowEnds,
