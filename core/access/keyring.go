@@ -24,16 +24,16 @@ type Keyring struct {
 // Replacing says that one key is on its way into another's place.
 func (k Keyring) Replacing() bool { return len(k.Former) > 0 }
 
-// Beginning has another key take the place of all that a member holds; held has the
-// one first that it seals with. A next one that nobody has, because the member that
-// made it was lost, goes the way of the former ones.
+// Beginning has another key take the place of all that members hold; held has the one
+// first that seals where the keyring names none. A next one that nobody has, because the
+// member that made it was lost, goes the way of the former ones.
 func (k Keyring) Beginning(held []string, next string) Keyring {
 	if k.Seals == "" && len(held) > 0 {
 		k.Seals = held[0]
 	}
 	former := append(slices.Clone(k.Former), held...)
 	former = append(former, k.Seals, k.Next)
-	k.Former, k.Next = without(former, next, ""), next
+	k.Former, k.Next = without(former, append(slices.Clone(k.Ended), next, "")...), next
 	return k
 }
 
@@ -49,9 +49,10 @@ func (k Keyring) Finished() Keyring {
 	return k
 }
 
-// Missing are the keys that a member is to have beside those that it holds.
+// Missing are the keys that a member is to have beside those that it holds. While one
+// is replaced each is to open all that is sealed with any.
 func (k Keyring) Missing(held []string) []string {
-	return without([]string{k.Seals, k.Next}, append(slices.Clone(held), "")...)
+	return without(append([]string{k.Seals, k.Next}, k.Former...), append(slices.Clone(held), "")...)
 }
 
 // Arranged is how a member's file is to have the keys that it holds: the one that

@@ -30,6 +30,7 @@ const (
 	Label  Verb = "label"  // a machine, by which units of all names may move
 	Govern Verb = "govern" // people, tokens, revocations, authorities, secrets, the audit
 	Serve  Verb = "serve"  // what machines ask of each other for themselves
+	Share  Verb = "share"  // what members ask of each other for themselves: keys
 )
 
 // Refused says that somebody may not do what they asked, and what to do about it.
@@ -49,6 +50,11 @@ func May(who Caller, verb Verb, unit cluster.UnitName) error {
 			return nil
 		}
 		return &Refused{a.Name + " may not ask this: machines ask it of each other", "fleetd does it by itself"}
+	case Share:
+		if who.Who.Kind == Member && who.Via == "" {
+			return nil
+		}
+		return &Refused{a.Name + " may not ask this: keys are for members that ask for themselves", "'argosy secrets rekey', on a member, replaces the key"}
 	case Read:
 		if a.Role.Includes(Viewer) {
 			return nil

@@ -54,6 +54,7 @@ func (a *API) paths() map[string]map[string]route {
 			"PUT":    {access.Govern, onMembers, a.writes(a.setSecret)},
 			"DELETE": {access.Govern, onMembers, a.removeSecret},
 		},
+		"/keys":   {"GET": {access.Share, onMembers, a.keys}},
 		"/people": {"GET": {access.Govern, onMembers, a.people}},
 		"/people/{name}": {
 			"PUT":    {access.Govern, onMembers, a.writes(a.setPerson)},

@@ -22,6 +22,7 @@ import (
 	fleetapi "argosy/edge/fleetv1"
 	"argosy/edge/host"
 	"argosy/edge/httpapi"
+	"argosy/edge/sealing"
 	"argosy/edge/store"
 	"argosy/role/agent"
 	"argosy/role/detector"
@@ -158,6 +159,8 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		p.loops["access"] = p.known.Run
 		served.Registry, served.Explainer, served.Access = p.registry, p.engine, p.known
 		served.Cluster = p.cluster
+		p.keepKeys()
+		served.Keys = keysHere{sealing.File(p.on.secretsKey), p.log}
 		served.Secrets, served.Workers = p.vault, registry.Workers{Store: p.store}
 		audit := registry.NewAudit(p.store, p.log)
 		p.loops["audit"] = audit.Run
