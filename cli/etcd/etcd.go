@@ -111,7 +111,7 @@ func guardOf(settings *etcdnode.Settings, faults io.Writer) (*etcdnode.Guard, er
 		return nil, err
 	}
 	report := func(err error) { fmt.Fprintf(faults, "etcd: guard: %v\n", err) }
-	return &etcdnode.Guard{TLS: config, IdentityOf: authority.IdentityOf, Report: report}, nil
+	return &etcdnode.Guard{TLS: config, IdentityOf: authority.IdentityOf, Report: report, Bound: bounds(faults)}, nil
 }
 
 // endedBy is nil where err only says that ctx ended.

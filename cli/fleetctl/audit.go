@@ -2,6 +2,7 @@ package fleetctl
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,9 +14,14 @@ import (
 // auditFlags are those of audit.
 type auditFlags struct {
 	listing
-	after, lines int64
-	json         bool
+	after int64
+	since string
+	lines int
+	json  bool
 }
+
+// mostLines bounds a table, whose columns are as wide as the widest of all.
+const mostLines = 10_000
 
 // Audit is the command `argosy audit`.
 func Audit() *cobra.Command {
@@ -30,41 +36,61 @@ refused again and again a part is counted alone. Nobody can change the audit or 
 of it; the store ends the oldest by itself: it keeps 100,000 changes of units and labels,
 50,000 of people, machines and secrets, and 10,000 refusals. Export it to keep more.
 
---json prints one entry a line, all that there are, in order. The revision of the last
-line, given to --after, has the next export go on there. It takes an admin.`,
-		Example: "  argosy audit\n  argosy audit --json >> audit.jsonl\n  argosy audit --json --after 4711 >> audit.jsonl",
+--json prints one entry a line, in order and as they come: all that there are unless
+--lines says otherwise. The revision of the last line, given to --after, has the next
+export go on there. It takes an admin.`,
+		Example: "  argosy audit\n  argosy audit --since 2h\n  argosy audit --json >> audit.jsonl\n  argosy audit --json --after 4711 >> audit.jsonl",
 		Args:    nothing,
 	})
 	cmd.RunE = run(func(cmd *cobra.Command, _ []string) error { return s.audit(cmd, f) })
 	flags := cmd.Flags()
 	flags.Int64Var(&f.after, "after", 0, "only what was done behind this revision of the store")
-	flags.Int64VarP(&f.lines, "lines", "n", 50, "how many of the last entries to show; 0 for all")
-	flags.BoolVar(&f.json, "json", false, "print all as JSON, one entry a line")
+	flags.StringVar(&f.since, "since", "", "only what was done since, such as 2h, 2026-01-31 or 2026-01-31T12:00:00Z")
+	flags.IntVarP(&f.lines, "lines", "n", 50, "how many of the last entries to show; with --json all, where it is not given")
+	flags.BoolVar(&f.json, "json", false, "print JSON, one entry a line")
 	flags.BoolVar(&f.noLegend, "no-legend", false, "print no header")
 	f.fields = "when,by,from,outcome,what"
 	return s.closing(cmd)
 }
 
 func (s *session) audit(cmd *cobra.Command, f auditFlags) error {
+	if f.lines < 1 || f.lines > mostLines {
+		return usage(fmt.Errorf("--lines is %d: expected 1 to %d; --json without it prints all", f.lines, mostLines))
+	}
+	since, err := moment(f.since, time.Now())
+	if err != nil {
+		return usage(fmt.Errorf("--since is %q: %w", f.since, err))
+	}
+	query := access.AuditQuery{After: f.after, Since: since, Last: f.lines}
 	if f.json {
+		if !cmd.Flags().Changed("lines") {
+			query.Last = 0
+		}
 		encoder := json.NewEncoder(s.out)
 		encoder.SetEscapeHTML(false)
-		_, err := s.Client.Audit(cmd.Context(), f.after, func(e access.Entry) error { return encoder.Encode(e) })
-		return err
-	}
-	if f.lines < 0 {
-		return usage(fmt.Errorf("--lines is %d: expected 0 or more", f.lines))
+		return s.Client.Audit(cmd.Context(), query, func(e access.Entry) error { return encoder.Encode(e) })
 	}
 	last := []access.Entry{}
-	if _, err := s.Client.Audit(cmd.Context(), f.after, func(e access.Entry) error {
-		if last = append(last, e); f.lines > 0 && int64(len(last)) > f.lines {
-			last = last[1:]
-		}
-		return nil
-	}); err != nil {
+	if err := s.Client.Audit(cmd.Context(), query, func(e access.Entry) error { last = append(last, e); return nil }); err != nil {
 		return err
 	}
 	return show(s.out, f.listing, auditColumns, last, nil)
+}
+
+// moment reads how long ago something was, or when.
+func moment(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateTime, time.DateOnly} {
+		if at, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, errors.New("expected how long ago (90m, 2h), a day (2026-01-31) or a moment (2026-01-31T12:00:00Z)")
 }
 
 var auditColumns = []column[access.Entry]{

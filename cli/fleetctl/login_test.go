@@ -164,6 +164,15 @@ func (w *world) wasRecorded() {
 		}
 	}
 	w.want(w.argosy("audit", "--json", "--after", fmt.Sprint(last)), 0, "", "")
+	w.want(w.argosy("audit", "--json", "--since", "2999-01-31"), 0, "", "")
+	for since, want := range map[string]int{"1h": len(lines), "2020-01-31": len(lines), "2020-01-31T12:00:00Z": len(lines)} {
+		if got := strings.Count(w.argosy("audit", "--json", "--since", since).out, "\n"); got != want {
+			w.Errorf("since %s: %d entries, want %d", since, got, want)
+		}
+	}
+	if got := w.argosy("audit", "--json", "-n", "2").out; got != strings.Join(lines[len(lines)-2:], "\n")+"\n" {
+		w.Errorf("the last two are %s", got)
+	}
 	if got := w.argosy("audit", "-n", "1"); got.code != 0 || !strings.HasPrefix(got.out, "WHEN\t\t\tBY") || !strings.Contains(got.out, "remove person wendy@example.org (viewer)\n") || strings.Count(got.out, "\n") != 2 {
 		w.Errorf("%+v", got)
 	}
@@ -230,7 +239,9 @@ func TestLoginRefuses(t *testing.T) {
 		{[]string{"user", "revoke", "eve"}, 3, "there is nobody called eve"},
 		{[]string{"user", "remove", "eve"}, 3, "there is nobody called eve"},
 		{[]string{"user", "sing"}, 2, `unknown command "sing"`},
-		{[]string{"audit", "-n", "-1"}, 2, "--lines is -1: expected 0 or more"},
+		{[]string{"audit", "-n", "0"}, 2, "--lines is 0: expected 1 to 10000; --json without it prints all"},
+		{[]string{"audit", "--since", "-2h"}, 2, `--since is "-2h": expected how long ago`},
+		{[]string{"audit", "--since", "soon"}, 2, `--since is "soon": expected how long ago`},
 		{[]string{"audit", "--after", "-1"}, 1, "expected a number from 0"},
 	} {
 		if got := w.argosy(c.args...); got.code != c.code || !strings.Contains(got.err, c.says) {

@@ -92,6 +92,9 @@ func (v verdicts) named(full bool) string {
 // printWhy prints an explanation for people.
 func printWhy(w io.Writer, e schedule.Explanation, all bool) error {
 	_, err := fmt.Fprintln(w, e.Summary)
+	if e.Held != "" {
+		_, err = fmt.Fprintln(w, "Nothing is decided for any unit now: "+e.Held)
+	}
 	groups := grouped(e.Machines, all)
 	if len(groups) == 0 {
 		return err

@@ -31,6 +31,14 @@ type Entry struct {
 	Unrecorded int `json:"unrecorded,omitempty"`
 }
 
+// AuditQuery is which entries are asked for. They are told in the order of their
+// revisions.
+type AuditQuery struct {
+	After int64     // only those behind this revision
+	Since time.Time // only those from then on, by the clocks of the members that wrote them
+	Last  int       // only so many of them, the last; 0 for all
+}
+
 // Outcome is what came of something.
 type Outcome string
 

@@ -119,7 +119,7 @@ var storeCalls = map[string]callers{
 	"/etcdserverpb.Cluster/MemberUpdate":  byRoot,
 	"/etcdserverpb.Cluster/MemberPromote": byRoot,
 
-	"/etcdserverpb.Maintenance/Status":     byLookers,
+	"/etcdserverpb.Maintenance/Status":     byAll, // a worker keeps its lease where it is told that raft's leader is
 	"/etcdserverpb.Maintenance/Alarm":      byLookers | toRead,
 	"/etcdserverpb.Maintenance/Hash":       byRoot, // reads the whole store
 	"/etcdserverpb.Maintenance/HashKV":     byRoot,

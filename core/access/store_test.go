@@ -87,7 +87,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 	lists := map[StoreUser]string{
 		StoreWorker(one): `KV/Range KV/Put KV/DeleteRange KV/Txn Watch/Watch
 			Lease/LeaseGrant Lease/LeaseRevoke Lease/LeaseKeepAlive Lease/LeaseTimeToLive
-			Cluster/MemberList Health/Check Health/List Health/Watch`,
+			Cluster/MemberList Maintenance/Status Health/Check Health/List Health/Watch`,
 		StoreLocal: `KV/Range KV/RangeStream KV/Put KV/DeleteRange KV/Txn Watch/Watch
 			Lease/LeaseGrant Lease/LeaseRevoke Lease/LeaseKeepAlive Lease/LeaseTimeToLive Lease/LeaseLeases
 			Cluster/MemberList Maintenance/Status Auth/AuthStatus

@@ -1,6 +1,9 @@
 package api
 
-import "argosy/core/cluster"
+import (
+	"argosy/core/cluster"
+	"argosy/core/signing"
+)
 
 // Identity is one life of one machine: whoever has its machine id but another
 // boot id is another machine, or the same one after a boot. POST claims carries
@@ -26,4 +29,6 @@ type Cluster struct {
 	// Authorities are certificates in PEM, that of who signs first; absent where none
 	// was ever replaced.
 	Authorities string `json:"authorities,omitempty"`
+	// Policy is what it may start.
+	Policy signing.Policy `json:"policy,omitzero"`
 }

@@ -78,14 +78,5 @@ func (r InvitationRequest) Life() (time.Duration, error) {
 	return time.Duration(r.Seconds) * time.Second, nil
 }
 
-// AuditPage answers GET audit: what was done, in order.
-type AuditPage struct {
-	Entries []access.Entry `json:"entries"`
-	// Next asks for those behind these, as after=; it is that of the request where
-	// there are none.
-	Next int64 `json:"next"`
-	More bool  `json:"more,omitempty"`
-}
-
-// MostEntries bounds a page of the audit.
-const MostEntries = 5000
+// MostLast bounds how many of the audit's last entries may be asked for, where not all are.
+const MostLast = 100_000

@@ -2,6 +2,10 @@ package client
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -44,21 +48,45 @@ func (c *Client) Invite(ctx context.Context, name string, life time.Duration) (i
 	return invitation, err
 }
 
-// Audit hands over what was done behind a revision of the store, in order, until
-// there is no more, and returns the revision of the last.
-func (c *Client) Audit(ctx context.Context, after int64, deliver func(access.Entry) error) (last int64, err error) {
-	for {
-		var page api.AuditPage
-		if err := c.exchange(ctx, http.MethodGet, "/audit", url.Values{"after": {strconv.FormatInt(after, 10)}}, nil, &page); err != nil {
-			return after, err
+// auditSilence is how long the audit may say nothing: it is looked through before the
+// first entry comes.
+const auditSilence = time.Minute
+
+// Audit hands over the entries that are asked for, in order, as they come.
+func (c *Client) Audit(ctx context.Context, query access.AuditQuery, deliver func(access.Entry) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	guard := time.AfterFunc(auditSilence, func() { cancel(errors.New("no answer for a minute")) })
+	defer guard.Stop()
+	q := url.Values{"after": {strconv.FormatInt(query.After, 10)}, "last": {strconv.Itoa(query.Last)}}
+	if !query.Since.IsZero() {
+		q.Set("since", query.Since.UTC().Format(time.RFC3339))
+	}
+	response, err := c.insist(ctx, http.MethodGet, "/audit", q, nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	lines := json.NewDecoder(response.Body)
+	for last := query.After; ; {
+		var e access.Entry
+		err := lines.Decode(&e)
+		if fault := response.Trailer.Get(api.ErrorTrailer); err != nil && fault != "" {
+			err = errors.New(fault)
 		}
-		for _, e := range page.Entries {
-			if err := deliver(e); err != nil {
-				return after, err
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause
 			}
+			return fmt.Errorf("the audit broke off behind revision %d: %w", last, err)
 		}
-		if after = page.Next; !page.More {
-			return after, nil
+		guard.Reset(auditSilence)
+		if err := deliver(e); err != nil {
+			return err
 		}
+		last = e.Revision
 	}
 }

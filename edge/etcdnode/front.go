@@ -11,6 +11,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -18,7 +19,6 @@ import (
 
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.etcd.io/etcd/pkg/v3/runtime"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver"
 	"google.golang.org/grpc"
@@ -35,8 +35,6 @@ const (
 	// refusedFor is how long the connection of one who is refused stays open, so
 	// that they are told why.
 	refusedFor = 2 * time.Second
-	// spareFiles are left for all that is no client's connection, as etcd does it.
-	spareFiles = 150
 )
 
 // front is the client ports of a guarded member. They are ours and not etcd's,
@@ -88,14 +86,7 @@ func openFront(config Config, etcd *embed.Config, stopping *servers) (*front, er
 }
 
 func listen(address string, etcd *embed.Config) (net.Listener, error) {
-	listener, err := transport.NewListenerWithOpts(address, "https", transport.WithSocketOpts(&etcd.SocketOpts), transport.WithSkipTLSInfoCheck(true))
-	if err != nil {
-		return nil, err
-	}
-	if files, err := runtime.FDLimit(); err == nil && files > spareFiles {
-		listener = transport.LimitListener(listener, int(files-spareFiles))
-	}
-	return listener, nil
+	return transport.NewListenerWithOpts(address, "https", transport.WithSocketOpts(&etcd.SocketOpts), transport.WithSkipTLSInfoCheck(true))
 }
 
 // start serves a member that has joined. Nobody is let in before it knows who is
@@ -119,8 +110,12 @@ func (f *front) start(ctx context.Context, server *etcdserver.EtcdServer) error 
 	f.end = end
 	f.parts.Go(func() { f.follow(following, client, revision) })
 	for _, listener := range f.listeners {
+		bounded := listener
+		if f.guard.Bound != nil {
+			bounded = f.guard.Bound(listener, func(at netip.Addr) bool { return isMember(server, at) })
+		}
 		f.parts.Go(func() {
-			if err := f.server.ServeTLS(&trackedListener{listener, f}, "", ""); !errors.Is(err, http.ErrServerClosed) {
+			if err := f.server.ServeTLS(&trackedListener{bounded, f}, "", ""); !errors.Is(err, http.ErrServerClosed) {
 				f.failed <- fmt.Errorf("serve clients at %s: %w", listener.Addr(), err)
 			}
 		})

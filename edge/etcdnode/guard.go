@@ -7,6 +7,8 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -31,6 +33,8 @@ type Guard struct {
 	TLS        *tls.Config // of the client ports; wants a certificate of every client
 	IdentityOf func(*x509.Certificate) (access.Identity, error)
 	Report     func(error) // of what it gets over by itself
+	// Bound bounds the connections of a client port, given who is a member; may be nil.
+	Bound func(l net.Listener, member func(netip.Addr) bool) net.Listener
 }
 
 // settles is about how long a member takes to learn of a change that another knows.

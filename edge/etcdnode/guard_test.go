@@ -123,7 +123,7 @@ func TestEachKindMakesItsCalls(t *testing.T) {
 		{"grant any lease", local, func(c *clientv3.Client) error { _, err := c.Grant(t.Context(), 60); return err }},
 		{"list leases", local | viewer, func(c *clientv3.Client) error { _, err := c.Leases(t.Context()); return err }},
 		{"list members", worker | local | viewer, func(c *clientv3.Client) error { _, err := c.MemberList(t.Context()); return err }},
-		{"see status", local | viewer, func(c *clientv3.Client) error { _, err := c.Status(t.Context(), w.address); return err }},
+		{"see status", worker | local | viewer, func(c *clientv3.Client) error { _, err := c.Status(t.Context(), w.address); return err }},
 		{"see alarms", local | viewer, func(c *clientv3.Client) error { _, err := c.AlarmList(t.Context()); return err }},
 		{"end alarms", 0, func(c *clientv3.Client) error {
 			_, err := c.AlarmDisarm(t.Context(), &clientv3.AlarmMember{Alarm: pb.AlarmType_NOSPACE})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"argosy/core/access"
 	"argosy/core/api"
@@ -17,7 +18,7 @@ type Audit interface {
 	Refused(by access.Caller, verb access.Verb, asked, why string)
 	// Asked says that a machine is about to be asked something about a unit.
 	Asked(ctx context.Context, by access.Caller, unit cluster.UnitName, what string) error
-	Entries(ctx context.Context, after int64, most int) (api.AuditPage, error)
+	Entries(ctx context.Context, query access.AuditQuery, deliver func(access.Entry) error) error
 }
 
 // known is caller, and records who is known and refused.
@@ -35,22 +36,51 @@ func (a *API) recordRefusal(r *http.Request, by access.Caller, verb access.Verb,
 	}
 }
 
+// audit streams the entries that are asked for, one a line: however many there are, no
+// more than a few pages of them are held at a time.
 func (a *API) audit(w http.ResponseWriter, r *http.Request, _ access.Caller) error {
-	q, err := parseQuery(r.URL.RawQuery, "after", "limit")
+	query, err := auditQuery(r)
 	if err != nil {
 		return err
 	}
-	after, err := q.number("after", 0, 0, 1<<62)
+	r, leave, err := a.enterStream(r)
 	if err != nil {
 		return err
 	}
-	most, err := q.number("limit", api.MostEntries, 1, api.MostEntries)
-	if err != nil {
+	defer leave()
+	w.Header().Set("Content-Type", api.MediaLines)
+	w.Header().Set("Trailer", api.ErrorTrailer)
+	out := newStream(w)
+	err = a.config.Audit.Entries(r.Context(), query, func(e access.Entry) error {
+		line, err := encode(e)
+		if err == nil {
+			_, err = out.Write(line)
+		}
 		return err
+	})
+	if err == nil {
+		_, _ = out.Write(nil) // there may be none
 	}
-	page, err := a.config.Audit.Entries(r.Context(), after, int(most))
+	return err
+}
+
+func auditQuery(r *http.Request) (query access.AuditQuery, err error) {
+	q, err := parseQuery(r.URL.RawQuery, "after", "last", "since")
 	if err != nil {
-		return err
+		return query, err
 	}
-	return sendJSON(w, http.StatusOK, page)
+	if query.After, err = q.number("after", 0, 0, 1<<62); err != nil {
+		return query, err
+	}
+	last, err := q.number("last", 0, 0, api.MostLast)
+	if err != nil {
+		return query, err
+	}
+	query.Last = int(last)
+	if since := q.values.Get("since"); since != "" {
+		if query.Since, err = time.Parse(time.RFC3339, since); err != nil {
+			return query, api.Invalid("since is no moment: "+err.Error(), "expected one such as 2026-01-31T12:00:00Z")
+		}
+	}
+	return query, nil
 }

@@ -45,6 +45,9 @@ func withPeer(ctx context.Context, conn net.Conn) context.Context {
 	if _, is := conn.(openConn); is {
 		return context.WithValue(ctx, peerKey{}, peer{"unknown", true})
 	}
+	if bounded, is := conn.(interface{ NetConn() net.Conn }); is {
+		conn = bounded.NetConn()
+	}
 	unix, is := conn.(*net.UnixConn)
 	if !is {
 		return ctx

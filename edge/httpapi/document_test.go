@@ -19,6 +19,7 @@ import (
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/core/schedule"
+	"argosy/core/signing"
 	"argosy/core/unitfile"
 	"argosy/edge/memstore"
 	"argosy/role/registry"
@@ -32,16 +33,17 @@ var shapes = map[string]any{
 	"Placement": cluster.Placement{}, "UnitState": cluster.UnitState{}, "States": api.States{}, "State": api.State{},
 	"UnitChange": api.UnitChange{}, "Written": api.Written{}, "WatchLine": api.WatchLine{}, "Why": api.Why{}, "Verdict": schedule.Verdict{},
 	"Secrets": api.Secrets{}, "Secret": api.Secret{}, "SecretUse": api.SecretUse{}, "SecretChange": api.SecretChange{},
+	"Policy": signing.Policy{}, "PolicyChange": api.PolicyChange{}, "PolicyWritten": api.PolicyWritten{},
 	"SecretWritten": api.SecretWritten{}, "SecretValue": api.SecretValue{}, "Keys": api.Keys{},
 	"People": api.People{}, "Person": api.Person{}, "PersonChange": api.PersonChange{}, "PersonWritten": api.PersonWritten{},
-	"InvitationRequest": api.InvitationRequest{}, "Invitation": api.Invitation{}, "AuditPage": api.AuditPage{}, "Entry": access.Entry{},
+	"InvitationRequest": api.InvitationRequest{}, "Invitation": api.Invitation{}, "Entry": access.Entry{},
 	"Identity": api.Identity{}, "Enrolled": api.Enrolled{}, "Cluster": api.Cluster{}, "JournalPiece": api.JournalPiece{}, "ErrorBody": api.ErrorBody{}, "Error": api.Error{},
 }
 
 // words are the schemas of single values.
 var words = map[string]reflect.Type{
 	"UnitName": reflect.TypeFor[cluster.UnitName](), "SecretName": reflect.TypeFor[cluster.SecretName](), "MachineID": reflect.TypeFor[cluster.MachineID](), "Labels": reflect.TypeFor[map[string]string](),
-	"Role": reflect.TypeFor[access.Role](), "Desired": reflect.TypeFor[cluster.Desired](), "Outcome": reflect.TypeFor[api.Outcome](), "Phase": reflect.TypeFor[cluster.Phase](),
+	"SigningKey": reflect.TypeFor[signing.Key](), "Role": reflect.TypeFor[access.Role](), "Desired": reflect.TypeFor[cluster.Desired](), "Outcome": reflect.TypeFor[api.Outcome](), "Phase": reflect.TypeFor[cluster.Phase](),
 }
 
 // plainWords are types whose JSON is a string without a schema of its own.

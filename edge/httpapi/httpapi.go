@@ -111,6 +111,8 @@ type Config struct {
 	Secrets Secrets
 	// Keys is nil where this machine is no member.
 	Keys Keys
+	// Policies is nil where this machine is no member.
+	Policies Policies
 	// Workers is nil where this machine is no member.
 	Workers Workers
 	// People is nil where this machine is no member.
@@ -130,6 +132,7 @@ type Config struct {
 	Version    string
 	Metrics    *prometheus.Registry // shared with other parts; nil for one of its own
 	Checks     []Check              // what else /readyz asks
+	Remarks    []string             // what /readyz says besides, whether all is well or not
 	// Claimed tells this machine that another one asks for its id, and returns who
 	// this one is.
 	Claimed func(by api.Identity) api.Identity

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"argosy/core/access"
+	"argosy/edge/authority"
 )
 
 // pipes is a listener in memory, whose clients are programs of this machine.
@@ -73,6 +77,66 @@ func TestSlowClientsAreEnded(t *testing.T) {
 		})
 	}
 }
+
+// A client that shows no certificate is not waited for, however it goes about it, nor
+// one that has shown one and asks for nothing.
+func TestSilentClientsAreEnded(t *testing.T) {
+	p := newPKI(t)
+	server, err := authority.LoadServer(p.issue("core-01", access.Member))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := authority.LoadClient(p.issue("core-02", access.Worker))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.ServerName = "127.0.0.1"
+	now := time.Now() // certificates are of now, and a bubble's time is another
+	server.Time, client.Time = func() time.Time { return now }, func() time.Time { return now }
+	const halfHello = "\x16\x03\x01\x40\x00\x01\x00\x3f\xfc\x03\x03"
+	for what, c := range map[string]struct {
+		begin  func(net.Conn) net.Conn
+		said   string
+		within time.Duration
+	}{
+		"nothing":                     {as, "", 10 * time.Second},
+		"no TLS":                      {as, "GET / HTTP/1.1\r\n", time.Second},
+		"half a hello":                {as, halfHello, 10 * time.Second},
+		"a handshake, and nothing":    {func(c net.Conn) net.Conn { return tls.Client(c, client) }, "", 10 * time.Second},
+		"a handshake and half a head": {func(c net.Conn) net.Conn { return tls.Client(c, client) }, "GET / HTTP/1.1\r\nHo", 10 * time.Second},
+		"one request":                 {func(c net.Conn) net.Conn { return tls.Client(c, client) }, "GET /healthz HTTP/1.1\r\nHost: fleet\r\n\r\n", 2 * time.Minute},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				here := pipes{make(chan net.Conn), make(chan struct{})}
+				ctx, cancel := context.WithCancel(t.Context())
+				served := make(chan error, 1)
+				go func() { served <- member(&fakeRegistry{}).Serve(ctx, tls.NewListener(here, server)) }()
+				near, far := net.Pipe()
+				here.conns <- far
+				began := time.Now()
+				conn := c.begin(near)
+				if secured, is := conn.(*tls.Conn); is {
+					if err := secured.HandshakeContext(ctx); err != nil {
+						t.Error(err)
+					}
+				}
+				_, _ = io.WriteString(conn, c.said) // it may be ended before all is said
+				_, _ = io.Copy(io.Discard, conn)
+				if took := time.Since(began); took > c.within {
+					t.Errorf("it was ended after %s, expected %s at most", took, c.within)
+				}
+				_ = near.Close()
+				cancel()
+				if err := <-served; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func as(c net.Conn) net.Conn { return c }
 
 // A body that arrives leaves no deadline behind: the connection lasts.
 func TestPatienceEndsWithTheBody(t *testing.T) {

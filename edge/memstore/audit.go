@@ -27,19 +27,24 @@ func (s *Store) Record(ctx context.Context, e access.Entry) error {
 	return nil
 }
 
-// Audit returns at most most entries behind revision after, in order, and whether
-// there are more.
-func (s *Store) Audit(ctx context.Context, after int64, most int) (entries []access.Entry, more bool, err error) {
+// Audit hands over the entries that are asked for, in the order of their revisions.
+func (s *Store) Audit(ctx context.Context, query access.AuditQuery, deliver func(access.Entry) error) error {
 	if err := s.enter(ctx); err != nil {
-		return nil, false, err
+		return err
 	}
-	defer s.mu.Unlock()
-	from := slices.IndexFunc(s.audit, func(e access.Entry) bool { return e.Revision > after })
-	if from < 0 {
-		return nil, false, nil
+	asked := slices.DeleteFunc(slices.Clone(s.audit), func(e access.Entry) bool {
+		return e.Revision <= query.After || e.At.Before(query.Since)
+	})
+	s.mu.Unlock()
+	if query.Last > 0 {
+		asked = asked[max(0, len(asked)-query.Last):]
 	}
-	to := min(from+most, len(s.audit))
-	return slices.Clone(s.audit[from:to]), to < len(s.audit), nil
+	for _, e := range asked {
+		if err := deliver(e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // TrimAudit ends the oldest entries of each shelf that has more than it is to keep.

@@ -48,29 +48,6 @@ func (s *Store) Record(ctx context.Context, e access.Entry) error {
 	return nil
 }
 
-// Audit returns at most most entries behind revision after, in order, and whether
-// there are more. One that cannot be read says so: a gap would be worse.
-func (s *Store) Audit(ctx context.Context, after int64, most int) (entries []access.Entry, more bool, err error) {
-	var response *clientv3.GetResponse
-	err = s.repeat(ctx, func(ctx context.Context) (err error) {
-		response, err = s.client.Get(ctx, auditRoot, clientv3.WithPrefix(), clientv3.WithMinCreateRev(after+1),
-			clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortAscend), clientv3.WithLimit(int64(most)))
-		return err
-	})
-	if err != nil {
-		return nil, false, fmt.Errorf("read the audit behind revision %d: %w", after, err)
-	}
-	for _, kv := range response.Kvs {
-		e := access.Entry{}
-		if err := decode(kv, &e); err != nil {
-			e = access.Entry{Did: "this entry cannot be read", Note: err.Error()}
-		}
-		e.Revision = kv.CreateRevision
-		entries = append(entries, e)
-	}
-	return entries, response.More, nil
-}
-
 // trimmedAtOnce bounds how many entries one transaction ends.
 const trimmedAtOnce = 5000
 

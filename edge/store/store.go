@@ -86,6 +86,7 @@ type Store struct {
 	client       *clientv3.Client
 	kv           pb.KVClient // the same connection without clientv3's wrapping
 	leases       pb.LeaseClient
+	maintenance  pb.MaintenanceClient
 	timeout      time.Duration
 	confirmEvery time.Duration
 
@@ -133,6 +134,7 @@ func Open(config Config) (*Store, error) {
 		client:       client,
 		kv:           pb.NewKVClient(client.ActiveConnection()),
 		leases:       pb.NewLeaseClient(client.ActiveConnection()),
+		maintenance:  pb.NewMaintenanceClient(client.ActiveConnection()),
 		timeout:      timeout,
 		confirmEvery: config.ConfirmEvery,
 		report:       config.Report,

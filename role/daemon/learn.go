@@ -87,13 +87,18 @@ func (p *parts) cluster(ctx context.Context) (api.Cluster, error) {
 		return api.Cluster{}, err
 	}
 	members, err := p.store.Members(ctx)
-	return api.Cluster{Members: members, Authorities: register.Authorities.Bundle}, err
+	if err != nil {
+		return api.Cluster{}, err
+	}
+	policy, err := p.store.Policy(ctx)
+	return api.Cluster{Members: members, Authorities: register.Authorities.Bundle, Policy: policy}, err
 }
 
 // remember has this machine reach the store through these members, also after its
 // next start, and its relay too.
 func (l *learner) remember(ctx context.Context, members []string) {
 	l.log.Info("the store's members have changed", "members", members)
+	l.nearBy(members)
 	l.store.UseMembers(members)
 	err := host.WriteMembers(host.MembersFile, members)
 	if err == nil {

@@ -46,6 +46,8 @@ type machine struct {
 	safe    safe        // nil where units can be given no secrets
 	// secretsKey is the path of a member's keys for secrets.
 	secretsKey string
+	// policyFile is the path of this machine's own policy.
+	policyFile string
 	listen     func() ([]net.Listener, error) // for fleetctl
 	notify     func(state string)             // says something to systemd, see sd_notify(3)
 }
@@ -82,7 +84,7 @@ func thisMachine(ctx context.Context, config fleetconf.Config, log *slog.Logger)
 	files := systemd.NewFiles(folders)
 	return machine{
 		facts: facts, podman: podman, echoes: openEchoes(log), systemd: systemd.NewManager(systemd.PrivateSocket, folders), disk: files, listen: listenLocal,
-		fence: fenceHere{fence.Term(fence.DefaultTerm), files}, safe: files, secretsKey: sealing.DefaultFile,
+		fence: fenceHere{fence.Term(fence.DefaultTerm), files}, safe: files, secretsKey: sealing.DefaultFile, policyFile: host.PolicyFile,
 		// A lost word costs at most a restart, and systemd says so.
 		notify: func(state string) { _, _ = daemon.SdNotify(false, state) },
 	}, nil
@@ -107,7 +109,7 @@ func listenLocal() ([]net.Listener, error) {
 	}
 	if len(listeners) > 0 {
 		for i, l := range listeners {
-			listeners[i] = httpapi.Open(l)
+			listeners[i] = httpapi.Open(boundedHere(l))
 		}
 		return listeners, nil
 	}
@@ -116,21 +118,21 @@ func listenLocal() ([]net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for fleetctl: %w", err)
 	}
-	return []net.Listener{l}, nil
+	return []net.Listener{boundedHere(l)}, nil
 }
 
 // listenTLS opens the API for other machines: TCP with mutual TLS. There is no
 // TCP without.
-func listenTLS(config fleetconf.Config, at string) (net.Listener, error) {
-	secrets, err := authority.LoadServer(config.EtcdCAFile, config.EtcdCertFile, config.EtcdKeyFile)
+func (p *parts) listenTLS() (net.Listener, error) {
+	secrets, err := authority.LoadServer(p.settings.EtcdCAFile, p.settings.EtcdCertFile, p.settings.EtcdKeyFile)
 	if err != nil {
 		return nil, err
 	}
-	l, err := tls.Listen("tcp", at, secrets)
+	l, err := net.Listen("tcp", p.apiAddress())
 	if err != nil {
 		return nil, fmt.Errorf("listen for other machines: %w", err)
 	}
-	return l, nil
+	return tls.NewListener(p.bounded(l), secrets), nil
 }
 
 // here gives the API this machine's systemd in the API's words.

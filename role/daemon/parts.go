@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync/atomic"
 
@@ -40,6 +41,7 @@ type parts struct {
 	log      *slog.Logger
 	address  string
 	pageRows atomic.Int64
+	near     atomic.Pointer[map[netip.Addr]bool] // where members are
 	store    *store.Store
 	agent    *agent.Agent
 	registry *registry.Registry // nil where this machine is no member
@@ -64,6 +66,7 @@ func assemble(config Config, on machine) (*parts, error) {
 		config: config, settings: settings, on: on, log: config.Log, address: settings.PublicIP,
 		loops: map[string]func(context.Context) error{},
 	}
+	p.nearBy(settings.EtcdServers)
 	if p.address == "" {
 		p.address = on.facts.Address
 	}
@@ -90,6 +93,7 @@ func assemble(config Config, on machine) (*parts, error) {
 	if on.safe != nil {
 		given.Secrets = secretsHere{on.safe, p}
 	}
+	given.Policy = (&policyHere{parts: p}).now
 	p.agent = agent.New(given, p.agentsStore(), on.systemd, on.disk)
 	p.loops["agent"] = p.agent.Run
 	p.take(settings)
@@ -141,7 +145,8 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		Host:    p.on.facts.Name,
 		TLS:     secrets,
 		Version: p.config.Version,
-		Checks:  []httpapi.Check{{Name: "agent", Run: p.agentIsInTouch}},
+		Checks:  []httpapi.Check{{Name: "agent", Run: p.agentIsInTouch}, {Name: "store", Run: p.closed}},
+		Remarks: p.remarks(),
 		Claimed: p.agent.Claimed,
 
 		IdentityOf: authority.IdentityOf,
@@ -157,11 +162,12 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		p.openVault()
 		p.known = registry.NewAccess(p.store)
 		p.loops["access"] = p.known.Run
-		served.Registry, served.Explainer, served.Access = p.registry, p.engine, p.known
+		served.Registry, served.Explainer, served.Access = p.registry, explainer{p.engine, p.closed}, p.known
 		served.Cluster = p.cluster
 		p.keepKeys()
 		served.Keys = keysHere{sealing.File(p.on.secretsKey), p.log}
 		served.Secrets, served.Workers = p.vault, registry.Workers{Store: p.store}
+		served.Policies = registry.Policies{Store: p.store}
 		audit := registry.NewAudit(p.store, p.log)
 		p.loops["audit"] = audit.Run
 		served.Audit, served.People = audit, registry.People{Store: p.store, Tokens: p.store, Door: p.door}
@@ -188,7 +194,7 @@ func (p *parts) lead() {
 	}
 	switch {
 	case p.settings.Insecure:
-		p.log.Warn("INSECURE: anybody with a certificate may do anything in the store", "because", "insecure is set")
+		p.log.Warn(insecure, "because", "insecure is set")
 	case p.settings.HasTLS():
 		config.Secure = p.secure
 	}
@@ -228,7 +234,12 @@ func members(config fleetconf.Config) ([]string, error) {
 // machine is what this machine says of itself.
 func (p *parts) machine() cluster.Machine {
 	facts := p.on.facts
+	note := ""
+	if p.settings.Insecure {
+		note = insecure
+	}
 	return cluster.Machine{
+		Note:     note,
 		ID:       facts.ID,
 		Name:     facts.Name,
 		Address:  p.address,
@@ -270,7 +281,7 @@ func (p *parts) listen() ([]net.Listener, error) {
 		p.log.Warn("no certificates are configured: other machines cannot reach this API", "set", "etcd_cafile, etcd_certfile, etcd_keyfile")
 		return listeners, nil
 	}
-	l, err := listenTLS(p.settings, p.apiAddress())
+	l, err := p.listenTLS()
 	if err != nil {
 		return nil, err
 	}

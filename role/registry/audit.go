@@ -2,13 +2,11 @@ package registry
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"argosy/core/access"
-	"argosy/core/api"
 	"argosy/core/cluster"
 )
 
@@ -16,7 +14,7 @@ import (
 // transaction that does it; here is the rest.
 type AuditStore interface {
 	Record(ctx context.Context, e access.Entry) error
-	Audit(ctx context.Context, after int64, most int) (entries []access.Entry, more bool, err error)
+	Audit(ctx context.Context, query access.AuditQuery, deliver func(access.Entry) error) error
 	TrimAudit(ctx context.Context, keeps func(access.Shelf) int) (ended int64, err error)
 }
 
@@ -93,18 +91,7 @@ func (a *Audit) Asked(ctx context.Context, by access.Caller, unit cluster.UnitNa
 	return a.store.Record(ctx, e)
 }
 
-// Entries are a page of the audit behind revision after.
-func (a *Audit) Entries(ctx context.Context, after int64, most int) (api.AuditPage, error) {
-	entries, more, err := a.store.Audit(ctx, after, most)
-	if err != nil {
-		return api.AuditPage{}, fmt.Errorf("read the audit: %w", err)
-	}
-	page := api.AuditPage{Entries: entries, Next: after, More: more}
-	if page.Entries == nil {
-		page.Entries = []access.Entry{}
-	}
-	if len(entries) > 0 {
-		page.Next = entries[len(entries)-1].Revision
-	}
-	return page, nil
+// Entries hands over the entries that are asked for, in order.
+func (a *Audit) Entries(ctx context.Context, query access.AuditQuery, deliver func(access.Entry) error) error {
+	return a.store.Audit(ctx, query, deliver)
 }

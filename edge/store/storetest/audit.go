@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"argosy/core/access"
 	"argosy/core/cluster"
+	"argosy/core/signing"
 )
 
 // did is an entry of somebody.
@@ -16,13 +18,13 @@ func did(what string, verb access.Verb) access.Entry {
 	return alice.Entry(verb, what, "<&>", someTime)
 }
 
-func (s *suite) audit(after int64, most int) ([]access.Entry, bool) {
+func (s *suite) audit(query access.AuditQuery) (entries []access.Entry) {
 	s.Helper()
-	entries, more, err := s.store.Audit(s.Context(), after, most)
+	err := s.store.Audit(s.Context(), query, func(e access.Entry) error { entries = append(entries, e); return nil })
 	if err != nil {
 		s.Fatal(err)
 	}
-	return entries, more
+	return entries
 }
 
 // ledger is what a test expects to be recorded.
@@ -39,13 +41,14 @@ func testAudit(s *suite) {
 	l.ofPeople()
 	l.ofTokens()
 	l.ofSecrets()
+	l.ofPolicy()
 }
 
 // recorded expects one more entry, at a revision unless that is 0.
 func (l *ledger) recorded(what string, revision int64) {
 	l.Helper()
-	entries, more := l.audit(0, 100)
-	if len(entries) != len(l.want)+1 || more {
+	entries := l.audit(access.AuditQuery{})
+	if len(entries) != len(l.want)+1 {
 		l.Fatalf("%s: %d entries, want %d: %+v", what, len(entries), len(l.want)+1, entries)
 	}
 	last := entries[len(l.want)]
@@ -131,6 +134,15 @@ func (l *ledger) ofTokens() {
 	l.expect(l.store.DeleteToken(ctx, "a1", lostRule), cluster.ErrNotFound)
 }
 
+func (l *ledger) ofPolicy() {
+	ctx := l.Context()
+	policy, err := l.store.PutPolicy(ctx, signing.Policy{Digests: true}, did("set policy", access.Govern))
+	l.expect(err, nil)
+	l.recorded("set policy", policy.Revision)
+	_, err = l.store.PutPolicy(ctx, signing.Policy{}, lostRule)
+	l.expect(err, cluster.ErrConflict)
+}
+
 func (l *ledger) ofSecrets() {
 	ctx := l.Context()
 	secret, err := l.store.PutSecret(ctx, aSecret("db"), 0, did("set secret", access.Govern))
@@ -147,33 +159,64 @@ func (l *ledger) ofSecrets() {
 	l.expect(err, cluster.ErrConflict)
 }
 
-func testAuditPages(s *suite) {
-	if entries, more := s.audit(0, 10); len(entries) != 0 || more {
-		s.Errorf("at first: %+v, %v", entries, more)
+// testAuditInOrder records more than a page of entries, in clocks that go back, and
+// reads them in every way.
+func testAuditInOrder(s *suite) {
+	if entries := s.audit(access.AuditQuery{}); len(entries) != 0 {
+		s.Errorf("at first: %+v", entries)
 	}
+	const many = 1200
 	var want []access.Entry
-	for n := range 7 {
-		e := did(fmt.Sprint(n), []access.Verb{access.Change, access.Govern}[n%2])
-		e.At = e.At.Add(-time.Duration(n) * time.Second) // clocks may go back: the order is the store's
+	for n := range many {
+		e := did(fmt.Sprint(n), []access.Verb{access.Change, access.Govern}[n/7%2])
+		switch { // the order is the store's
+		case n < 10:
+			e.At = e.At.Add(time.Hour)
+		case n%3 == 0:
+			e.At = e.At.Add(-time.Duration(n) * time.Second)
+		default:
+			e.At = e.At.Add(time.Duration(n) * time.Millisecond)
+		}
 		if err := s.store.Record(s.Context(), e); err != nil {
 			s.Fatal(err)
 		}
 		want = append(want, e)
 	}
-	var got []access.Entry
-	for after, more := int64(0), true; more; {
-		var page []access.Entry
-		if page, more = s.audit(after, 3); len(page) == 0 || len(page) > 3 {
-			s.Fatalf("a page of %d behind %d", len(page), after)
+	got := s.audit(access.AuditQuery{})
+	if len(got) != many {
+		s.Fatalf("%d entries, want %d", len(got), many)
+	}
+	for i, e := range got {
+		if i > 0 && e.Revision <= got[i-1].Revision {
+			s.Fatalf("entry %d has revision %d, behind %d", i, e.Revision, got[i-1].Revision)
 		}
-		after = page[len(page)-1].Revision
-		got = append(got, page...)
+		if want[i].Revision = e.Revision; e != want[i] {
+			s.Fatalf("entry %d is %+v, want %+v", i, e, want[i])
+		}
 	}
-	for i := range got {
-		got[i].Revision = 0
+	late := slices.DeleteFunc(slices.Clone(want), func(e access.Entry) bool { return e.At.Before(someTime) })
+	for what, c := range map[string]struct {
+		query access.AuditQuery
+		want  []access.Entry
+	}{
+		"behind one":                    {access.AuditQuery{After: want[700].Revision}, want[701:]},
+		"behind the last":               {access.AuditQuery{After: want[many-1].Revision}, nil},
+		"the last":                      {access.AuditQuery{Last: 1}, want[many-1:]},
+		"the last of some":              {access.AuditQuery{Last: 600}, want[many-600:]},
+		"the last of more than all":     {access.AuditQuery{Last: 9999}, want},
+		"since":                         {access.AuditQuery{Since: someTime}, late},
+		"the last of those since":       {access.AuditQuery{Since: someTime, Last: 20}, late[len(late)-20:]},
+		"since the end":                 {access.AuditQuery{Since: someTime.Add(2 * time.Hour)}, nil},
+		"behind one, the last, since":   {access.AuditQuery{Since: someTime, After: late[50].Revision, Last: len(late)}, late[51:]},
+		"behind one, and fewer of them": {access.AuditQuery{After: want[10].Revision, Last: 3}, want[many-3:]},
+	} {
+		if got := s.audit(c.query); !slices.Equal(got, c.want) {
+			s.Errorf("%s: %d entries, want %d", what, len(got), len(c.want))
+		}
 	}
-	if !reflect.DeepEqual(got, want) {
-		s.Errorf("got %+v, want %+v", got, want)
+	enough := errors.New("enough")
+	if err := s.store.Audit(s.Context(), access.AuditQuery{}, func(access.Entry) error { return enough }); !errors.Is(err, enough) {
+		s.Errorf("one who has enough: %v", err)
 	}
 }
 
@@ -196,8 +239,7 @@ func testAuditTrimmed(s *suite) {
 		}
 	}
 	left, oldest := map[access.Shelf]int{}, map[access.Shelf]string{}
-	entries, _ := s.audit(0, 100)
-	for _, e := range entries {
+	for _, e := range s.audit(access.AuditQuery{}) {
 		if left[e.Shelf()]++; left[e.Shelf()] == 1 {
 			oldest[e.Shelf()] = e.Did
 		}

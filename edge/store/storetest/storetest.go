@@ -11,6 +11,7 @@ import (
 	"argosy/core/access"
 	"argosy/core/cluster"
 	"argosy/core/schedule"
+	"argosy/core/signing"
 )
 
 // Backend is all that a store does. Its users declare the few methods that each
@@ -61,7 +62,7 @@ type Backend interface {
 	DeleteToken(ctx context.Context, id string, done ...access.Entry) error
 
 	Record(ctx context.Context, e access.Entry) error
-	Audit(ctx context.Context, after int64, most int) (entries []access.Entry, more bool, err error)
+	Audit(ctx context.Context, query access.AuditQuery, deliver func(access.Entry) error) error
 	TrimAudit(ctx context.Context, keeps func(access.Shelf) int) (ended int64, err error)
 
 	Secure(ctx context.Context) error
@@ -74,6 +75,9 @@ type Backend interface {
 	Secret(ctx context.Context, name cluster.SecretName) (cluster.Secret, error)
 	Secrets(ctx context.Context) ([]cluster.Secret, error)
 	DeleteSecret(ctx context.Context, name cluster.SecretName, revision int64, done ...access.Entry) error
+
+	PutPolicy(ctx context.Context, p signing.Policy, done ...access.Entry) (signing.Policy, error)
+	Policy(ctx context.Context) (signing.Policy, error)
 }
 
 // Run tries the contract, each part on a store of its own. A store may share
@@ -116,12 +120,13 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"a token in a race":                              testRace,
 		"follower of who may do what":                    testRegister,
 		"what is done is recorded with it, or neither":   testAudit,
-		"the audit is read in order, page by page":       testAuditPages,
+		"the audit is read in order, page by page":       testAuditInOrder,
 		"each shelf of the audit ends its own oldest":    testAuditTrimmed,
 		"secrets are guarded":                            testSecrets,
 		"many large secrets":                             testManySecrets,
 		"malformed secrets are refused":                  testMalformedSecrets,
 		"a keyring guards what is sealed by it":          testKeyring,
+		"the policy of what may be started is guarded":   testPolicy,
 		"followers and writers at once":                  testConcurrent,
 		"follower of an idle store is told so":           testConfirm,
 		"follower ends with ctx or what deliver says":    testFollowEnds,
