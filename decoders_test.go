@@ -43,7 +43,7 @@ var fuzzed = map[string]string{
 	"edge/httpapi/parse.go":       "edge/httpapi FuzzRequest",
 	"edge/join/server.go":         "edge/join FuzzRequests",
 	"edge/probe/probe.go":         "edge/probe FuzzIsAnswer",
-	"edge/sealing/sealing.go":     "edge/sealing FuzzParse",
+	"edge/sealing/file.go":        "edge/sealing FuzzParse",
 	"edge/store/facts.go":         "edge/store FuzzFact",
 	"edge/v2keys/auth.go":         "edge/v2keys FuzzBodies",
 	"edge/v2keys/limits.go":       "edge/v2keys FuzzRequests",

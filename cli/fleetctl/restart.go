@@ -60,17 +60,26 @@ func (s *session) restart(ctx context.Context, args []string, w waiting) error {
 		s.triggered(accepted(changes), "restart", false)
 		return result(changes)
 	}
-	for i, c := range changes {
+	return s.inTurn(changes, func(c *change) error {
 		if unit := stored[c.name]; unit.Global && unit.Desired == cluster.Launched {
-			err = s.roll(ctx, c, unit, w)
-		} else {
-			err = s.restartOne(ctx, c, again, w)
+			return s.roll(ctx, c, unit, w)
 		}
-		if err != nil {
+		return s.restartOne(ctx, c, again, w)
+	})
+}
+
+// inTurn does one change after another, and leaves the rest where one does not go well.
+func (s *session) inTurn(changes []*change, do func(*change) error) error {
+	for i, c := range changes {
+		if err := do(c); err != nil {
 			return err
 		}
-		if rest := names[i+1:]; c.code != 0 && len(rest) > 0 {
-			fmt.Fprintf(s.err, "Not restarted: %v\n", rest)
+		if rest := changes[i+1:]; c.code != 0 && len(rest) > 0 {
+			var names []cluster.UnitName
+			for _, left := range rest {
+				names = append(names, left.name)
+			}
+			fmt.Fprintf(s.err, "Not restarted: %v\n", names)
 			break
 		}
 	}

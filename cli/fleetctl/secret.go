@@ -60,7 +60,10 @@ that the secret has already makes no new version.
 Units that run keep what they were given until they start anew. With --restart those that
 have not got this version yet are restarted one after another, each when the one before
 runs again, as by 'fleetctl restart'; where one does not come up well the rest is left
-alone, and named. The version before is then a word away: set NAME --from VERSION.`,
+alone, and named. The version before is then a word away: set NAME --from VERSION.
+
+It is this command that restarts them. Where it was ended or stopped, the same one goes on:
+it begins with what does not run well with this version, and leaves alone what does.`,
 		Example: "  fleetctl secret set db-password < password.txt\n  fleetctl secret set db-password --from 3 --restart",
 		Args:    oneSecret,
 		RunE: run(func(cmd *cobra.Command, args []string) error {
@@ -155,31 +158,6 @@ func (s *session) readSecret(in io.Reader, file string) ([]byte, error) {
 		s.warn("the value ends in a line break, which is part of it; printf prints none where echo does")
 	}
 	return value, nil
-}
-
-// spread restarts the units that have not got a version yet, or names them.
-func (s *session) spread(ctx context.Context, written api.SecretWritten, f secretFlags) error {
-	var late []string
-	for _, use := range written.Used {
-		if use.Desired == cluster.Launched && use.Version != written.Version && !slices.Contains(late, string(use.Unit)) {
-			late = append(late, string(use.Unit))
-		}
-	}
-	switch {
-	case len(late) == 0:
-		return nil
-	case f.restart:
-		return s.restart(ctx, late, f.waiting)
-	}
-	fmt.Fprintf(s.err, "%s until started anew: %s\nRestart them one after another with --restart\n", keeping(len(late)), several(late))
-	return nil
-}
-
-func keeping(units int) string {
-	if units == 1 {
-		return "1 unit keeps what it was given"
-	}
-	return fmt.Sprintf("%d units keep what they were given", units)
 }
 
 // several names some of many.

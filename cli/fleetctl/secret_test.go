@@ -74,6 +74,35 @@ func TestRotationStopsAtAFailure(t *testing.T) {
 	w.want(w.fleetctl("secret", "list", "--no-legend", "--fields", "units"), 0, "fail@1.service=2, web@1.service=1, web@2.service=1\n", "")
 }
 
+// TestRotationGoesOn where one was cut short, with what does not run well first, and
+// leaves alone what runs with the version.
+func TestRotationGoesOn(t *testing.T) {
+	w := newWorld(t)
+	files(t)
+	w.want(w.typing("hunter2", "secret", "set", "db-password"), 0, "Secret db-password set: version 1\n", "")
+	if err := os.WriteFile("fail@1.service", []byte(asking), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.fleetctl("start", "fail@1")
+	for _, unit := range []string{"web@1.service", "web@2.service", "web@3.service"} {
+		w.launched(unit, asking)
+	}
+	const back = "The same command goes on from here; or back: fleetctl secret set db-password --from 1 --restart\n"
+	for _, says := range []string{"set", "was so already"} {
+		got := w.typing("hunter3", "secret", "set", "db-password", "--restart")
+		if got.code != 1 || !strings.HasPrefix(got.out, "Secret db-password "+says+": version 2\nUnit fail@1.service launched on ") || !strings.Contains(got.err, "Unit fail@1.service failed") || !strings.HasSuffix(got.err, back) {
+			t.Errorf("%s: %+v", says, got)
+		}
+	}
+	w.want(w.fleetctl("secret", "list", "--no-legend", "--fields", "units"), 0, "fail@1.service=2, web@1.service=1, web@2.service=1, web@3.service=1\n", "")
+	w.fleetctl("destroy", "fail@1")
+	w.want(w.fleetctl("restart", "web@2"), 0, "Unit web@2.service launched on 491586a6.../10.10.1.2\n", "")
+	w.want(w.typing("hunter3", "secret", "set", "db-password", "--restart"), 0, "Secret db-password was so already: version 2\n"+
+		"Going on: version 2 runs in 1 of 3 places already\n"+
+		"Unit web@1.service launched on 491586a6.../10.10.1.2\nUnit web@3.service launched on 491586a6.../10.10.1.2\n", "")
+	w.want(w.typing("hunter3", "secret", "set", "db-password", "--restart"), 0, "Secret db-password was so already: version 2\n", "")
+}
+
 func TestSecretLimit(t *testing.T) {
 	w := newWorld(t)
 	files(t)

@@ -1,5 +1,5 @@
 // Package setup is the commands by which machines become a cluster and stay one:
-// init, join, token and ca. They run on the machine that they are about, as root.
+// init, join, token, ca and secrets. They run on the machine that they are about, as root.
 package setup
 
 import (
@@ -25,7 +25,7 @@ import (
 
 // Commands are all of them, for `argosy`.
 func Commands() []*cobra.Command {
-	return []*cobra.Command{initCommand(), joinCommand(), tokenCommand(), caCommand()}
+	return []*cobra.Command{initCommand(), joinCommand(), tokenCommand(), caCommand(), secretsCommand()}
 }
 
 // usage gives a wrong number of arguments its exit code.

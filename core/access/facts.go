@@ -127,6 +127,7 @@ type Register struct {
 	Accounts    map[string]Account
 	Revoked     map[Subject]Revocation
 	Authorities Authorities // empty where nothing was stored yet
+	Keyring     Keyring     // empty where no key of the secrets was ever replaced
 }
 
 // Refuses says whether a certificate is revoked.

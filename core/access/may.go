@@ -31,6 +31,7 @@ const (
 	Govern Verb = "govern" // people, tokens, revocations, authorities, secrets, the audit
 	Serve  Verb = "serve"  // what machines ask of each other for themselves
 	Enter  Verb = "enter"  // a certificate, where those who have none ask for one
+	Share  Verb = "share"  // what members ask of each other for themselves: keys
 )
 
 // Refused says that somebody may not do what they asked, and what to do about it.
@@ -50,6 +51,11 @@ func May(who Caller, verb Verb, unit cluster.UnitName) error {
 			return nil
 		}
 		return &Refused{a.Name + " may not ask this: machines ask it of each other", "fleetd does it by itself"}
+	case Share:
+		if who.Who.Kind == Member && who.Via == "" {
+			return nil
+		}
+		return &Refused{a.Name + " may not ask this: keys are for members that ask for themselves", "'argosy secrets rekey', on a member, replaces the key"}
 	case Read:
 		if a.Role.Includes(Viewer) {
 			return nil

@@ -9,7 +9,7 @@ import (
 	"argosy/core/cluster"
 )
 
-var verbs = []Verb{Look, Read, Change, Label, Govern, Serve}
+var verbs = []Verb{Look, Read, Change, Label, Govern, Serve, Share}
 
 func person(role Role, units ...string) Caller {
 	return Caller{Account: Account{Name: "alice", Role: role, Units: units}, Who: Identity{Kind: Person, Name: "alice"}}
@@ -17,6 +17,8 @@ func person(role Role, units ...string) Caller {
 
 func TestMay(t *testing.T) {
 	machine := Caller{Account: Account{Name: "worker " + id}, Who: Identity{Kind: Worker, Name: id}}
+	member := Caller{Account: Account{Name: "member " + id}, Who: Identity{Kind: Member, Name: id}}
+	vouched := Caller{Account: Account{Name: "alice", Role: Admin}, Who: Identity{Kind: Member, Name: id}, Via: id}
 	local := Caller{Account: Account{Name: "local " + id}, Who: Identity{Kind: Local, Name: id}}
 	for _, c := range []struct {
 		who    Caller
@@ -31,6 +33,8 @@ func TestMay(t *testing.T) {
 		{person(Admin), "look read change label govern"},
 		{machine, "look serve"},
 		{local, "look"},
+		{member, "look serve share"},
+		{vouched, "look read change label govern serve"},
 	} {
 		for _, verb := range verbs {
 			err := May(c.who, verb, "web@1.service")
@@ -55,6 +59,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		{May(person(Operator, "web*"), Label, ""), Refused{"alice may change units called web*, and label no machine: that may move any unit", "ask an admin, or an operator of all units"}},
 		{May(person(Operator), Govern, ""), Refused{"alice is an operator and may not see or change who may do what", "it takes an admin: an admin may say so with 'argosy user role alice admin'"}},
 		{May(person(Admin), Serve, ""), Refused{"alice may not ask this: machines ask it of each other", "fleetd does it by itself"}},
+		{May(person(Admin), Share, ""), Refused{"alice may not ask this: keys are for members that ask for themselves", "'argosy secrets rekey', on a member, replaces the key"}},
 	} {
 		if got, is := c.err.(*Refused); !is || *got != c.want { //nolint:errorlint // May wraps nothing
 			t.Errorf("%#v, want %#v", c.err, c.want)
@@ -73,7 +78,7 @@ var (
 func TestViewersChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		who := person(rapid.SampledFrom([]Role{"", "root", Viewer}).Draw(t, "role"), somePatterns.Draw(t, "units")...)
-		for _, verb := range []Verb{Change, Label, Govern, Serve} {
+		for _, verb := range []Verb{Change, Label, Govern, Serve, Share} {
 			if May(who, verb, someUnit.Draw(t, "unit")) == nil {
 				t.Fatalf("%+v may %s", who, verb)
 			}

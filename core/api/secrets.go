@@ -69,6 +69,15 @@ type SecretValue struct {
 	Value   []byte `json:"value"`
 }
 
+// Keys answers GET keys, which members alone may ask.
+type Keys struct {
+	// Held are the ids of the keys for secrets that the member has, in the order of its
+	// file.
+	Held []string `json:"held"`
+	// Line is the key that was asked for, as in the file.
+	Line string `json:"line,omitempty"`
+}
+
 // mostSecretUnits bounds the patterns that one secret is limited by.
 const mostSecretUnits = 100
 

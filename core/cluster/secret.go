@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -92,6 +93,26 @@ func (s Secret) With(v SecretVersion) Secret {
 	s.Versions = append(slices.Clone(s.Versions), v)
 	s.Versions = s.Versions[max(0, len(s.Versions)-KeptSecretVersions):]
 	return s
+}
+
+// Resealed is the secret with all versions sealed with the key of this id, and whether
+// that differs; again makes a version's other box. A version that it cannot make one of
+// stays as it is, and is what the error tells.
+func (s Secret) Resealed(key string, again func(SecretVersion) (Sealed, error)) (next Secret, changed bool, err error) {
+	s.Versions = slices.Clone(s.Versions)
+	var faults []error
+	for i, v := range s.Versions {
+		if v.Sealed.Key == key {
+			continue
+		}
+		sealed, err := again(v)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		s.Versions[i].Sealed, changed = sealed, true
+	}
+	return s, changed, errors.Join(faults...)
 }
 
 // For says whether a unit may ask for the secret.

@@ -38,3 +38,14 @@ func (c *Client) SecretFor(ctx context.Context, unit cluster.UnitName, name clus
 	err = c.exchange(ctx, http.MethodGet, secretPath(name), url.Values{"unit": {string(unit)}}, nil, &value)
 	return value, err
 }
+
+// Keys asks, as a member, which keys for secrets a member has, and for the one of this
+// id where it is not empty.
+func (c *Client) Keys(ctx context.Context, id string) (answer api.Keys, err error) {
+	q := url.Values{}
+	if id != "" {
+		q.Set("id", id)
+	}
+	err = c.exchange(ctx, http.MethodGet, "/keys", q, nil, &answer)
+	return answer, err
+}

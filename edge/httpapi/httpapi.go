@@ -109,6 +109,8 @@ type Config struct {
 	Access Access
 	// Secrets is nil where this machine is no member.
 	Secrets Secrets
+	// Keys is nil where this machine is no member.
+	Keys Keys
 	// Policies is nil where this machine is no member.
 	Policies Policies
 	// Workers is nil where this machine is no member.

@@ -54,6 +54,7 @@ func (a *API) paths() map[string]map[string]route {
 			"PUT":    {access.Govern, onMembers, a.writes(a.setSecret)},
 			"DELETE": {access.Govern, onMembers, a.removeSecret},
 		},
+		"/keys": {"GET": {access.Share, onMembers, a.keys}},
 		"/policy": {
 			"GET": {access.Read, onMembers, a.policy},
 			"PUT": {access.Govern, onMembers, a.writes(a.setPolicy)},

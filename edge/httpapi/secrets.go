@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 
 	"argosy/core/access"
@@ -17,6 +19,38 @@ type Secrets interface {
 	RemoveSecret(ctx context.Context, by access.Caller, name cluster.SecretName, force bool) (api.SecretWritten, error)
 	// SecretFor is a value, for a unit on a machine.
 	SecretFor(ctx context.Context, machine cluster.MachineID, unit cluster.UnitName, name cluster.SecretName) (api.SecretValue, error)
+}
+
+// Keys are those that members seal secrets with. They are in no store: members have
+// them from each other.
+type Keys interface {
+	Held() (ids []string, err error)
+	// Give is the line of one key, for another member; fs.ErrNotExist where this one
+	// has not got it.
+	Give(to cluster.MachineID, id string) (line string, err error)
+}
+
+// keys tells a member which keys this one has, and hands it one that it names.
+func (a *API) keys(w http.ResponseWriter, r *http.Request, by access.Caller) error {
+	q, err := parseQuery(r.URL.RawQuery, "id")
+	if err != nil {
+		return err
+	}
+	var answer api.Keys
+	if answer.Held, err = a.config.Keys.Held(); err != nil {
+		return err
+	}
+	if id := q.values.Get("id"); id != "" {
+		answer.Line, err = a.config.Keys.Give(by.Who.Machine(), id)
+		if errors.Is(err, fs.ErrNotExist) {
+			return &api.Error{Code: http.StatusNotFound, Message: fmt.Sprintf("this member has no key %q", id), Hint: "another one may have it"}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	return sendJSON(w, http.StatusOK, answer)
 }
 
 func (a *API) secrets(w http.ResponseWriter, r *http.Request, _ access.Caller) error {

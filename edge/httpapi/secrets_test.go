@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"strings"
 	"sync"
@@ -54,6 +55,60 @@ func (f *fakeSecrets) SecretFor(_ context.Context, machine cluster.MachineID, un
 		return api.SecretValue{}, &api.Error{Code: http.StatusForbidden, Message: fmt.Sprintf("%s has no %s for %s", machine, name, unit)}
 	}
 	return api.SecretValue{Version: 2, Value: []byte("hunter2")}, nil
+}
+
+// fakeKeys has k2.
+type fakeKeys struct{}
+
+func (fakeKeys) Held() ([]string, error) { return []string{"k2", "k1"}, nil }
+
+func (fakeKeys) Give(to cluster.MachineID, id string) (string, error) {
+	if id != "k2" {
+		return "", fmt.Errorf("read the key %q: %w", id, fs.ErrNotExist)
+	}
+	return "k2 the-key-for-" + string(to) + "\n", nil
+}
+
+// TestKeysAreForMembers: a member is told of keys and given one, for itself. Nobody else
+// is, whatever their role, and nothing may keep the answer.
+func TestKeysAreForMembers(t *testing.T) {
+	p := newPKI(t)
+	m := member(&fakeRegistry{})
+	at := "https://" + p.onTLS(m) + api.Base + "/keys"
+	const vouched = `{"name":"alice","role":"admin","from":"socket"}`
+	other := p.clientFor(string(there), access.Member)
+	for _, c := range []struct {
+		client  *http.Client
+		query   string
+		code    int
+		says    string
+		headers []string
+	}{
+		{other, "", 200, `{"held":["k2","k1"]}`, nil},
+		{other, "?id=k2", 200, `{"held":["k2","k1"],"line":"k2 the-key-for-` + string(there) + `\n"}`, nil},
+		{other, "?id=k9", 404, `this member has no key \"k9\"`, nil},
+		{other, "?id=../k2", 404, `this member has no key \"../k2\"`, nil},
+		{other, "?id=k2&id=k1", 400, "is given 2 times", nil},
+		{other, "?key=k2", 400, `parameter \"key\" is not known here`, nil},
+		{other, "?id=k2", 403, "alice may not ask this: keys are for members", []string{api.ByHeader, vouched}},
+		{p.clientFor(string(there), access.Worker), "?id=k2", 403, "may not ask this: keys are for members", nil},
+		{p.clientFor(string(there), access.Local), "?id=k2", 403, "may not ask this", nil},
+		{p.clientFor("alice", access.Person), "?id=k2", 403, "alice may not ask this", nil},
+	} {
+		response, text := ask(t, c.client, "GET", at+c.query, "", c.headers...)
+		if response.StatusCode != c.code || !strings.Contains(text, c.says) {
+			t.Errorf("%s: %d %s, want %d %s", c.query, response.StatusCode, text, c.code, c.says)
+		}
+		if given := strings.Contains(text, "the-key-for"); given != strings.Contains(c.says, "the-key-for") {
+			t.Errorf("%s: answered %s", c.query, text)
+		}
+		if c.code == 200 && response.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: a key may be kept: %v", c.query, response.Header)
+		}
+	}
+	if response, text := ask(t, onSocket(t, m), "GET", base+"/keys?id=k2", ""); response.StatusCode != 403 || strings.Contains(text, "the-key-for") {
+		t.Errorf("on the socket: %d %s", response.StatusCode, text)
+	}
 }
 
 // TestWhoMayWithSecrets: admins set and remove, whoever may read lists, and a machine

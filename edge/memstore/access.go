@@ -133,7 +133,38 @@ func (s *Store) PutAuthorities(ctx context.Context, a access.Authorities) (acces
 	return a, nil
 }
 
-// Register reads all accounts, revocations and authorities.
+// PutKeyring writes which key seals the secrets where that still has k.Revision, and the
+// authorities have theirs.
+func (s *Store) PutKeyring(ctx context.Context, k access.Keyring, authorities int64, done ...access.Entry) (access.Keyring, error) {
+	if err := s.enter(ctx); err != nil {
+		return access.Keyring{}, err
+	}
+	defer s.mu.Unlock()
+	if s.register.now.Keyring.Revision != k.Revision || s.register.now.Authorities.Revision != authorities {
+		return access.Keyring{}, fmt.Errorf("keyring: %w", cluster.ErrConflict)
+	}
+	k.Revision = s.wrote()
+	s.noted(done)
+	s.register.now.Keyring = clonedKeyring(k)
+	return k, nil
+}
+
+// Keyring returns which key seals the secrets.
+func (s *Store) Keyring(ctx context.Context) (access.Keyring, error) {
+	if err := s.enter(ctx); err != nil {
+		return access.Keyring{}, err
+	}
+	defer s.mu.Unlock()
+	return clonedKeyring(s.register.now.Keyring), nil
+}
+
+// clonedKeyring cuts a keyring's ties to the caller.
+func clonedKeyring(k access.Keyring) access.Keyring {
+	k.Former, k.Ended = slices.Clone(k.Former), slices.Clone(k.Ended)
+	return k
+}
+
+// Register reads all accounts, revocations, authorities and the keyring.
 func (s *Store) Register(ctx context.Context) (access.Register, error) {
 	if err := s.enter(ctx); err != nil {
 		return access.Register{}, err

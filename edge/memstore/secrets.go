@@ -10,8 +10,9 @@ import (
 	"argosy/core/cluster"
 )
 
-// PutSecret writes a secret where that still has secret.Revision.
-func (s *Store) PutSecret(ctx context.Context, secret cluster.Secret, done ...access.Entry) (cluster.Secret, error) {
+// PutSecret writes a secret where that still has secret.Revision, and the keyring the
+// given one.
+func (s *Store) PutSecret(ctx context.Context, secret cluster.Secret, keyring int64, done ...access.Entry) (cluster.Secret, error) {
 	if err := secret.Check(); err != nil {
 		return cluster.Secret{}, err
 	}
@@ -19,7 +20,7 @@ func (s *Store) PutSecret(ctx context.Context, secret cluster.Secret, done ...ac
 		return cluster.Secret{}, err
 	}
 	defer s.mu.Unlock()
-	if s.secrets[secret.Name].Revision != secret.Revision {
+	if s.secrets[secret.Name].Revision != secret.Revision || s.register.now.Keyring.Revision != keyring {
 		return cluster.Secret{}, fmt.Errorf("secret %q: %w", secret.Name, cluster.ErrConflict)
 	}
 	s.revision++

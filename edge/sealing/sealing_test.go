@@ -23,7 +23,7 @@ func created(t *testing.T) File {
 
 func sealed(t *testing.T, f File, value string) cluster.Sealed {
 	t.Helper()
-	s, err := f.Seal("db", 3, []byte(value))
+	s, err := f.Seal("", "db", 3, []byte(value))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,14 +121,14 @@ func TestBadKeyFiles(t *testing.T) {
 		strings.Repeat("#", 70<<10): string(f) + " has 71680 bytes: expected at most 65536",
 	} {
 		write(t, f, text)
-		_, err := f.Seal("db", 1, nil)
+		_, err := f.Seal("", "db", 1, nil)
 		if err == nil || err.Error() != "seal the secret db: "+want {
 			t.Errorf("%.20q: %v, expected %s", text, err, want)
 		}
 	}
 	twice := NewKey()
 	write(t, f, twice+twice)
-	if _, err := f.Seal("db", 1, nil); err == nil || !strings.HasSuffix(err.Error(), "stands there twice") {
+	if _, err := f.Seal("", "db", 1, nil); err == nil || !strings.HasSuffix(err.Error(), "stands there twice") {
 		t.Error(err)
 	}
 	many := ""
@@ -136,17 +136,17 @@ func TestBadKeyFiles(t *testing.T) {
 		many += NewKey()
 	}
 	write(t, f, many)
-	if _, err := f.Seal("db", 1, nil); err == nil || !strings.HasSuffix(err.Error(), ": there are 17 keys in it: expected at most 16") {
+	if _, err := f.Seal("", "db", 1, nil); err == nil || !strings.HasSuffix(err.Error(), ": there are 17 keys in it: expected at most 16") {
 		t.Error(err)
 	}
 	write(t, f, NewKey())
 	if err := os.Chmod(string(f), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Seal("db", 1, nil); err == nil || !strings.Contains(err.Error(), "its mode 0640 lets others read it: chmod 600 ") {
+	if _, err := f.Seal("", "db", 1, nil); err == nil || !strings.Contains(err.Error(), "its mode 0640 lets others read it: chmod 600 ") {
 		t.Error(err)
 	}
-	if _, err := File(filepath.Join(t.TempDir(), "none")).Seal("db", 1, nil); err == nil || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "copy the file from another member") {
+	if _, err := File(filepath.Join(t.TempDir(), "none")).Seal("", "db", 1, nil); err == nil || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "copy the file from another member") {
 		t.Error(err)
 	}
 }

@@ -119,14 +119,15 @@ func (s *Store) PutAuthorities(ctx context.Context, a access.Authorities) (acces
 	return a, nil
 }
 
-// Register reads all accounts, revocations and authorities at one revision.
+// Register reads all accounts, revocations, authorities and the keyring at one revision.
 func (s *Store) Register(ctx context.Context) (access.Register, error) {
 	var response *clientv3.TxnResponse
 	err := s.repeat(ctx, func(ctx context.Context) (err error) {
 		response, err = s.client.Txn(ctx).Then(
 			clientv3.OpGet(peopleFolder, clientv3.WithPrefix()),
 			clientv3.OpGet(revokedFolder, clientv3.WithPrefix()),
-			clientv3.OpGet(authoritiesKey)).Commit()
+			clientv3.OpGet(authoritiesKey),
+			clientv3.OpGet(keyringKey)).Commit()
 		return err
 	})
 	if err != nil {
@@ -165,12 +166,28 @@ func (s *Store) Register(ctx context.Context) (access.Register, error) {
 		}
 		register.Authorities = authorities
 	}
+	for _, kv := range response.Responses[3].GetResponseRange().Kvs {
+		keyring, err := readKeyring(kv)
+		if err != nil {
+			s.tell(kv, err)
+			continue
+		}
+		register.Keyring = keyring
+	}
 	return register, nil
 }
 
 // putGuarded writes a fact where its key still has a revision (0: it is not there),
 // else cluster.ErrConflict, and with it who did so. It returns the new revision.
 func (s *Store) putGuarded(ctx context.Context, key string, revision int64, fact any, done []access.Entry, options ...clientv3.OpOption) (int64, error) {
+	return s.putWhere(ctx, guards{key: revision}, key, fact, done, options...)
+}
+
+// guards are the revisions that keys must still have.
+type guards map[string]int64
+
+// putWhere is putGuarded by several keys.
+func (s *Store) putWhere(ctx context.Context, where guards, key string, fact any, done []access.Entry, options ...clientv3.OpOption) (int64, error) {
 	value, err := encode(fact)
 	if err != nil {
 		return 0, err
@@ -179,9 +196,11 @@ func (s *Store) putGuarded(ctx context.Context, key string, revision int64, fact
 	if err != nil {
 		return 0, err
 	}
-	response, err := s.transact(ctx,
-		[]clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", revision)},
-		append(notes, clientv3.OpPut(key, string(value), options...)), nil)
+	var still []clientv3.Cmp
+	for guard, revision := range where {
+		still = append(still, clientv3.Compare(clientv3.ModRevision(guard), "=", revision))
+	}
+	response, err := s.transact(ctx, still, append(notes, clientv3.OpPut(key, string(value), options...)), nil)
 	if err != nil {
 		return 0, err
 	}

@@ -71,7 +71,7 @@ func (s *Store) followRegister(ctx context.Context, hand func(access.Register) e
 	}
 	revoked := watch(revokedFolder, clientv3.WithPrefix(), clientv3.WithProgressNotify())
 	people := watch(peopleFolder, clientv3.WithPrefix())
-	authorities := watch(authoritiesKey)
+	authorities, keyring := watch(authoritiesKey), watch(keyringKey)
 
 	watchdog := time.AfterFunc(silentAfter*s.confirmEvery, cancel)
 	defer watchdog.Stop()
@@ -83,9 +83,10 @@ func (s *Store) followRegister(ctx context.Context, hand func(access.Register) e
 		confirms := false
 		select {
 		case response, open = <-revoked:
-			confirms = response.IsProgressNotify() // each of the three is told
+			confirms = response.IsProgressNotify() // each of them is told
 		case response, open = <-people:
 		case response, open = <-authorities:
+		case response, open = <-keyring:
 		case <-ask.C:
 			if err := watcher.RequestProgress(ctx); err != nil {
 				return lost(false)

@@ -17,12 +17,14 @@ const secretsFolder = root + "secrets/"
 
 func secretKey(name cluster.SecretName) string { return secretsFolder + string(name) }
 
-// PutSecret writes a secret where that still has secret.Revision (0: there is none),
-// else cluster.ErrConflict. It returns the secret with its new revision.
-func (s *Store) PutSecret(ctx context.Context, secret cluster.Secret, done ...access.Entry) (cluster.Secret, error) {
+// PutSecret writes a secret where that still has secret.Revision (0: there is none) and
+// the keyring, by which it is sealed, has the given one, else cluster.ErrConflict. So
+// nothing is sealed with a key that is on its way out. It returns the secret with its
+// new revision.
+func (s *Store) PutSecret(ctx context.Context, secret cluster.Secret, keyring int64, done ...access.Entry) (cluster.Secret, error) {
 	err := secret.Check()
 	if err == nil {
-		secret.Revision, err = s.putGuarded(ctx, secretKey(secret.Name), secret.Revision, secret, done)
+		secret.Revision, err = s.putWhere(ctx, guards{secretKey(secret.Name): secret.Revision, keyringKey: keyring}, secretKey(secret.Name), secret, done)
 	}
 	if err != nil {
 		return cluster.Secret{}, fmt.Errorf("write the secret %q: %w", secret.Name, err)

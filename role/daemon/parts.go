@@ -23,6 +23,7 @@ import (
 	fleetapi "argosy/edge/fleetv1"
 	"argosy/edge/host"
 	"argosy/edge/httpapi"
+	"argosy/edge/sealing"
 	"argosy/edge/store"
 	"argosy/role/agent"
 	"argosy/role/detector"
@@ -171,6 +172,8 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		p.loops["access"] = p.known.Run
 		served.Registry, served.Explainer, served.Access = p.registry, explainer{p.engine, p.closed}, p.known
 		served.Cluster = p.cluster
+		p.keepKeys()
+		served.Keys = keysHere{sealing.File(p.on.secretsKey), p.log}
 		served.Secrets, served.Workers = p.vault, registry.Workers{Store: p.store}
 		served.Policies = registry.Policies{Store: p.store}
 		served.Audit, served.People = p.audit, registry.People{Store: p.store, Tokens: p.store, Door: p.door}

@@ -20,7 +20,9 @@ import (
 type SecretStore interface {
 	Secret(ctx context.Context, name cluster.SecretName) (cluster.Secret, error)
 	Secrets(ctx context.Context) ([]cluster.Secret, error)
-	PutSecret(ctx context.Context, secret cluster.Secret, done ...access.Entry) (cluster.Secret, error)
+	// PutSecret wants the revision of the keyring that the secret is sealed by.
+	PutSecret(ctx context.Context, secret cluster.Secret, keyring int64, done ...access.Entry) (cluster.Secret, error)
+	Keyring(ctx context.Context) (access.Keyring, error)
 	DeleteSecret(ctx context.Context, name cluster.SecretName, revision int64, done ...access.Entry) error
 	Placement(ctx context.Context, machine cluster.MachineID, unit cluster.UnitName) (cluster.Placement, error)
 	Content(ctx context.Context, hash cluster.Hash) (string, error)
@@ -28,7 +30,10 @@ type SecretStore interface {
 
 // Sealer encrypts values before they are stored, and opens them.
 type Sealer interface {
-	Seal(name cluster.SecretName, version int64, value []byte) (cluster.Sealed, error)
+	// Held are the ids of the keys that are there, the one first that seals where the
+	// keyring names none.
+	Held() ([]string, error)
+	Seal(key string, name cluster.SecretName, version int64, value []byte) (cluster.Sealed, error)
 	Open(name cluster.SecretName, version int64, sealed cluster.Sealed) ([]byte, error)
 }
 
@@ -102,14 +107,36 @@ func (v *Vault) setOnce(ctx context.Context, by access.Caller, name cluster.Secr
 	case err != nil:
 		return api.SecretWritten{}, err
 	}
-	next, changed, err := v.next(by.Account.Name, stored, change)
+	keyring, key, err := v.key(ctx)
+	if err != nil {
+		return api.SecretWritten{}, err
+	}
+	next, changed, err := v.next(by.Account.Name, key, stored, change)
 	if err == nil && changed {
-		next, err = v.store.PutSecret(ctx, next, by.Entry(access.Govern, "set secret "+string(name), secretNote(stored, next), time.Now()))
+		next, err = v.store.PutSecret(ctx, next, keyring, by.Entry(access.Govern, "set secret "+string(name), secretNote(stored, next), time.Now()))
 	}
 	if err != nil {
 		return api.SecretWritten{}, fmt.Errorf("set the secret %s: %w", name, err)
 	}
 	return api.SecretWritten{Name: name, Version: next.Latest().Version, Created: created, Changed: changed}, nil
+}
+
+// key is which key seals, by which revision of the keyring.
+func (v *Vault) key(ctx context.Context) (keyring int64, key string, err error) {
+	ring, err := v.store.Keyring(ctx)
+	if err != nil {
+		return 0, "", err
+	}
+	held, err := v.sealer.Held()
+	switch {
+	case err != nil:
+		return 0, "", err
+	case ring.Seals == "":
+		return ring.Revision, held[0], nil
+	case !slices.Contains(held, ring.Seals):
+		return 0, "", fmt.Errorf("secrets are sealed with the key %s now, which this member is still to get from another one: %w", ring.Seals, cluster.ErrUnavailable)
+	}
+	return ring.Revision, ring.Seals, nil
 }
 
 // secretNote says, for the audit, what of a secret has changed.
@@ -122,18 +149,25 @@ func secretNote(before, after cluster.Secret) string {
 }
 
 // next is the secret after a change, and whether that differs from what is stored.
-// All that is kept is sealed with the key of today.
-func (v *Vault) next(by string, stored cluster.Secret, change api.SecretChange) (next cluster.Secret, changed bool, err error) {
-	next, value := stored, change.Value
+// All that is kept is sealed with the key of today; what cannot be opened stays as it
+// is: it is a new value that counts.
+func (v *Vault) next(by, key string, stored cluster.Secret, change api.SecretChange) (next cluster.Secret, changed bool, err error) {
+	value := change.Value
 	if change.From > 0 {
 		if value, err = v.earlier(stored, change.From); err != nil {
-			return next, false, err
+			return stored, false, err
 		}
 	}
-	next.Versions, changed = v.resealed(stored)
+	next, changed, _ = stored.Resealed(key, func(version cluster.SecretVersion) (cluster.Sealed, error) {
+		value, err := v.sealer.Open(stored.Name, version.Version, version.Sealed)
+		if err != nil {
+			return cluster.Sealed{}, err
+		}
+		return v.sealer.Seal(key, stored.Name, version.Version, value)
+	})
 	if len(value) > 0 && !v.isLatest(stored, value) {
 		number := stored.Latest().Version + 1
-		sealed, err := v.sealer.Seal(stored.Name, number, value)
+		sealed, err := v.sealer.Seal(key, stored.Name, number, value)
 		if err != nil {
 			return next, false, err
 		}
@@ -152,21 +186,6 @@ func (v *Vault) earlier(stored cluster.Secret, number int64) ([]byte, error) {
 		return nil, api.Invalid(fmt.Sprintf("version %d of the secret %s is not kept", number, stored.Name), fmt.Sprintf("there are %v", shown.Kept))
 	}
 	return v.sealer.Open(stored.Name, number, version.Sealed)
-}
-
-// resealed are the kept versions, sealed with the key of today. What cannot be opened
-// stays as it is: it is a new value that counts.
-func (v *Vault) resealed(stored cluster.Secret) (versions []cluster.SecretVersion, changed bool) {
-	for _, version := range stored.Versions {
-		if value, err := v.sealer.Open(stored.Name, version.Version, version.Sealed); err == nil {
-			again, err := v.sealer.Seal(stored.Name, version.Version, value)
-			if err == nil && again.Key != version.Sealed.Key {
-				version.Sealed, changed = again, true
-			}
-		}
-		versions = append(versions, version)
-	}
-	return versions, changed
 }
 
 func (v *Vault) isLatest(stored cluster.Secret, value []byte) bool {
@@ -233,16 +252,21 @@ func (v *Vault) SecretFor(ctx context.Context, machine cluster.MachineID, unit c
 	if err := v.asked(ctx, machine, unit, name); err != nil {
 		return api.SecretValue{}, err
 	}
-	stored, err := v.registry.secretFor(ctx, unit, name)
-	if err != nil {
-		return api.SecretValue{}, err
+	for read := int64(0); ; {
+		stored, err := v.registry.secretFor(ctx, unit, name)
+		if err != nil {
+			return api.SecretValue{}, err
+		}
+		latest := stored.Latest()
+		value, err := v.sealer.Open(name, latest.Version, latest.Sealed)
+		if err == nil {
+			return api.SecretValue{Version: latest.Version, Value: value}, nil
+		}
+		if stored.Revision == read {
+			return api.SecretValue{}, err
+		}
+		read = stored.Revision // it may just have been sealed anew, and the former key be forgotten
 	}
-	latest := stored.Latest()
-	value, err := v.sealer.Open(name, latest.Version, latest.Sealed)
-	if err != nil {
-		return api.SecretValue{}, err
-	}
-	return api.SecretValue{Version: latest.Version, Value: value}, nil
 }
 
 // asked says why a machine may not have a secret for a unit, if that is so.

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/core/schedule"
@@ -118,49 +119,109 @@ func TestSecretsAreVersioned(t *testing.T) {
 	})
 }
 
-// TestAnotherKey: going back to the latest version seals all with the key of today.
+// replacing has another key seal, with the members' file as it is when all have it.
+func replacing(ctx context.Context, t *testing.T, s *memstore.Store, v *Vault) (file sealing.File, ring access.Keyring) {
+	t.Helper()
+	file = v.sealer.(sealing.File)
+	held, err := file.Held()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := sealing.NewKey()
+	if err := file.Add(next); err != nil {
+		t.Fatal(err)
+	}
+	id, _, _ := strings.Cut(next, " ")
+	if ring, err = s.PutKeyring(ctx, access.Keyring{}.Beginning(held, id).Turned(), 0); err != nil {
+		t.Fatal(err)
+	}
+	return file, ring
+}
+
+// TestAnotherKey: what is set is sealed with the key that the keyring names, all kept
+// versions with it, wherever that key stands in the member's file.
 func TestAnotherKey(t *testing.T) {
 	vaulted(t, func(ctx context.Context, t *testing.T, s *memstore.Store, v *Vault, _ *bytes.Buffer) {
 		v.mustSet(ctx, t, "db-1", "a")
 		v.mustSet(ctx, t, "db-1", value)
-		old := v.sealer
-		both := twoKeys{sealing.File(t.TempDir() + "/secrets.key"), old}
-		if err := both.first.Create(); err != nil {
-			t.Fatal(err)
-		}
-		v.sealer = both
+		file, ring := replacing(ctx, t, s, v)
 		w, err := v.SetSecret(ctx, called("alice"), "db-1", api.SecretChange{From: 2})
 		if err != nil || !w.Changed || w.Version != 2 {
 			t.Errorf("%+v, %v", w, err)
 		}
-		v.sealer = both.first
-		stored, err := s.Secret(ctx, "db-1")
-		for _, version := range stored.Versions {
-			if _, err := v.sealer.Open("db-1", version.Version, version.Sealed); err != nil {
-				t.Error(err)
-			}
+		v.mustSet(ctx, t, "db-2", value)
+		if _, err := file.Arrange(func([]string) []string { return []string{ring.Seals} }); err != nil {
+			t.Fatal(err)
 		}
-		if err != nil || len(stored.Versions) != 2 {
-			t.Errorf("%+v, %v", stored, err)
+		for name, versions := range map[cluster.SecretName]int{"db-1": 2, "db-2": 1} {
+			stored, err := s.Secret(ctx, name)
+			for _, version := range stored.Versions {
+				if _, err := v.sealer.Open(name, version.Version, version.Sealed); err != nil {
+					t.Error(err)
+				}
+			}
+			if err != nil || len(stored.Versions) != versions {
+				t.Errorf("%+v, %v", stored, err)
+			}
 		}
 	})
 }
 
-// twoKeys seals with the first and opens with either.
-type twoKeys struct {
-	first  sealing.File
-	second Sealer
+// TestAMemberWithoutTheKey seals nothing, and says why: with another key it could be
+// what nobody can open any more.
+func TestAMemberWithoutTheKey(t *testing.T) {
+	vaulted(t, func(ctx context.Context, t *testing.T, s *memstore.Store, v *Vault, _ *bytes.Buffer) {
+		if _, err := s.PutKeyring(ctx, access.Keyring{Seals: "k9"}, 0); err != nil {
+			t.Fatal(err)
+		}
+		_, err := v.SetSecret(ctx, called("alice"), "db-1", api.SecretChange{Value: []byte(value)})
+		if !errors.Is(err, cluster.ErrUnavailable) || !strings.Contains(err.Error(), "sealed with the key k9 now, which this member is still to get") {
+			t.Error(err)
+		}
+	})
 }
 
-func (k twoKeys) Seal(name cluster.SecretName, version int64, value []byte) (cluster.Sealed, error) {
-	return k.first.Seal(name, version, value)
+// resealing seals a secret anew, and forgets the former key, when it is first asked to
+// open one: between a member's reading and its opening.
+type resealing struct {
+	Sealer
+	once func()
 }
 
-func (k twoKeys) Open(name cluster.SecretName, version int64, sealed cluster.Sealed) ([]byte, error) {
-	if value, err := k.first.Open(name, version, sealed); err == nil {
-		return value, nil
+func (r *resealing) Open(name cluster.SecretName, version int64, sealed cluster.Sealed) ([]byte, error) {
+	if once := r.once; once != nil {
+		r.once = nil
+		once()
 	}
-	return k.second.Open(name, version, sealed)
+	return r.Sealer.Open(name, version, sealed)
+}
+
+func TestAValueIsGivenWhileKeysChange(t *testing.T) {
+	vaulted(t, func(ctx context.Context, t *testing.T, s *memstore.Store, v *Vault, _ *bytes.Buffer) {
+		v.mustSet(ctx, t, "db-1", value)
+		v.registry.mustSet(ctx, t, "web@1.service", ptr(asking), cluster.Launched)
+		place(ctx, t, s, "web@1.service", cluster.Launched, "")
+		file, ring := replacing(ctx, t, s, v)
+		other := *v
+		v.sealer = &resealing{Sealer: file, once: func() {
+			if _, err := other.SetSecret(ctx, called("alice"), "db-1", api.SecretChange{From: 1}); err != nil {
+				t.Error(err)
+			}
+			if _, err := file.Arrange(func([]string) []string { return []string{ring.Seals} }); err != nil {
+				t.Error(err)
+			}
+		}}
+		if got, err := v.SecretFor(ctx, machine, "web@1.service", "db-1"); err != nil || string(got.Value) != value {
+			t.Errorf("%+v, %v", got, err)
+		}
+		v.sealer = sealing.File(t.TempDir() + "/secrets.key")
+		if err := v.sealer.(sealing.File).Create(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := v.SecretFor(ctx, machine, "web@1.service", "db-1"); err == nil {
+			t.Errorf("without its key it was opened: %+v", got)
+		}
+	})
 }
 
 // TestSecretFor: a machine has what a unit asks for that is launched there, and

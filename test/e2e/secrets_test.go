@@ -124,12 +124,13 @@ func (s *secretly) rolls(t *testing.T) {
 	if err := s.running(t, "second-93fa"); err != nil {
 		t.Fatal(err)
 	}
+	s.goesOn(t)
 	at := s.spans(t)
 	if one, other := at[0], at[1]; one[0] < other[1] && other[0] < one[1] {
 		t.Errorf("both machines started it at once: %v", at)
 	}
 
-	out := s.set(t, "wrong-55d0", "version 3", 1)
+	out := s.set(t, "wrong-55d0", "version 5", 1)
 	if !strings.Contains(out.stderr, "Unit app.service failed") || !strings.Contains(out.stderr, "Unit app.service: not restarted on ") {
 		t.Errorf("a version that the unit cannot start with: %+v", out)
 	}
@@ -142,12 +143,26 @@ func (s *secretly) rolls(t *testing.T) {
 	if still != 1 {
 		t.Errorf("%d machines kept the version before, expected 1", still)
 	}
-	if got := s.must(t, "core-01", "fleetctl secret set db-password --from 2 --restart"); !strings.Contains(got, "version 4") {
-		t.Errorf("back to version 2: %s", got)
+	if got := s.must(t, "core-01", "fleetctl secret set db-password --from 4 --restart"); !strings.Contains(got, "version 6") {
+		t.Errorf("back to version 4: %s", got)
 	}
 	if err := s.running(t, "second-93fa"); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// goesOn: a roll whose fleetctl is killed goes on with the same command, wherever that
+// was.
+func (s *secretly) goesOn(t *testing.T) {
+	s.shell(t, "core-01", "printf killed-1f7a | timeout -s KILL 1 fleetctl secret set db-password --restart")
+	s.set(t, "killed-1f7a", "version 3", 0)
+	if err := s.running(t, "killed-1f7a"); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.must(t, "core-01", "fleetctl secret list --no-legend --fields units"); got != "app.service=3\n" {
+		t.Errorf("after it went on: %s", got)
+	}
+	s.set(t, "second-93fa", "version 4", 0)
 }
 
 // refuses: a worker is given what its own units ask for, and people are given nothing.
@@ -161,7 +176,7 @@ func (s *secretly) refuses(t *testing.T) {
 	asks := func(certificate, query string) string {
 		return s.shell(t, "core-02", "sudo curl -sS "+certificate+" 'https://"+address+":49153/fleet/v2/secrets/"+query+"' 2>&1").stdout
 	}
-	own := fmt.Sprintf(`{"version":4,"value":%q}`, base64.StdEncoding.EncodeToString([]byte("second-93fa")))
+	own := fmt.Sprintf(`{"version":6,"value":%q}`, base64.StdEncoding.EncodeToString([]byte("second-93fa")))
 	if got := asks(with, "db-password?unit=app.service"); strings.TrimSpace(got) != own {
 		t.Errorf("a worker asks for what its unit needs: %s", got)
 	}

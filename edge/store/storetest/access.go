@@ -295,6 +295,11 @@ func testRegister(s *suite) {
 		s.Fatal(err)
 	}
 	until("authorities", func() bool { return last.Authorities == authorities })
+	keyring, err := s.store.PutKeyring(ctx, access.Keyring{Seals: "k1", At: someTime}, authorities.Revision)
+	if err != nil {
+		s.Fatal(err)
+	}
+	until("another key", func() bool { return reflect.DeepEqual(last.Keyring, keyring) })
 	if err := s.store.DeleteAccount(ctx, "alice", alice.Revision); err != nil {
 		s.Fatal(err)
 	}

@@ -145,13 +145,18 @@ func (l *ledger) ofPolicy() {
 
 func (l *ledger) ofSecrets() {
 	ctx := l.Context()
-	secret, err := l.store.PutSecret(ctx, aSecret("db"), did("set secret", access.Govern))
+	secret, err := l.store.PutSecret(ctx, aSecret("db"), 0, did("set secret", access.Govern))
 	l.expect(err, nil)
 	l.recorded("set secret", secret.Revision)
-	_, err = l.store.PutSecret(ctx, aSecret("db"), lostRule)
+	_, err = l.store.PutSecret(ctx, aSecret("db"), 0, lostRule)
 	l.expect(err, cluster.ErrConflict)
 	l.expect(l.store.DeleteSecret(ctx, "db", secret.Revision, did("remove secret", access.Govern)), nil)
 	l.recorded("remove secret", 0)
+	keyring, err := l.store.PutKeyring(ctx, access.Keyring{Seals: "k2"}, 0, did("replace a key", access.Govern))
+	l.expect(err, nil)
+	l.recorded("replace a key", keyring.Revision)
+	_, err = l.store.PutKeyring(ctx, access.Keyring{Seals: "k3"}, 0, lostRule)
+	l.expect(err, cluster.ErrConflict)
 }
 
 // testAuditInOrder records more than a page of entries, in clocks that go back, and

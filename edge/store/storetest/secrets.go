@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 )
 
@@ -17,7 +18,7 @@ func aSecret(name cluster.SecretName) cluster.Secret {
 
 func (s *suite) putSecret(secret cluster.Secret) cluster.Secret {
 	s.Helper()
-	written, err := s.store.PutSecret(s.Context(), secret)
+	written, err := s.store.PutSecret(s.Context(), secret, 0)
 	if err != nil || written.Revision == 0 {
 		s.Fatalf("put secret %s: %+v, %v", secret.Name, written, err)
 	}
@@ -33,7 +34,7 @@ func testSecrets(s *suite) {
 	if got, err := s.store.Secret(ctx, "db"); err != nil || !reflect.DeepEqual(got, first) {
 		s.Errorf("read %+v, %v, want %+v", got, err, first)
 	}
-	if _, err := s.store.PutSecret(ctx, aSecret("db")); !errors.Is(err, cluster.ErrConflict) {
+	if _, err := s.store.PutSecret(ctx, aSecret("db"), 0); !errors.Is(err, cluster.ErrConflict) {
 		s.Errorf("a new secret over an old one: %v, want ErrConflict", err)
 	}
 	second := first.With(cluster.SecretVersion{Version: 2, Sealed: cluster.Sealed{Key: "k2", Box: make([]byte, cluster.MaxSecretBytes)}})
@@ -83,7 +84,7 @@ func testMalformedSecrets(s *suite) {
 		{Name: "db", Versions: []cluster.SecretVersion{{Version: 1}}},
 		{Name: "db", Versions: []cluster.SecretVersion{good.Versions[0], good.Versions[0]}},
 	} {
-		if _, err := s.store.PutSecret(ctx, bad); err == nil {
+		if _, err := s.store.PutSecret(ctx, bad, 0); err == nil {
 			s.Errorf("%+v was written", bad)
 		}
 	}
@@ -93,4 +94,51 @@ func testMalformedSecrets(s *suite) {
 	if err := s.store.DeleteSecret(ctx, "", 1); err == nil {
 		s.Error("nothing was deleted")
 	}
+}
+
+// testKeyring: it is guarded by itself and by the authorities, followed with who may do
+// what, and guards secrets.
+func testKeyring(s *suite) {
+	ctx := s.Context()
+	if k, err := s.store.Keyring(ctx); err != nil || !reflect.DeepEqual(k, access.Keyring{}) {
+		s.Errorf("before the first: %+v, %v", k, err)
+	}
+	secret := s.putSecret(aSecret("db"))
+	first, err := s.store.PutKeyring(ctx, access.Keyring{Seals: "k1", Next: "k2", Former: []string{"k1"}, By: "alice", At: someTime}, 0)
+	if err != nil || first.Revision == 0 {
+		s.Fatalf("%+v, %v", first, err)
+	}
+	if got, err := s.store.Keyring(ctx); err != nil || !reflect.DeepEqual(got, first) {
+		s.Errorf("read %+v, %v, want %+v", got, err, first)
+	}
+	if got := s.registered().Keyring; !reflect.DeepEqual(got, first) {
+		s.Errorf("the register has %+v, want %+v", got, first)
+	}
+	conflict := func(what string, err error) {
+		s.Helper()
+		if !errors.Is(err, cluster.ErrConflict) {
+			s.Errorf("%s: %v, want ErrConflict", what, err)
+		}
+	}
+	_, err = s.store.PutKeyring(ctx, access.Keyring{Seals: "k9"}, 0)
+	conflict("a new keyring over an old one", err)
+	_, err = s.store.PutSecret(ctx, secret, 0)
+	conflict("a secret that was sealed before", err)
+	_, err = s.store.PutSecret(ctx, aSecret("tls"), 0)
+	conflict("a new secret that was sealed before", err)
+	if secret, err = s.store.PutSecret(ctx, secret, first.Revision); err != nil {
+		s.Error(err)
+	}
+	authorities, err := s.store.PutAuthorities(ctx, access.Authorities{Succession: access.Succession{Bundle: "a", Key: "b"}, At: someTime})
+	if err != nil {
+		s.Fatal(err)
+	}
+	_, err = s.store.PutKeyring(ctx, first.Turned(), 0)
+	conflict("beside other authorities", err)
+	second, err := s.store.PutKeyring(ctx, first.Turned(), authorities.Revision)
+	if err != nil || second.Revision <= first.Revision || second.Seals != "k2" {
+		s.Errorf("%+v, %v", second, err)
+	}
+	_, err = s.store.PutSecret(ctx, secret, first.Revision)
+	conflict("a secret by the keyring before", err)
 }

@@ -68,7 +68,9 @@ type Backend interface {
 	Secure(ctx context.Context) error
 	Expel(ctx context.Context, subject access.Subject, by string, at time.Time, done ...access.Entry) (access.Revocation, error)
 
-	PutSecret(ctx context.Context, secret cluster.Secret, done ...access.Entry) (cluster.Secret, error)
+	PutKeyring(ctx context.Context, k access.Keyring, authorities int64, done ...access.Entry) (access.Keyring, error)
+	Keyring(ctx context.Context) (access.Keyring, error)
+	PutSecret(ctx context.Context, secret cluster.Secret, keyring int64, done ...access.Entry) (cluster.Secret, error)
 	Secret(ctx context.Context, name cluster.SecretName) (cluster.Secret, error)
 	Secrets(ctx context.Context) ([]cluster.Secret, error)
 	DeleteSecret(ctx context.Context, name cluster.SecretName, revision int64, done ...access.Entry) error
@@ -122,6 +124,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"secrets are guarded":                            testSecrets,
 		"many large secrets":                             testManySecrets,
 		"malformed secrets are refused":                  testMalformedSecrets,
+		"a keyring guards what is sealed by it":          testKeyring,
 		"the policy of what may be started is guarded":   testPolicy,
 		"followers and writers at once":                  testConcurrent,
 		"follower of an idle store is told so":           testConfirm,
