@@ -34,6 +34,8 @@ var layers = map[string]string{
 	"core/fleetv1":              "core",
 	"core/keyspace":             "core",
 	"core/schedule":             "core",
+	"core/signing":              "core",
+	"core/signing/signingtest":  "core",
 	"core/unitfile":             "core",
 	"core/v2auth":               "core",
 	"edge/authority":            "edge",

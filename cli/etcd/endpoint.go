@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -85,7 +86,7 @@ func runEndpoint(command *cobra.Command, given endpointFlags) error {
 	if err := errors.Join(membersErr, limitsErr); err != nil {
 		return cli.Coded(cli.ExitUsage, err)
 	}
-	if config.TLS, err = authority.LoadClient(given.cacert, given.cert, given.key); err != nil {
+	if config.TLS, err = given.secrets(); err != nil {
 		return err
 	}
 	if config.Authorities, err = authority.LoadAuthorities(given.cacert); err != nil {
@@ -112,6 +113,16 @@ func runEndpoint(command *cobra.Command, given endpointFlags) error {
 		return nil
 	})
 	return parts.Wait()
+}
+
+// secrets are what the relay shows and expects: another machine at a member's address
+// is no store, though the authority knows it.
+func (f endpointFlags) secrets() (*tls.Config, error) {
+	config, err := authority.LoadClient(f.cacert, f.cert, f.key)
+	if err != nil {
+		return nil, err
+	}
+	return authority.ByMember(config), nil
 }
 
 // known are the members that are named and those that the file adds.

@@ -3,6 +3,8 @@ package fleetctl
 import (
 	"strings"
 	"testing"
+
+	"argosy/core/schedule"
 )
 
 func TestWhy(t *testing.T) {
@@ -43,5 +45,17 @@ func TestWhy(t *testing.T) {
 		if got.code != c.code || !strings.HasPrefix(got.err, c.says) || got.out != "" {
 			t.Errorf("why %s: %+v, want exit %d and %q", c.args, got, c.code, c.says)
 		}
+	}
+}
+
+// TestWhyTellsWhatHoldsAllUnits: where nothing is decided at all, that is said of each
+// unit.
+func TestWhyTellsWhatHoldsAllUnits(t *testing.T) {
+	var out strings.Builder
+	if err := printWhy(&out, schedule.Explanation{Unit: "a.service", Summary: "a.service waits.", Held: "the door is open: close it"}, false); err != nil {
+		t.Fatal(err)
+	}
+	if want := "a.service waits.\nNothing is decided for any unit now: the door is open: close it\n"; out.String() != want {
+		t.Errorf("printed %q, want %q", out.String(), want)
 	}
 }

@@ -1,7 +1,10 @@
 package api
 
 import (
+	"errors"
+
 	"argosy/core/cluster"
+	"argosy/core/signing"
 	"argosy/core/unitfile"
 )
 
@@ -17,7 +20,7 @@ type Reading struct {
 func Read(name cluster.UnitName, unit unitfile.Bundle) (Reading, error) {
 	file, reading, err := understand(name, unit)
 	if err == nil {
-		err = file.Startable(name)
+		err = errors.Join(file.Startable(name), signing.Check(name, unit))
 	}
 	if err != nil {
 		return Reading{}, Invalid(err.Error(), "")

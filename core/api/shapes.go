@@ -107,6 +107,8 @@ type Unit struct {
 	Text    string          `json:"text,omitempty"`   // only in the answer about one unit, as DropIns
 	// DropIns are the files of its NAME.d, in the order in which systemd reads them.
 	DropIns []unitfile.DropIn `json:"dropIns,omitempty"`
+	// Signatures are those of the files that the unit was stored with.
+	Signatures string `json:"signatures,omitempty"`
 }
 
 // Presence is a unit on one machine: placed there, seen there, or both.
@@ -162,7 +164,10 @@ type UnitChange struct {
 	Text *string `json:"text,omitempty"`
 	// DropIns go with Text, by name, each name once.
 	DropIns []unitfile.DropIn `json:"dropIns,omitempty"`
-	Desired cluster.Desired   `json:"desired"`
+	// Signatures are those of Text and DropIns, one behind another, as ssh-keygen
+	// writes each: see core/signing.
+	Signatures string          `json:"signatures,omitempty"`
+	Desired    cluster.Desired `json:"desired"`
 	// Supersede asks for a generation later than this one even where text and
 	// desired state stay the same, and so for a new start of what is launched.
 	// It names the generation that is to end, not the act, so that asking twice
@@ -184,7 +189,7 @@ func Storing(unit *unitfile.Bundle, desired cluster.Desired) UnitChange {
 	if unit == nil {
 		return UnitChange{Desired: desired}
 	}
-	return UnitChange{Text: &unit.Text, DropIns: unit.DropIns, Desired: desired}
+	return UnitChange{Text: &unit.Text, DropIns: unit.DropIns, Signatures: unit.Signatures, Desired: desired}
 }
 
 // Bundle is what the change stores, nil where it keeps what is stored.
@@ -192,12 +197,12 @@ func (c UnitChange) Bundle() *unitfile.Bundle {
 	if c.Text == nil {
 		return nil
 	}
-	return &unitfile.Bundle{Text: *c.Text, DropIns: c.DropIns}
+	return &unitfile.Bundle{Text: *c.Text, DropIns: c.DropIns, Signatures: c.Signatures}
 }
 
 // Bundle is the unit's file with its drop-ins. The unit carries its text.
 func (u Unit) Bundle() unitfile.Bundle {
-	return unitfile.Bundle{Text: u.Text, DropIns: u.DropIns}
+	return unitfile.Bundle{Text: u.Text, DropIns: u.DropIns, Signatures: u.Signatures}
 }
 
 // Carry puts in what is stored of the unit. What cannot be taken apart is shown
@@ -207,7 +212,7 @@ func (u *Unit) Carry(content string) {
 	if err != nil {
 		unit.Text = content
 	}
-	u.Text, u.DropIns = unit.Text, unit.DropIns
+	u.Text, u.DropIns, u.Signatures = unit.Text, unit.DropIns, unit.Signatures
 }
 
 // Written answers PUT units/NAME and DELETE units/NAME.

@@ -13,7 +13,8 @@ import (
 type Prober struct {
 	targets []cluster.Target
 	lines   map[string]*line // by address: targets, and those that probe them too
-	next    time.Duration    // when it asked to be called; 0 before the first call
+	order   []string         // their addresses
+	next    time.Duration    // when it asked to be called; 0 where it did not
 }
 
 // line is one address that is probed.
@@ -57,6 +58,7 @@ func (p *Prober) Assign(targets []cluster.Target, now time.Duration) {
 			p.lines[address] = &line{since: now}
 		}
 	}
+	p.order = slices.Sorted(maps.Keys(p.lines))
 }
 
 // Answered takes an answer in.
@@ -67,12 +69,17 @@ func (p *Prober) Answered(address string, now time.Duration) {
 }
 
 // Tick says whom to send an echo now, in order, and how long to wait for the next
-// call. Answers that have come are to be told first.
+// call: 0 where it has nobody to probe, until it has. Answers that have come are to be
+// told first.
 func (p *Prober) Tick(now time.Duration) (send []string, wait time.Duration) {
+	if len(p.order) == 0 {
+		p.next = 0
+		return nil, 0
+	}
 	late := now - p.next
 	paused := p.next != 0 && late > stalled
 	next := now + leisure
-	for _, address := range slices.Sorted(maps.Keys(p.lines)) {
+	for _, address := range p.order {
 		l := p.lines[address]
 		if paused && !l.silent {
 			l.since, l.fresh = min(now, l.since+late), l.fresh[:0]

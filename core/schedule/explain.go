@@ -6,6 +6,7 @@ import "argosy/core/cluster"
 type Explanation struct {
 	Unit     cluster.UnitName `json:"unit"`
 	Summary  string           `json:"summary"`            // one sentence
+	Held     string           `json:"held,omitempty"`     // why nothing is decided for any unit now, and what to do
 	Machines []Verdict        `json:"machines,omitempty"` // every machine that is up, by id
 }
 

@@ -13,6 +13,8 @@ import (
 type Bundle struct {
 	Text    string
 	DropIns []DropIn // by name, each name once
+	// Signatures are those of these files, one behind another: see core/signing.
+	Signatures string
 }
 
 // DropIn is one file of a unit's NAME.d folder. Its name decides where systemd
@@ -34,21 +36,27 @@ type DropIn struct {
 //	10-limits.conf 25 bytes
 //	[Service]
 //	MemoryMax=512M
+//
+// The signatures of all of them, where there are any, come last.
 const bundleHead = "fleet-bundle=1\n"
 
 // unitPart stands for the unit's own file, which has no name of its own: a
 // template's instances share what is stored. A drop-in's name ends in .conf.
-const unitPart = "unit"
+const unitPart, signaturesPart = "unit", "signatures"
 
-// Content is what is stored: the text alone where there are no drop-ins, so that
-// its hash is the text's.
+// Content is what is stored: the text alone where there is nothing beside it, so
+// that its hash is the text's.
 func (b Bundle) Content() string {
-	if len(b.DropIns) == 0 {
+	if len(b.DropIns) == 0 && b.Signatures == "" {
 		return b.Text
+	}
+	parts := slices.Concat([]DropIn{{unitPart, b.Text}}, b.DropIns)
+	if b.Signatures != "" {
+		parts = append(parts, DropIn{signaturesPart, b.Signatures})
 	}
 	var out strings.Builder
 	out.WriteString(bundleHead)
-	for _, part := range slices.Concat([]DropIn{{unitPart, b.Text}}, b.DropIns) {
+	for _, part := range parts {
 		fmt.Fprintf(&out, "%s %d bytes\n%s\n", part.Name, len(part.Text), part.Text)
 	}
 	return out.String()
@@ -71,13 +79,17 @@ func ReadBundle(content string) (Bundle, error) {
 			return Bundle{}, fmt.Errorf("read a bundle: it begins with %s, expected %s", quoted(part.Name), unitPart)
 		case first:
 			b.Text = part.Text
+		case part.Name == signaturesPart && (behind != "" || part.Text == ""):
+			return Bundle{}, errors.New("read a bundle: expected signatures at its end, or none")
+		case part.Name == signaturesPart:
+			b.Signatures = part.Text
 		default:
 			b.DropIns = append(b.DropIns, part)
 		}
 		rest = behind
 	}
-	if len(b.DropIns) == 0 {
-		return Bundle{}, errors.New("read a bundle: it has no drop-ins")
+	if len(b.DropIns) == 0 && b.Signatures == "" {
+		return Bundle{}, errors.New("read a bundle: it has no drop-ins and no signatures")
 	}
 	return b, b.names()
 }

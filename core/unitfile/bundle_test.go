@@ -50,8 +50,12 @@ func TestBundleRoundTrip(t *testing.T) {
 	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "\n", plain, limits, "fleet-bundle=1\n", "10-a.conf 3 bytes\nabc\n"}))
 	rapid.Check(t, func(t *rapid.T) {
 		b := unitfile.Bundle{Text: text.Draw(t, "text")}
-		for i := range rapid.IntRange(1, 4).Draw(t, "drop-ins") {
+		b.Signatures = text.Draw(t, "signatures")
+		for i := range rapid.IntRange(0, 4).Draw(t, "drop-ins") {
 			b.DropIns = append(b.DropIns, unitfile.DropIn{Name: fmt.Sprintf("%d0-x.conf", i), Text: text.Draw(t, "drop-in")})
+		}
+		if content := b.Content(); content == b.Text && strings.HasPrefix(content, "fleet-bundle=1\n") {
+			return // no unit file begins so
 		}
 		back, err := unitfile.ReadBundle(b.Content())
 		if err != nil || !reflect.DeepEqual(back, b) {
@@ -66,6 +70,7 @@ func FuzzBundle(f *testing.F) {
 	f.Add("fleet-bundle=1\nunit 33 bytes\n" + plain + "\n10-limits.conf 25 bytes\n" + limits + "\n")
 	f.Add("fleet-bundle=1\nunit -1 bytes\n\n")
 	f.Add("fleet-bundle=1\nunit 0 bytes\n\na.conf 00 bytes\n\n")
+	f.Add("fleet-bundle=1\nunit 0 bytes\n\na.conf 0 bytes\n\nsignatures 1 bytes\nx\n")
 	f.Add(plain)
 	f.Fuzz(func(t *testing.T, content string) {
 		b, err := unitfile.ReadBundle(content)
@@ -83,12 +88,14 @@ func FuzzBundle(f *testing.F) {
 func TestBadBundles(t *testing.T) {
 	const head, own = "fleet-bundle=1\n", "unit 0 bytes\n\n"
 	for content, want := range map[string]string{
-		head:                               `read a bundle at byte 15: "" heads no file; expected NAME LENGTH bytes`,
-		head + own:                         "read a bundle: it has no drop-ins",
-		head + "a.conf 0 bytes\n\n":        `read a bundle: it begins with "a.conf", expected unit`,
-		head + own + "a.conf 1 bytes":      `read a bundle at byte 29: "a.conf 1 bytes" heads no file; expected NAME LENGTH bytes`,
-		head + own + "a.conf 9 bytes\nx\n": `read a bundle at byte 29: "a.conf" does not end after 9 bytes`,
-		head + own + "a 0 bytes\n\n":       `"a" cannot be a drop-in's name; expected one such as 10-limits.conf of letters, digits and :-_.\@`,
+		head:                                  `read a bundle at byte 15: "" heads no file; expected NAME LENGTH bytes`,
+		head + own:                            "read a bundle: it has no drop-ins and no signatures",
+		head + own + "signatures 0 bytes\n\n": "read a bundle: expected signatures at its end, or none",
+		head + own + "signatures 1 bytes\nx\na.conf 0 bytes\n\n":    "read a bundle: expected signatures at its end, or none",
+		head + "a.conf 0 bytes\n\n":                                 `read a bundle: it begins with "a.conf", expected unit`,
+		head + own + "a.conf 1 bytes":                               `read a bundle at byte 29: "a.conf 1 bytes" heads no file; expected NAME LENGTH bytes`,
+		head + own + "a.conf 9 bytes\nx\n":                          `read a bundle at byte 29: "a.conf" does not end after 9 bytes`,
+		head + own + "a 0 bytes\n\n":                                `"a" cannot be a drop-in's name; expected one such as 10-limits.conf of letters, digits and :-_.\@`,
 		head + own + "b.conf 0 bytes\n\na.conf 0 bytes\n\n":         `drop-in "a.conf" behind "b.conf"; expected each name once, in order`,
 		head + own + "b.conf 0 bytes\n\nb.conf 0 bytes\n\n":         `drop-in "b.conf" behind "b.conf"; expected each name once, in order`,
 		head + own + "../b.conf 0 bytes\n\n":                        `"../b.conf" cannot be a drop-in's name; expected one such as 10-limits.conf of letters, digits and :-_.\@`,

@@ -1,6 +1,8 @@
 package fakesystemd
 
 import (
+	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 
@@ -30,6 +32,17 @@ func (m *Machine) Text(name cluster.UnitName) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.texts[name]
+}
+
+// Read returns it, or that there is none.
+func (m *Machine) Read(name cluster.UnitName) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	text, there := m.texts[name]
+	if !there {
+		return "", fmt.Errorf("read the files of %s: %w", name, fs.ErrNotExist)
+	}
+	return text, nil
 }
 
 // Remove takes a unit's text and record away.

@@ -96,6 +96,10 @@ func (h *Handler) set(ctx context.Context, by access.Caller, name cluster.UnitNa
 			return 0, err
 		}
 		written, err := h.config.Registry.SetUnit(ctx, by, name, next)
+		var refused *access.Refused
+		if next.Text != nil && errors.As(err, &refused) {
+			err = &access.Refused{Message: refused.Message + "; fleet's own API carries no signatures", Hint: refused.Hint}
+		}
 		overtaken := errors.Is(err, cluster.ErrConflict) || known && errors.Is(err, cluster.ErrNotFound)
 		switch {
 		case err != nil && (!overtaken || try == attempts):

@@ -19,6 +19,7 @@ import (
 	"argosy/core/api"
 	"argosy/core/cluster"
 	"argosy/core/schedule"
+	"argosy/core/signing"
 	"argosy/core/unitfile"
 	"argosy/edge/memstore"
 	"argosy/role/registry"
@@ -32,16 +33,17 @@ var shapes = map[string]any{
 	"Placement": cluster.Placement{}, "UnitState": cluster.UnitState{}, "States": api.States{}, "State": api.State{},
 	"UnitChange": api.UnitChange{}, "Written": api.Written{}, "WatchLine": api.WatchLine{}, "Why": api.Why{}, "Verdict": schedule.Verdict{},
 	"Secrets": api.Secrets{}, "Secret": api.Secret{}, "SecretUse": api.SecretUse{}, "SecretChange": api.SecretChange{},
+	"Policy": signing.Policy{}, "PolicyChange": api.PolicyChange{}, "PolicyWritten": api.PolicyWritten{},
 	"SecretWritten": api.SecretWritten{}, "SecretValue": api.SecretValue{},
 	"People": api.People{}, "Person": api.Person{}, "PersonChange": api.PersonChange{}, "PersonWritten": api.PersonWritten{},
 	"InvitationRequest": api.InvitationRequest{}, "Invitation": api.Invitation{}, "Entry": access.Entry{},
-	"Identity": api.Identity{}, "Enrolled": api.Enrolled{}, "Cluster": api.Cluster{}, "JournalPiece": api.JournalPiece{}, "ErrorBody": api.ErrorBody{}, "Error": api.Error{},
+	"Identity": api.Identity{}, "Cluster": api.Cluster{}, "JournalPiece": api.JournalPiece{}, "ErrorBody": api.ErrorBody{}, "Error": api.Error{},
 }
 
 // words are the schemas of single values.
 var words = map[string]reflect.Type{
 	"UnitName": reflect.TypeFor[cluster.UnitName](), "SecretName": reflect.TypeFor[cluster.SecretName](), "MachineID": reflect.TypeFor[cluster.MachineID](), "Labels": reflect.TypeFor[map[string]string](),
-	"Role": reflect.TypeFor[access.Role](), "Desired": reflect.TypeFor[cluster.Desired](), "Outcome": reflect.TypeFor[api.Outcome](), "Phase": reflect.TypeFor[cluster.Phase](),
+	"SigningKey": reflect.TypeFor[signing.Key](), "Role": reflect.TypeFor[access.Role](), "Desired": reflect.TypeFor[cluster.Desired](), "Outcome": reflect.TypeFor[api.Outcome](), "Phase": reflect.TypeFor[cluster.Phase](),
 }
 
 // plainWords are types whose JSON is a string without a schema of its own.
@@ -96,7 +98,7 @@ func TestDocumentTellsOfEveryRoute(t *testing.T) {
 func TestDocumentTellsOfEveryParameter(t *testing.T) {
 	document, c := theDocument(t), onSocket(t, member(&fakeRegistry{}))
 	for path, item := range document.Paths.Map() {
-		if path == "/claims" || path == "/enrol" || path == "/cluster" || path == "/contents/{hash}" {
+		if path == "/claims" || path == "/cluster" || path == "/contents/{hash}" {
 			continue // only machines get as far
 		}
 		at := base + strings.NewReplacer("{name}", "web.service", "{id}", string(here)).Replace(path)

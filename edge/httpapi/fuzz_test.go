@@ -29,6 +29,8 @@ func FuzzRequest(f *testing.F) {
 		{"GET", "/machines", "away=true", ""},
 		{"GET", "/units", "limit=1&continue=" + api.Continue{List: "units", Holder: here, From: api.From{Revision: 7}}.Token(), ""},
 		{"GET", "/units/web.service/why", "", ""},
+		{"GET", "/policy", "", ""},
+		{"PUT", "/policy", "", `{"keys":["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHO6d9SSOOZpJo03MkviDuQXEKAB1yoyZf0mfxL/KmDy alice"],"digests":true}`},
 		{"GET", "/secrets", "", ""},
 		{"GET", "/secrets/db", "unit=web.service", ""},
 		{"PUT", "/secrets/db", "", `{"value":"aHVudGVyMg==","units":["web@*.service"]}`},

@@ -40,6 +40,9 @@ func (a *API) readyz(w http.ResponseWriter, r *http.Request, _ access.Caller) er
 		report.Reset()
 		report.WriteString("ok\n")
 	}
+	for _, remark := range a.config.Remarks {
+		fmt.Fprintf(&report, "[!] %s\n", remark)
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(code)
 	_, err = w.Write([]byte(report.String()))

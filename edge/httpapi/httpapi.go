@@ -109,6 +109,8 @@ type Config struct {
 	Access Access
 	// Secrets is nil where this machine is no member.
 	Secrets Secrets
+	// Policies is nil where this machine is no member.
+	Policies Policies
 	// Workers is nil where this machine is no member.
 	Workers Workers
 	// People is nil where this machine is no member.
@@ -118,6 +120,9 @@ type Config struct {
 	// Cluster is what machines go by to reach the cluster; nil where this machine is no
 	// member.
 	Cluster func(context.Context) (api.Cluster, error)
+	// LookAgain has this machine ask at once what it goes by to reach the cluster; nil
+	// where it has no certificates to see to.
+	LookAgain func()
 	// IdentityOf reads who holds a certificate that TLS has verified.
 	IdentityOf func(*x509.Certificate) (access.Identity, error)
 	Local      Local
@@ -128,6 +133,7 @@ type Config struct {
 	Version    string
 	Metrics    *prometheus.Registry // shared with other parts; nil for one of its own
 	Checks     []Check              // what else /readyz asks
+	Remarks    []string             // what /readyz says besides, whether all is well or not
 	// Claimed tells this machine that another one asks for its id, and returns who
 	// this one is.
 	Claimed func(by api.Identity) api.Identity

@@ -16,7 +16,7 @@ const base = "http://fleet" + api.Base
 func member(f *fakeRegistry) *API {
 	return New(Config{
 		Registry: f, Explainer: fakeScheduler{}, Local: fakeSystemd{"core-01"}, Self: here, Host: "core-01", Version: "1",
-		Access: newAccess(people()...), IdentityOf: authority.IdentityOf, Secrets: &fakeSecrets{}, People: &fakePeople{}, Audit: &fakeAudit{},
+		Access: newAccess(people()...), IdentityOf: authority.IdentityOf, Secrets: &fakeSecrets{}, Policies: &fakePolicies{}, People: &fakePeople{}, Audit: &fakeAudit{},
 	})
 }
 

@@ -16,12 +16,13 @@ import (
 
 	"argosy/core/api"
 	"argosy/core/cluster"
+	"argosy/core/signing"
 	"argosy/core/unitfile"
 )
 
 // maxBodyBytes lets a text of the largest size through when each of its bytes
-// is a line end or a quote, which JSON writes as two.
-const maxBodyBytes = 2*unitfile.MaxTextBytes + 64<<10
+// is a line end or a quote, which JSON writes as two, with its signatures.
+const maxBodyBytes = 2*unitfile.MaxTextBytes + 2*signing.MaxBytes + 64<<10
 
 // maxNames bounds the units that one request may name.
 const maxNames = 5000

@@ -54,6 +54,10 @@ func (a *API) paths() map[string]map[string]route {
 			"PUT":    {access.Govern, onMembers, a.writes(a.setSecret)},
 			"DELETE": {access.Govern, onMembers, a.removeSecret},
 		},
+		"/policy": {
+			"GET": {access.Read, onMembers, a.policy},
+			"PUT": {access.Govern, onMembers, a.writes(a.setPolicy)},
+		},
 		"/people": {"GET": {access.Govern, onMembers, a.people}},
 		"/people/{name}": {
 			"PUT":    {access.Govern, onMembers, a.writes(a.setPerson)},
@@ -66,9 +70,8 @@ func (a *API) paths() map[string]map[string]route {
 		"/watch":           {"GET": {access.Read, onMembers, a.watch}},
 		"/claims":          {"POST": {access.Serve, onAny, a.claims}},
 		"/openapi.json":    {"GET": {access.Look, onAny, a.document}},
-		"/enrol":           {"POST": {access.Serve, onMembers, a.enrol}},
 		"/contents/{hash}": {"GET": {access.Serve, onMembers, a.content}},
-		"/cluster":         {"GET": {access.Serve, onMembers, a.cluster}},
+		"/cluster":         {"GET": {access.Serve, onMembers, a.cluster}, "POST": {access.Serve, onAny, a.clusterChanged}},
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -138,12 +137,9 @@ func (s *Store) end(id int64) {
 	l.ends.Stop()
 	delete(s.leases, id)
 	var changes []change
-	for k, fact := range s.facts {
-		if fact.lease == id {
-			changes = append(changes, change{key: k, gone: ending(fact.changed)})
-		}
+	for _, k := range s.under(id) {
+		changes = append(changes, change{key: k, gone: ending(s.facts[k].changed)})
 	}
-	slices.SortFunc(changes, func(a, b change) int { return a.key.compare(b.key) })
 	s.write(changes...)
 }
 
@@ -216,8 +212,8 @@ func (s *Store) States(ctx context.Context, machine cluster.MachineID) ([]cluste
 	}
 	defer s.mu.Unlock()
 	var found []cluster.UnitState
-	for _, event := range s.all(cluster.Everything) {
-		if changed, is := event.(cluster.StateChanged); is && changed.State.Machine == machine {
+	for _, event := range s.in(folder{"states", machine}) {
+		if changed, is := event.(cluster.StateChanged); is {
 			found = append(found, changed.State)
 		}
 	}

@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sort"
 
@@ -36,13 +37,10 @@ func (s *Store) changes(scope cluster.Scope, since int64) cluster.Batch {
 
 // all lists the facts of the scope in the order of their keys.
 func (s *Store) all(scope cluster.Scope) []cluster.Event {
-	var keys []key
-	for k := range s.facts {
-		if k.in(scope) {
-			keys = append(keys, k)
-		}
+	if machine, one := scope.Machine(); one {
+		return s.in(folder{"placements", machine})
 	}
-	slices.SortFunc(keys, key.compare)
+	keys := slices.SortedFunc(maps.Keys(s.facts), key.compare)
 	events := make([]cluster.Event, len(keys))
 	for i, k := range keys {
 		events[i] = s.facts[k].changed

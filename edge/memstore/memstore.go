@@ -16,6 +16,7 @@ import (
 
 	"argosy/core/access"
 	"argosy/core/cluster"
+	"argosy/core/signing"
 	"argosy/role/runtime"
 )
 
@@ -26,7 +27,8 @@ type Store struct {
 
 	mu        sync.Mutex
 	revision  int64
-	facts     map[key]fact
+	facts     map[key]fact // put and drop alone change it
+	index     index
 	history   []past
 	forgot    int64 // the revision up to which the history is gone
 	leases    map[int64]*lease
@@ -37,6 +39,7 @@ type Store struct {
 	followers []*follower
 	register  register
 	secrets   map[cluster.SecretName]cluster.Secret
+	policy    signing.Policy
 	audit     []access.Entry // in order
 }
 
@@ -71,6 +74,7 @@ func NewOn(on runtime.Runtime) *Store {
 		confirmEvery: time.Second,
 		revision:     1,
 		facts:        map[key]fact{},
+		index:        newIndex(),
 		leases:       map[int64]*lease{},
 		marks:        map[cluster.Hash]int64{},
 		register:     newRegister(),
@@ -140,10 +144,9 @@ func (s *Store) write(changes ...change) int64 {
 	for _, c := range changes {
 		if c.gone == nil {
 			stamped := stamp(c.changed, next)
-			s.facts[c.key] = fact{changed: stamped, revision: next, lease: c.lease}
+			s.put(c.key, fact{changed: stamped, revision: next, lease: c.lease})
 			s.history = append(s.history, past{next, c.key, stamped})
-		} else if _, there := s.facts[c.key]; there {
-			delete(s.facts, c.key)
+		} else if s.drop(c.key) {
 			s.history = append(s.history, past{next, c.key, c.gone})
 		}
 	}

@@ -23,6 +23,7 @@ type Folders struct {
 	Fence    string // the drop-in of all units with OnPartition=stop
 	Tokens   string // their fencing tokens
 
+	Signatures  string // of the units' files, one file a unit
 	Secrets     string // the secrets that units were given: for root alone
 	Credentials string // the drop-ins by which systemd finds them
 }
@@ -40,6 +41,7 @@ func DefaultFolders() Folders {
 		Fence:    "/run/fleet/fence/unit.conf",
 		Tokens:   "/run/fleet/fence/tokens",
 
+		Signatures:  "/run/fleet/signatures",
 		Secrets:     "/run/fleet/secrets",
 		Credentials: "/run/fleet/credentials",
 	}
@@ -49,6 +51,9 @@ func DefaultFolders() Folders {
 func (f Folders) text(unit cluster.UnitName) string { return filepath.Join(f.Units, string(unit)) }
 func (f Folders) dropIns(unit cluster.UnitName) string {
 	return f.text(unit) + ".d"
+}
+func (f Folders) signatures(unit cluster.UnitName) string {
+	return filepath.Join(f.Signatures, string(unit))
 }
 
 // link is where the unit's file is looked for, and behind .d its drop-ins.
@@ -107,7 +112,7 @@ func (f *Files) Write(unit cluster.UnitName, content string) error {
 	if err := own.free(); err != nil {
 		return fmt.Errorf("write %s: %w", unit, err)
 	}
-	if err := f.equip(unit, bundle); err != nil {
+	if err := errors.Join(f.equip(unit, bundle), f.keepSignatures(unit, bundle.Signatures)); err != nil {
 		return fmt.Errorf("write %s: %w", unit, err)
 	}
 	// The text is there first and linked last: what has a text is found again.
@@ -121,6 +126,14 @@ func (f *Files) Write(unit cluster.UnitName, content string) error {
 		return fmt.Errorf("write %s: %w", unit, err)
 	}
 	return nil
+}
+
+// keepSignatures keeps what List and Read need: systemd reads none of it.
+func (f *Files) keepSignatures(unit cluster.UnitName, signatures string) error {
+	if signatures == "" {
+		return absent(os.Remove(f.folders.signatures(unit)))
+	}
+	return replace(f.folders.signatures(unit), []byte(signatures))
 }
 
 // writeDropIns has these drop-ins of a unit and no others.
@@ -224,7 +237,7 @@ func (f *Files) Remove(unit cluster.UnitName) error {
 	}
 	none := func(string) bool { return false }
 	// The text goes last: while it is there, the rest is found again.
-	err = errors.Join(err, f.unbind(unit), f.discredit(unit), f.removeDropIns(unit, none), f.Forget(unit))
+	err = errors.Join(err, f.unbind(unit), f.discredit(unit), f.removeDropIns(unit, none), f.Forget(unit), f.keepSignatures(unit, ""))
 	if err == nil {
 		err = absent(os.Remove(own.file))
 	}
@@ -250,6 +263,15 @@ func (f *Files) List() (map[cluster.UnitName]cluster.Hash, error) {
 	return found, nil
 }
 
+// Read returns what was written of a unit, as far as it is still there.
+func (f *Files) Read(unit cluster.UnitName) (content string, err error) {
+	bundle, _, err := f.bundle(unit)
+	if err != nil {
+		return "", fmt.Errorf("read the files of %s: %w", unit, err)
+	}
+	return bundle.Content(), nil
+}
+
 // bundle reads a unit's files, and says whether each is found where it is looked for.
 func (f *Files) bundle(unit cluster.UnitName) (bundle unitfile.Bundle, whole bool, err error) {
 	own := f.placed(unit)
@@ -267,7 +289,9 @@ func (f *Files) bundle(unit cluster.UnitName) (bundle unitfile.Bundle, whole boo
 		bundle.DropIns = append(bundle.DropIns, unitfile.DropIn{Name: name, Text: string(text)})
 		whole = whole && at.tied()
 	}
-	return bundle, whole, nil
+	signatures, err := os.ReadFile(f.folders.signatures(unit))
+	bundle.Signatures = string(signatures)
+	return bundle, whole, absent(err)
 }
 
 func (f *Files) hash(unit cluster.UnitName) (cluster.Hash, error) {

@@ -19,7 +19,7 @@ func testFiles(t *testing.T) (*Files, Folders) {
 	folders := Folders{Units: filepath.Join(base, "units"), Links: filepath.Join(base, "system"),
 		Quadlets: filepath.Join(base, "quadlets"), Started: filepath.Join(base, "started"), Lease: filepath.Join(base, "lease"),
 		Fence: filepath.Join(base, "fence", "unit.conf"), Tokens: filepath.Join(base, "fence", "tokens"),
-		Secrets: filepath.Join(base, "secrets"), Credentials: filepath.Join(base, "credentials")}
+		Signatures: filepath.Join(base, "signatures"), Secrets: filepath.Join(base, "secrets"), Credentials: filepath.Join(base, "credentials")}
 	return NewFiles(folders), folders
 }
 
@@ -52,6 +52,36 @@ func TestWriteLinksAndListsWithHash(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(folders.Units, ".*")); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestSignaturesStay: what was written can be judged again, and nothing of it stays
+// when it is gone.
+func TestSignaturesStay(t *testing.T) {
+	files, folders := testFiles(t)
+	unit := unitfile.Bundle{Text: "[Service]\nExecStart=x\n", Signatures: "signed"}
+	with := unitfile.Bundle{Text: unit.Text, Signatures: "both signed", DropIns: []unitfile.DropIn{{Name: "a.conf", Text: "[Service]\n"}}}
+	for _, bundle := range []unitfile.Bundle{unit, with, {Text: unit.Text}, unit} {
+		if err := files.Write("web.service", bundle.Content()); err != nil {
+			t.Fatal(err)
+		}
+		found, err := files.List()
+		if err != nil || found["web.service"] != cluster.HashOf(bundle.Content()) {
+			t.Errorf("listed %v, %v", found, err)
+		}
+		if got, err := files.Read("web.service"); err != nil || got != bundle.Content() {
+			t.Errorf("read %q, %v, want %q", got, err, bundle.Content())
+		}
+	}
+	put(t, folders.signatures("web.service"), "another")
+	if found, err := files.List(); err != nil || found["web.service"] == cluster.HashOf(unit.Content()) {
+		t.Errorf("another signature is listed as %v, %v", found, err)
+	}
+	if err := files.Remove("web.service"); err != nil || len(namesIn(folders.Signatures)) > 0 {
+		t.Errorf("%v left behind, %v", namesIn(folders.Signatures), err)
+	}
+	if _, err := files.Read("web.service"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("read what is gone: %v", err)
 	}
 }
 

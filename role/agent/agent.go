@@ -12,6 +12,7 @@ import (
 
 	"argosy/core/cluster"
 	"argosy/core/converge"
+	"argosy/core/signing"
 	"argosy/role/runtime"
 )
 
@@ -61,6 +62,7 @@ type Systemd interface {
 // Texts are the units' texts where systemd finds them.
 type Texts interface {
 	Write(unit cluster.UnitName, text string) error
+	Read(unit cluster.UnitName) (text string, err error)
 	Remove(unit cluster.UnitName) error
 	List() (map[cluster.UnitName]cluster.Hash, error)
 }
@@ -97,6 +99,8 @@ type Config struct {
 	Fence Fence // nil where units cannot be bound to one
 	// Secrets is nil where units can be given none.
 	Secrets Secrets
+	// Policy says what may be started here; nil where anything may.
+	Policy func(context.Context) (signing.Policy, error)
 	// Assigned, if set, is told of all that is assigned to the machine, before the
 	// agent acts on it: one watch serves both. It must not wait.
 	Assigned func(cluster.Batch)

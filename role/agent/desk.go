@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 	"argosy/core/converge"
 	"argosy/core/unitfile"
@@ -276,7 +277,8 @@ func (d *desk) learnStatus(status converge.Status) {
 // file may name others that are on their way here: once, it is only tried again.
 func (d *desk) fail(name cluster.UnitName, e *entry, err error) {
 	pause := d.retryPause(e.failures)
-	if !name.Quadlet() || e.failures > 0 {
+	var refused *access.Refused
+	if !name.Quadlet() || e.failures > 0 || errors.As(err, &refused) {
 		e.problem = err.Error()
 	}
 	e.failures++

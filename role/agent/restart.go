@@ -19,6 +19,9 @@ func (a *Agent) Restart(ctx context.Context, by string, unit cluster.UnitName) e
 		return fmt.Errorf("restart %w", err)
 	}
 	a.log.Info("restart", "unit", unit, "by", by)
+	if err := a.permitAgain(ctx, unit); err != nil {
+		return fmt.Errorf("on %s: %w", a.config.Machine.Name, err)
+	}
 	if err := a.giveAgain(ctx, unit); err != nil {
 		return fmt.Errorf("on %s: %w", a.config.Machine.Name, err)
 	}

@@ -35,7 +35,12 @@ func (s *self) now() (m cluster.Machine, ttl time.Duration) {
 	defer s.mu.Unlock()
 	m = s.machine
 	m.TTLSeconds = int64(max(time.Second, s.ttl) / time.Second)
-	m.Note = s.note
+	switch {
+	case m.Note == "":
+		m.Note = s.note
+	case s.note != "":
+		m.Note += "; " + s.note
+	}
 	if s.rival != (api.Identity{}) {
 		m.Note = s.rival.Describe() + " has this machine's id as well and is refused: give it another /etc/machine-id"
 	}

@@ -46,12 +46,15 @@ type batch struct {
 // do does a batch: what ends begins to end at once; texts are written, systemd
 // reads them, and what starts begins to start. It returns when all has begun.
 func (a *Agent) do(ctx context.Context, b batch) {
-	failed := map[cluster.UnitName]error{}
+	failed := a.refused(ctx, b)
+	if b.reload != nil && allIn(failed, b.reload.Units) {
+		b.reload = nil // nothing was written for it to read
+	}
 	names := slices.Sorted(maps.Keys(b.chains))
 	for _, name := range names {
 		c := b.chains[name]
-		if len(c.steps) == 0 {
-			continue // it waits for the reload alone
+		if len(c.steps) == 0 || failed[name] != nil {
+			continue // it waits for the reload alone, or stays as it is
 		}
 		if w, is := c.steps[0].(converge.Write); is {
 			failed[name] = a.write(c, w)

@@ -40,6 +40,7 @@ type world struct {
 	fence   agent.Fence   // nil where there is none
 	disk    agent.Disk    // nil for the machine's own
 	secrets agent.Secrets // nil where there are none
+	policy  *policy       // nil where there is none
 }
 
 // inWorld runs a test in a world of its own.
@@ -69,14 +70,18 @@ func (w *world) runAs(name, address string, peers agent.Peers) *running {
 	if w.disk != nil {
 		disk = w.disk
 	}
-	a := agent.New(agent.Config{
+	config := agent.Config{
 		Machine: cluster.Machine{ID: self, Name: name, Address: address, API: address + ":49153", BootID: fmt.Sprintf("boot-%d", w.boot)},
 		TTL:     ttl,
 		Peers:   peers,
 		Fence:   w.fence,
 		Secrets: w.secrets,
 		Log:     slog.New(slog.DiscardHandler),
-	}, w.link, w.machine, disk)
+	}
+	if w.policy != nil {
+		config.Policy = w.policy.now
+	}
+	a := agent.New(config, w.link, w.machine, disk)
 	ctx, cancel := context.WithCancel(w.t.Context())
 	r := &running{Agent: a, world: w, stop: cancel, ended: make(chan error, 1)}
 	go func() { r.ended <- a.Run(ctx) }()

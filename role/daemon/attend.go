@@ -70,7 +70,7 @@ func (p *parts) status(ctx context.Context) (line string, alive bool) {
 		line = fmt.Sprintf("%s at %s: %d units, %d failed%s.", p.on.facts.Name, p.address, has.Units, has.Failed, p.rank())
 	}
 	if p.settings.Insecure {
-		line += " INSECURE: anybody with a certificate may do anything in the store."
+		line += " " + insecure + "."
 	}
 	if p.fault != "" {
 		line += " The last reload changed nothing: " + p.fault

@@ -46,6 +46,8 @@ type machine struct {
 	safe    safe        // nil where units can be given no secrets
 	// secretsKey is the path of a member's keys for secrets.
 	secretsKey string
+	// policyFile is the path of this machine's own policy.
+	policyFile string
 	listen     func() ([]net.Listener, error) // for fleetctl
 	notify     func(state string)             // says something to systemd, see sd_notify(3)
 }
@@ -82,7 +84,7 @@ func thisMachine(ctx context.Context, config fleetconf.Config, log *slog.Logger)
 	files := systemd.NewFiles(folders)
 	return machine{
 		facts: facts, podman: podman, echoes: openEchoes(log), systemd: systemd.NewManager(systemd.PrivateSocket, folders), disk: files, listen: listenLocal,
-		fence: fenceHere{fence.Term(fence.DefaultTerm), files}, safe: files, secretsKey: sealing.DefaultFile,
+		fence: fenceHere{fence.Term(fence.DefaultTerm), files}, safe: files, secretsKey: sealing.DefaultFile, policyFile: host.PolicyFile,
 		// A lost word costs at most a restart, and systemd says so.
 		notify: func(state string) { _, _ = daemon.SdNotify(false, state) },
 	}, nil

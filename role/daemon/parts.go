@@ -50,7 +50,10 @@ type parts struct {
 	audit    *registry.Audit    // nil where it is none
 	asker    *client.Client     // of members; nil on one, and where this machine has no certificate
 	api      *httpapi.API
-	loops    map[string]func(context.Context) error // by the name that an error of theirs carries
+	// lookAgain has what the cluster is reached by be asked at once; nil where the
+	// certificates are somebody else's to see to.
+	lookAgain func()
+	loops     map[string]func(context.Context) error // by the name that an error of theirs carries
 }
 
 func assemble(config Config, on machine) (*parts, error) {
@@ -93,6 +96,7 @@ func assemble(config Config, on machine) (*parts, error) {
 	if on.safe != nil {
 		given.Secrets = secretsHere{on.safe, p}
 	}
+	given.Policy = (&policyHere{parts: p}).now
 	p.agent = agent.New(given, p.agentsStore(), on.systemd, on.disk)
 	p.loops["agent"] = p.agent.Run
 	p.take(settings)
@@ -124,7 +128,6 @@ func (p *parts) openStore(secrets *tls.Config) (err error) {
 		if err := p.askMembers(secrets); err != nil {
 			return err
 		}
-		config.Enrol = p.enrol
 	}
 	p.store, err = store.Open(config)
 	return err
@@ -148,9 +151,11 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		Host:    p.on.facts.Name,
 		TLS:     secrets,
 		Version: p.config.Version,
-		Checks:  []httpapi.Check{{Name: "agent", Run: p.agentIsInTouch}},
+		Checks:  []httpapi.Check{{Name: "agent", Run: p.agentIsInTouch}, {Name: "store", Run: p.closed}},
+		Remarks: p.remarks(),
 		Claimed: p.agent.Claimed,
 
+		LookAgain:  p.lookAgain,
 		IdentityOf: authority.IdentityOf,
 	}
 	if served.Members, err = members(p.settings); err != nil {
@@ -164,9 +169,10 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		p.openVault()
 		p.known = registry.NewAccess(p.store)
 		p.loops["access"] = p.known.Run
-		served.Registry, served.Explainer, served.Access = p.registry, p.engine, p.known
+		served.Registry, served.Explainer, served.Access = p.registry, explainer{p.engine, p.closed}, p.known
 		served.Cluster = p.cluster
 		served.Secrets, served.Workers = p.vault, registry.Workers{Store: p.store}
+		served.Policies = registry.Policies{Store: p.store}
 		served.Audit, served.People = p.audit, registry.People{Store: p.store, Tokens: p.store, Door: p.door}
 		ownAPI = fleetapi.New(fleetapi.Config{
 			Registry: p.registry, By: httpapi.By, Version: p.config.Version, PageRows: func() int { return int(p.pageRows.Load()) },
@@ -191,7 +197,7 @@ func (p *parts) lead() {
 	}
 	switch {
 	case p.settings.Insecure:
-		p.log.Warn("INSECURE: anybody with a certificate may do anything in the store", "because", "insecure is set")
+		p.log.Warn(insecure, "because", "insecure is set")
 	case p.settings.HasTLS():
 		config.Secure = p.secure
 	}
@@ -231,7 +237,12 @@ func members(config fleetconf.Config) ([]string, error) {
 // machine is what this machine says of itself.
 func (p *parts) machine() cluster.Machine {
 	facts := p.on.facts
+	note := ""
+	if p.settings.Insecure {
+		note = insecure
+	}
 	return cluster.Machine{
+		Note:     note,
 		ID:       facts.ID,
 		Name:     facts.Name,
 		Address:  p.address,

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 
 	"argosy/core/cluster"
 	"argosy/edge/client"
@@ -27,22 +26,4 @@ type workersStore struct {
 // Content asks the members.
 func (s workersStore) Content(ctx context.Context, hash cluster.Hash) (string, error) {
 	return s.members.Content(ctx, hash)
-}
-
-// enrol has a member let this worker into the store.
-func (p *parts) enrol(ctx context.Context) error {
-	_, err := p.asker.Enrol(ctx)
-	return err
-}
-
-// secure closes the store, which only guarded members leave open to themselves.
-func (p *parts) secure(ctx context.Context) error {
-	guarded, err := p.store.Guarded(ctx)
-	if err != nil {
-		return err
-	}
-	if !guarded {
-		return errors.New("a member of the store runs etcd without --enable-guard: set ETCD_ENABLE_GUARD=true in /etc/etcd/etcd.env, or insecure=\"true\" in fleet.conf")
-	}
-	return p.store.Secure(ctx)
 }

@@ -133,7 +133,11 @@ func (d *Detector) loop(ctx context.Context) {
 			_ = d.config.Echoes.Send(address)
 		}
 		d.teller.say(d.prober.Words(), d.config.Runtime.Now().Add(-now))
-		_ = d.bell.Wait(ctx, d.began.Add(now+wait)) // ends with ctx
+		var next time.Time // zero: until there is news
+		if wait > 0 {
+			next = d.began.Add(now + wait)
+		}
+		_ = d.bell.Wait(ctx, next) // ends with ctx
 	}
 }
 

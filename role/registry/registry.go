@@ -13,6 +13,7 @@ import (
 	"argosy/core/access"
 	"argosy/core/api"
 	"argosy/core/cluster"
+	"argosy/core/signing"
 )
 
 // Store is where wanted units are kept. Its reads are linearizable.
@@ -30,6 +31,8 @@ type Store interface {
 	// Labels returns what operators say of a machine, or cluster.ErrNotFound.
 	Labels(ctx context.Context, id cluster.MachineID) (cluster.Labels, error)
 	PutLabels(ctx context.Context, l cluster.Labels, done ...access.Entry) (cluster.Labels, error)
+	// Policy returns what is asked of units before they are started.
+	Policy(ctx context.Context) (signing.Policy, error)
 	// Secret returns what is stored of a secret, or cluster.ErrNotFound.
 	Secret(ctx context.Context, name cluster.SecretName) (cluster.Secret, error)
 }

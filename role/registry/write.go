@@ -68,8 +68,8 @@ func check(name cluster.UnitName, change api.UnitChange) (reading api.Reading, e
 	switch {
 	case unit != nil:
 		return api.Read(name, *unit)
-	case len(change.DropIns) > 0:
-		return reading, api.Invalid(fmt.Sprintf("unit %s: there are drop-ins and no text", name),
+	case len(change.DropIns) > 0 || change.Signatures != "":
+		return reading, api.Invalid(fmt.Sprintf("unit %s: there are drop-ins or signatures and no text", name),
 			"send the unit's file with them")
 	}
 	return reading, nil
@@ -113,6 +113,9 @@ func (r *Registry) setOnce(ctx context.Context, by access.Caller, name cluster.U
 	}
 	next.Generation, next.By, next.At = stored.Generation+1, by.Account.Name, time.Now().UTC()
 	content, err := r.content(ctx, next.Hash, given)
+	if err == nil && (given != nil || nearer(stored.Desired, next.Desired)) {
+		err = r.permitted(ctx, name, content)
+	}
 	if err == nil && next.Desired == cluster.Launched {
 		err = r.secretsFor(ctx, name, content)
 	}

@@ -101,6 +101,11 @@ func (b *bench) Write(unit cluster.UnitName, text string) error {
 	return b.host.systemd.Write(unit, text)
 }
 
+func (b *bench) Read(unit cluster.UnitName) (string, error) {
+	b.disk()
+	return b.host.systemd.Read(unit)
+}
+
 func (b *bench) Remove(unit cluster.UnitName) error {
 	b.disk()
 	return b.host.systemd.Remove(unit)

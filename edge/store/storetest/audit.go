@@ -9,6 +9,7 @@ import (
 
 	"argosy/core/access"
 	"argosy/core/cluster"
+	"argosy/core/signing"
 )
 
 // did is an entry of somebody.
@@ -40,6 +41,7 @@ func testAudit(s *suite) {
 	l.ofPeople()
 	l.ofTokens()
 	l.ofSecrets()
+	l.ofPolicy()
 }
 
 // recorded expects one more entry, at a revision unless that is 0.
@@ -130,6 +132,15 @@ func (l *ledger) ofTokens() {
 	l.expect(l.store.DeleteToken(ctx, "a1", did("end token", access.Govern)), nil)
 	l.recorded("end token", 0)
 	l.expect(l.store.DeleteToken(ctx, "a1", lostRule), cluster.ErrNotFound)
+}
+
+func (l *ledger) ofPolicy() {
+	ctx := l.Context()
+	policy, err := l.store.PutPolicy(ctx, signing.Policy{Digests: true}, did("set policy", access.Govern))
+	l.expect(err, nil)
+	l.recorded("set policy", policy.Revision)
+	_, err = l.store.PutPolicy(ctx, signing.Policy{}, lostRule)
+	l.expect(err, cluster.ErrConflict)
 }
 
 func (l *ledger) ofSecrets() {

@@ -11,6 +11,7 @@ import (
 	"argosy/core/access"
 	"argosy/core/cluster"
 	"argosy/core/schedule"
+	"argosy/core/signing"
 )
 
 // Backend is all that a store does. Its users declare the few methods that each
@@ -65,13 +66,15 @@ type Backend interface {
 	TrimAudit(ctx context.Context, keeps func(access.Shelf) int) (ended int64, err error)
 
 	Secure(ctx context.Context) error
-	Enrol(ctx context.Context, worker cluster.MachineID) error
 	Expel(ctx context.Context, subject access.Subject, by string, at time.Time, done ...access.Entry) (access.Revocation, error)
 
 	PutSecret(ctx context.Context, secret cluster.Secret, done ...access.Entry) (cluster.Secret, error)
 	Secret(ctx context.Context, name cluster.SecretName) (cluster.Secret, error)
 	Secrets(ctx context.Context) ([]cluster.Secret, error)
 	DeleteSecret(ctx context.Context, name cluster.SecretName, revision int64, done ...access.Entry) error
+
+	PutPolicy(ctx context.Context, p signing.Policy, done ...access.Entry) (signing.Policy, error)
+	Policy(ctx context.Context) (signing.Policy, error)
 }
 
 // Run tries the contract, each part on a store of its own. A store may share
@@ -119,6 +122,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		"secrets are guarded":                            testSecrets,
 		"many large secrets":                             testManySecrets,
 		"malformed secrets are refused":                  testMalformedSecrets,
+		"the policy of what may be started is guarded":   testPolicy,
 		"followers and writers at once":                  testConcurrent,
 		"follower of an idle store is told so":           testConfirm,
 		"follower ends with ctx or what deliver says":    testFollowEnds,

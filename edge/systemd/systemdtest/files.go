@@ -19,8 +19,14 @@ func files(t *testing.T, w *watched) {
 	if hash := list(t, w)[unit]; hash != cluster.HashOf(ends) {
 		t.Errorf("listed with the hash %q after it was replaced", hash)
 	}
+	if content, err := w.Read(unit); err != nil || content != ends {
+		t.Errorf("read %q, %v after it was replaced", content, err)
+	}
 	if err := w.Remove(unit); err != nil {
 		t.Fatal(err)
+	}
+	if content, err := w.Read(unit); err == nil {
+		t.Errorf("read %q after it was removed", content)
 	}
 	if hash, there := list(t, w)[unit]; there {
 		t.Errorf("listed with the hash %q after it was removed", hash)

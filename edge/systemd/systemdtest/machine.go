@@ -13,6 +13,7 @@ import (
 // Machine is a machine under test.
 type Machine interface {
 	Write(unit cluster.UnitName, text string) error
+	Read(unit cluster.UnitName) (text string, err error)
 	Remove(unit cluster.UnitName) error
 	List() (map[cluster.UnitName]cluster.Hash, error)
 
