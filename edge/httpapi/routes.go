@@ -129,6 +129,7 @@ func (a *API) endpoint(path string, methods map[string]route) http.Handler {
 		default:
 			err = a.admit(sent, r, by, found)
 		}
+		a.recordConflict(r, by, found.verb, sent.code, err)
 		if err != nil {
 			sendError(sent, err)
 		}

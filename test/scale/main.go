@@ -44,6 +44,7 @@ type row struct{ what, measured, budget string }
 type lab struct {
 	dir             string // for the members' data, on the disk that is measured
 	units, machines int    // of the large cluster
+	idlers          int    // machines of the idle cluster
 	workers         []int  // how many have joined a closed store, row by row
 	rows            []row
 }
@@ -72,6 +73,7 @@ func run() error {
 	flag.StringVar(&l.dir, "dir", "", "where the members keep their data (default: a new folder for temporary files)")
 	flag.IntVar(&l.units, "units", 1_000_000, "of the large cluster")
 	flag.IntVar(&l.machines, "machines", 10_000, "of the large cluster")
+	flag.IntVar(&l.idlers, "idle", 10_000, "machines of the idle cluster")
 	workers := flag.String("workers", "300,1000", "that have joined a closed store, row by row, with commas between")
 	flag.Parse()
 	for text := range strings.SplitSeq(*workers, ",") {
