@@ -31,6 +31,7 @@ func TestWorker(t *testing.T) {
 	five.must(t, "core-01", "fleetctl start here.service && fleetctl status here.service && fleetctl journal here.service")
 	five.workerIsWorthItself(t, worker, id)
 	five.must(t, "core-01", "fleetctl destroy here.service")
+	five.workersComeBack(t, worker)
 
 	// Lost, a worker's instance has nowhere to go: each machine runs one. Back, it
 	// has it again.
@@ -98,6 +99,25 @@ func (c local) workerIsWorthItself(t *testing.T, worker, id string) {
 			t.Errorf("%s $ %s\nexit %d, expected %s\n%s%s", worker, line, out.code, want, out.stdout, out.stderr)
 		}
 	}
+}
+
+// workersComeBack has somebody delete the user that all workers are in the store: the
+// next engine's term puts it right.
+func (c local) workersComeBack(t *testing.T, worker string) {
+	t.Helper()
+	c.must(t, "core-01", asMember+"user delete worker")
+	for _, member := range []string{"core-01", "core-02", "core-03"} { // one of them leads
+		c.must(t, member, "sudo systemctl restart fleet")
+	}
+	as := strings.ReplaceAll(asMember, "$(hostname)", "10.99.0.11")
+	eventually(t, time.Minute, func() error {
+		out := c.shell(t, worker, as+"get --print-value-only /argosy/v1/machines/$(cat /etc/machine-id)")
+		if out.code != 0 || !strings.Contains(out.stdout, worker) {
+			return fmt.Errorf("%s reads its record: %+v", worker, out)
+		}
+		return nil
+	})
+	eventually(t, time.Minute, func() error { return c.counts(t, "core-01", "list-machines", 5) })
 }
 
 // counts says whether one of fleetctl's lists has so many rows.

@@ -27,16 +27,11 @@ func (l *lab) closed(ctx context.Context) error {
 		return err
 	}
 	defer plain.end()
-	desk, shut, err := startClosed(ctx, l.dir, len(plain))
+	shut, err := startClosed(ctx, l.dir, len(plain))
 	if err != nil {
 		return err
 	}
 	defer shut.end()
-	root, err := shut.secure(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = root.Close() }()
 	there, err := decide(ctx, plain)
 	if err != nil {
 		return err
@@ -50,13 +45,20 @@ func (l *lab) closed(ctx context.Context) error {
 	if err := l.compare(ctx, "TLS and guards, auth still off", side{plain, there}, side{shut, here}); err != nil {
 		return err
 	}
-	if err := l.secure(ctx, root); err != nil {
+	root, err := shut.secure(ctx)
+	if err != nil {
 		return err
 	}
+	defer func() { _ = root.Close() }()
+	began := time.Now()
+	if err := root.Secure(ctx); err != nil { // as each term does
+		return err
+	}
+	l.add("making sure, at a term's begin, that a store is closed", "-", "%v", time.Since(began).Round(100*time.Microsecond))
 	joined := 0
 	for _, workers := range append([]int{0}, l.workers...) {
 		if workers > joined {
-			if err := l.join(ctx, shut, desk, root, joined, workers); err != nil {
+			if err := l.join(ctx, shut, root, joined, workers); err != nil {
 				return err
 			}
 			joined = workers
@@ -65,19 +67,6 @@ func (l *lab) closed(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
-}
-
-// secure closes the store, and then does as each term does: it makes sure.
-func (l *lab) secure(ctx context.Context, root *store.Store) error {
-	if err := root.Secure(ctx); err != nil {
-		return err
-	}
-	began := time.Now()
-	if err := root.Secure(ctx); err != nil {
-		return err
-	}
-	l.add("making sure, at a term's begin, that a store is closed", "-", "%v", time.Since(began).Round(100*time.Microsecond))
 	return nil
 }
 
@@ -109,36 +98,34 @@ func (l *lab) compare(ctx context.Context, when string, plain, shut side) error 
 	return nil
 }
 
-// startClosed runs a new store whose members are guarded and speak TLS alone, and says
-// where its authority is.
-func startClosed(ctx context.Context, dir string, count int) (authority.Folder, members, error) {
+// startClosed runs a new store whose members are guarded and speak TLS alone.
+func startClosed(ctx context.Context, dir string, count int) (members, error) {
 	dir, err := os.MkdirTemp(dir, "closed-")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	ca, err := authority.Create(dir)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	all := newMembers(count, 100)
 	for i, m := range all {
 		cert, key, err := ca.Issue(access.Identity{Kind: access.Member, Name: string(machineNumber(i))}, []string{m.host, "127.0.0.1"}) // from where the kernel has it speak
 		file := func(kind string) string { return filepath.Join(dir, m.name+kind) }
 		if err := errors.Join(err, os.WriteFile(file(".crt"), cert, 0o600), os.WriteFile(file(".key"), key, 0o600)); err != nil {
-			return "", nil, err
+			return nil, err
 		}
 		bundle := filepath.Join(dir, "ca.crt")
 		m.pki = dir
 		if m.secrets, err = secretsOf(dir, m.name); err != nil {
-			return "", nil, err
+			return nil, err
 		}
 		m.environment = []string{"ETCD_ENABLE_GUARD=true", "ETCD_CLIENT_CERT_AUTH=true", "ETCD_PEER_CLIENT_CERT_AUTH=true"}
 		for _, side := range []string{"ETCD_", "ETCD_PEER_"} {
 			m.environment = append(m.environment, side+"TRUSTED_CA_FILE="+bundle, side+"CERT_FILE="+file(".crt"), side+"KEY_FILE="+file(".key"))
 		}
 	}
-	shut, err := begin(ctx, dir, all)
-	return authority.Folder(dir), shut, err
+	return begin(ctx, dir, all)
 }
 
 // secretsOf is what the clients of a closed store show that go by a member's

@@ -23,7 +23,7 @@ const atTheDoor = 8
 // join has workers join by a token, from one number up to another: each makes its keys,
 // a member's office gives it certificates, and it makes its first call with them. Then
 // it goes: what a store knows of it stays.
-func (l *lab) join(ctx context.Context, ms members, desk authority.Folder, root *store.Store, from, to int) error {
+func (l *lab) join(ctx context.Context, ms members, root *store.Store, from, to int) error {
 	token := access.Token{
 		ID: fmt.Sprintf("join%d", to), Hash: access.HashSecret("sesame"), Kind: access.Worker,
 		Uses: to - from, Expires: time.Now().Add(time.Hour), At: time.Now(),
@@ -32,7 +32,7 @@ func (l *lab) join(ctx context.Context, ms members, desk authority.Folder, root 
 		return err
 	}
 	j := &joiners{
-		office: &registrar.Office{Register: root, Members: workersDoor{root}, Desk: desk, Now: time.Now, Log: slog.New(slog.DiscardHandler)},
+		office: &registrar.Office{Register: root, Members: workersDoor{root}, Desk: authority.Folder(ms[0].pki), Now: time.Now, Log: slog.New(slog.DiscardHandler)},
 		token:  token.ID + ".sesame", members: ms,
 	}
 	there, err := ms.spent()

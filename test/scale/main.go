@@ -44,8 +44,8 @@ type row struct{ what, measured, budget string }
 type lab struct {
 	dir             string // for the members' data, on the disk that is measured
 	units, machines int    // of the large cluster
-	workers         []int  // how many have joined a closed store, row by row
 	idlers          int    // machines of the idle cluster
+	workers         []int  // how many have joined a closed store, row by row
 	rows            []row
 }
 
