@@ -97,7 +97,7 @@ func assemble(config Config, on machine) (*parts, error) {
 	if on.safe != nil {
 		given.Secrets = secretsHere{on.safe, p}
 	}
-	given.Policy = (&policyHere{parts: p}).now
+	given.Policy = (&policyHere{file: on.policyFile, ask: p.clustersPolicy, log: p.log}).now
 	p.agent = agent.New(given, p.agentsStore(), on.systemd, on.disk)
 	p.loops["agent"] = p.agent.Run
 	p.take(settings)
