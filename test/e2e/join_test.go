@@ -177,26 +177,39 @@ func (c local) learnsOfMembers(t *testing.T) {
 // short is how long certificates last in the rest of the test.
 const short = 30 * time.Second
 
+// papers are a machine's certificates and keys, by the names of their files.
+func (c local) papers(t *testing.T, machine string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	const each = "=== "
+	for _, part := range strings.Split(c.must(t, machine, "sudo sh -c 'cd /etc/argosy/pki && for f in *; do echo \""+each+"$f\"; cat $f; done'"), each)[1:] {
+		name, text, _ := strings.Cut(part, "\n")
+		all[name] = text
+	}
+	return all
+}
+
 // shorten gives a machine's certificates a life of seconds. They keep it when they
-// are renewed.
-func (c local) shorten(t *testing.T, machine string) {
+// are renewed. The first member's papers have the authorities in them.
+func (c local) shorten(t *testing.T, machine string, first map[string]string) {
 	t.Helper()
 	f := authority.Folder(filepath.Join(t.TempDir(), machine))
-	file := func(from, name string) {
-		if err := f.Write(name, []byte(c.must(t, from, "sudo cat /etc/argosy/pki/"+name))); err != nil {
+	file := func(from map[string]string, name string) {
+		if err := f.Write(name, []byte(from[name])); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, name := range []string{"ca.crt", "ca.key", "peer-ca.crt", "peer-ca.key"} {
-		file("core-01", name)
+		file(first, name)
 	}
 	names := []string{authority.MachineName, authority.LocalName}
 	if machine != "core-04" {
 		names = append(names, authority.PeerName)
 	}
+	own := c.papers(t, machine)
 	for _, name := range names {
-		file(machine, name+".crt")
-		file(machine, name+".key")
+		file(own, name+".crt")
+		file(own, name+".key")
 		held, err := f.Held(name)
 		if err != nil {
 			t.Fatal(err)
@@ -225,26 +238,27 @@ func (c local) shorten(t *testing.T, machine string) {
 	}
 }
 
-// ends is when a machine's certificate ends.
-func (c local) ends(t *testing.T, machine, name string) time.Time {
+// ends is when a certificate (PEM) ends.
+func ends(t *testing.T, certificate string) time.Time {
 	t.Helper()
-	block, _ := pem.Decode([]byte(c.must(t, machine, "cat /etc/argosy/pki/"+name+".crt")))
+	block, _ := pem.Decode([]byte(certificate))
 	if block == nil {
-		t.Fatalf("%s: %s.crt is no certificate", machine, name)
+		t.Fatalf("no certificate: %q", certificate)
 	}
-	certificate, err := x509.ParseCertificate(block.Bytes)
+	parsed, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return certificate.NotAfter
+	return parsed.NotAfter
 }
 
 var allFour = []string{"core-01", "core-02", "core-03", "core-04"}
 
 // renews: certificates are renewed several times, and nobody who is connected notices.
 func (c local) renews(t *testing.T) {
+	first := c.papers(t, "core-01")
 	for _, machine := range allFour {
-		c.shorten(t, machine)
+		c.shorten(t, machine, first)
 		c.must(t, machine, "sudo systemctl restart fleet") // it looks at them when it begins
 	}
 	began := c.must(t, "core-04", "systemctl show -P ExecMainStartTimestampMonotonic here.service etcd-endpoint.service")
@@ -253,8 +267,9 @@ func (c local) renews(t *testing.T) {
 	start := time.Now()
 	eventually(t, 5*time.Minute, func() error {
 		for _, machine := range allFour {
+			own := c.papers(t, machine)
 			for _, name := range []string{"machine", "local"} {
-				if end := c.ends(t, machine, name); end.Before(start.Add(3 * short)) {
+				if end := ends(t, own[name+".crt"]); end.Before(start.Add(3 * short)) {
 					return fmt.Errorf("%s: %s.crt ends at %s, %s after the start", machine, name, end, end.Sub(start))
 				}
 			}
