@@ -30,6 +30,7 @@ const (
 	Label  Verb = "label"  // a machine, by which units of all names may move
 	Govern Verb = "govern" // people, tokens, revocations, authorities, secrets, the audit
 	Serve  Verb = "serve"  // what machines ask of each other for themselves
+	Enter  Verb = "enter"  // a certificate, where those who have none ask for one
 )
 
 // Refused says that somebody may not do what they asked, and what to do about it.

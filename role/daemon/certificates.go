@@ -27,7 +27,8 @@ func (p *parts) certify() error {
 		return nil
 	}
 	again := make(chan struct{}, 1)
-	p.loops["cluster"] = (&learner{p, folder, again}).learn
+	learns := &learner{parts: p, folder: folder, renew: again, again: make(chan struct{}, 1)}
+	p.loops["cluster"], p.lookAgain = learns.learn, learns.look
 	ask, err := membersToAsk(p.settings, folder)
 	if err != nil {
 		return err
@@ -37,7 +38,7 @@ func (p *parts) certify() error {
 	if !p.settings.Member || !folder.Signs() {
 		return nil
 	}
-	office := &registrar.Office{Register: p.store, Members: membership{p.store}, Desk: folder, Now: time.Now, Log: p.log}
+	office := &registrar.Office{Register: p.store, Members: membership{p.store}, Desk: folder, Now: time.Now, Log: p.log, Refused: p.audit.NotLetIn}
 	p.loops["joining"] = func(ctx context.Context) error { return p.letJoin(ctx, folder, office) }
 	return nil
 }

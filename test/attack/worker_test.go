@@ -143,11 +143,11 @@ func TestAStolenWorkerInTheStore(t *testing.T) {
 			_, err := c.KeepAliveOnce(ctx, others)
 			return err
 		},
-		"end another's lease":              func(ctx context.Context, c *clientv3.Client) error { _, err := c.Revoke(ctx, others); return err },
-		"look at another's lease":          func(ctx context.Context, c *clientv3.Client) error { _, err := c.TimeToLive(ctx, others); return err },
-		"list all leases":                  func(ctx context.Context, c *clientv3.Client) error { _, err := c.Leases(ctx); return err },
-		"bind its word to another's lease": writing(facts+"states/"+own+"/evil.service", clientv3.WithLease(others)),
-		"bind it so in one within another": transacting(nil, []clientv3.Op{clientv3.OpTxn(nil, []clientv3.Op{clientv3.OpPut(facts+"states/"+own+"/evil.service", "{}", clientv3.WithLease(others))}, nil)}, nil),
+		"end another's lease":                   func(ctx context.Context, c *clientv3.Client) error { _, err := c.Revoke(ctx, others); return err },
+		"look at another's lease":               func(ctx context.Context, c *clientv3.Client) error { _, err := c.TimeToLive(ctx, others); return err },
+		"list all leases":                       func(ctx context.Context, c *clientv3.Client) error { _, err := c.Leases(ctx); return err },
+		"bind its word to another's lease":      writing(facts+"states/"+own+"/evil.service", clientv3.WithLease(others)),
+		"bind it so in one within another":      transacting(nil, []clientv3.Op{clientv3.OpTxn(nil, []clientv3.Op{clientv3.OpPut(facts+"states/"+own+"/evil.service", "{}", clientv3.WithLease(others))}, nil)}, nil),
 		"say to be root in its metadata":        spoofed("store-user", "root"),
 		"say to be root as the gateway does":    spoofed("argosy-user", "root"),
 		"show a token of etcd's own for root":   spoofed("token", "root.1"),

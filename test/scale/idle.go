@@ -53,7 +53,7 @@ type idleCost struct {
 func rest(ctx context.Context, dir string, memberCount, count int, lease, long time.Duration) (idleCost, error) {
 	var cost idleCost
 	allowFiles(4 * memberCount * count)
-	ms, err := startClosed(ctx, dir, memberCount)
+	_, ms, err := startClosed(ctx, dir, memberCount)
 	if err != nil {
 		return cost, err
 	}

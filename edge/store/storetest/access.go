@@ -106,9 +106,6 @@ func testRevoked(s *suite) {
 
 func testExpel(s *suite) {
 	ctx, m, other := s.Context(), s.putMachine(1), s.putMachine(2)
-	if err := s.store.Enrol(ctx, m.ID); err != nil {
-		s.Error(err)
-	}
 	for _, of := range []cluster.Machine{m, other} {
 		if err := s.store.PutStates(ctx, of.Lease, of.ID, []cluster.UnitState{{Unit: unitName(1)}}, nil); err != nil {
 			s.Fatal(err)
@@ -136,18 +133,17 @@ func testExpel(s *suite) {
 	if _, err := s.store.Expel(ctx, access.Subject{Machine: "core-01"}, "alice", someTime); err == nil {
 		s.Error("a machine called core-01 was expelled")
 	}
-	if err := s.store.Enrol(ctx, "core-01"); err == nil {
-		s.Error("a machine called core-01 was enrolled")
-	}
 }
 
 func testAuthorities(s *suite) {
 	ctx := s.Context()
-	first, err := s.store.PutAuthorities(ctx, access.Authorities{Bundle: "a", Key: "b", By: "root", At: someTime})
+	first, err := s.store.PutAuthorities(ctx, access.Authorities{
+		Succession: access.Succession{Bundle: "a", Key: "b"}, Peers: access.Succession{Bundle: "p", Signs: "q"}, Turn: "m", By: "root", At: someTime,
+	})
 	if err != nil || first.Revision == 0 {
 		s.Fatalf("%+v, %v", first, err)
 	}
-	if _, err := s.store.PutAuthorities(ctx, access.Authorities{Bundle: "c"}); !errors.Is(err, cluster.ErrConflict) {
+	if _, err := s.store.PutAuthorities(ctx, access.Authorities{Succession: access.Succession{Bundle: "c"}}); !errors.Is(err, cluster.ErrConflict) {
 		s.Errorf("new authorities over old ones: %v, want ErrConflict", err)
 	}
 	first.Bundle, first.Key = "a\nc", "d"
@@ -294,7 +290,7 @@ func testRegister(s *suite) {
 		s.Fatal(err)
 	}
 	until("a revocation", func() bool { return last.Revoked[r.Subject] == r && len(last.Accounts) == 1 })
-	authorities, err := s.store.PutAuthorities(ctx, access.Authorities{Bundle: "a", At: someTime})
+	authorities, err := s.store.PutAuthorities(ctx, access.Authorities{Succession: access.Succession{Bundle: "a"}, At: someTime})
 	if err != nil {
 		s.Fatal(err)
 	}
