@@ -40,7 +40,7 @@ type agent struct {
 
 // atOnce is how many agents connect at a time: a cluster does not connect in one
 // instant.
-const atOnce = 200
+const atOnce = 20
 
 // follow starts count agents, with numbers from the first on, and waits until each
 // knows what is assigned to it.

@@ -80,7 +80,7 @@ type part struct {
 }
 
 // gather starts machines, and waits until all follow.
-func gather(ms members, count int, lease time.Duration) (crowd, error) {
+func gather(ctx context.Context, ms members, count int, lease time.Duration) (crowd, error) {
 	var all crowd
 	for first := 0; first < count; first += inOneProcess {
 		p, err := prepare("agents", crowdRange+"="+fmt.Sprint(first, min(inOneProcess, count-first), int(lease.Seconds())),
@@ -97,6 +97,7 @@ func gather(ms members, count int, lease time.Duration) (crowd, error) {
 			all.end()
 			return nil, fmt.Errorf("start machines from %d on: %w", first, err)
 		}
+		context.AfterFunc(ctx, func() { _ = p.Process.Kill() }) // whoever listens to it hears its end
 		all = append(all, &part{p, bufio.NewScanner(out)})
 		if _, err := all[len(all)-1].hear(); err != nil { // one after the other: handshakes cost more than all else
 			all.end()

@@ -63,7 +63,7 @@ func rest(ctx context.Context, dir string, memberCount, count int, lease, long t
 		return cost, err
 	}
 	defer func() { _ = root.Close() }()
-	all, err := gather(ms, count, lease)
+	all, err := gather(ctx, ms, count, lease)
 	if err != nil {
 		return cost, err
 	}
