@@ -58,6 +58,7 @@ var vouched = map[string]string{
 	"edge/authority/succession.go":           "this machine's own folder, which files.go reads, and a key that members alone can seal",
 	"edge/sealing/authority.go":              "a fact that members alone write",
 	"edge/basetree/build.go":                 "what debootstrap says, shown to the user who began it",
+	"edge/client/people.go":                  "a member's API, which showed its certificate, or this machine's own",
 	"edge/client/watch.go":                   "a member's API, which showed its certificate, or this machine's own",
 	"edge/discovery/store.go":                "the store that the service was given",
 	"edge/etcdnode/etcdtest/certificates.go": "a test's",

@@ -20,6 +20,7 @@ var runs = map[string]string{
 	"cli/etcd/mux.go":          "becomes this very binary again, with its own arguments",
 
 	"cli/fleetctl/openssh.go":    "ssh on the user's own machine: hosts stand behind --, what becomes its ProxyCommand is quoted",
+	"cli/fleetctl/sign.go":       "ssh-keygen on the user's own machine: the unit's name has passed cluster.ParseUnitName and stands behind argosy:, the drop-in's CheckDropInName, the key's file is behind -f",
 	"cli/fleetctl/ssh.go":        "only looks at how ssh ended",
 	"cli/fleetctl/tunnel.go":     "only holds the ssh that openssh.go made",
 	"cli/local/lab/preflight.go": "modprobe of modules from a constant list",

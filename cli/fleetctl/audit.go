@@ -31,10 +31,11 @@ func Audit() *cobra.Command {
 		Use:   "audit",
 		Short: "Tell who did what, from where, and who was refused what",
 		Long: `Whatever somebody changes through the API is recorded with the change, in one
-transaction: neither is there without the other. So is who was refused; of those who are
-refused again and again a part is counted alone. Nobody can change the audit or end any
-of it; the store ends the oldest by itself: it keeps 100,000 changes of units and labels,
-50,000 of people, machines and secrets, and 10,000 refusals. Export it to keep more.
+transaction: neither is there without the other. So is who was refused, and whose change
+lost to another's; of those who are refused again and again a part is counted alone.
+Nobody can change the audit or end any of it; the store ends the oldest by itself: it
+keeps 100,000 changes of units and labels, 50,000 of people, machines and secrets, 10,000
+refusals, and 10,000 of certificates that were refused. Export it to keep more.
 
 --json prints one entry a line, in order and as they come: all that there are unless
 --lines says otherwise. The revision of the last line, given to --after, has the next

@@ -58,7 +58,7 @@ the code of the command on the unit's machine.`,
 	for _, verb := range []*cobra.Command{
 		submit(s), load(s), start(s), stop(s), unload(s), restart(s), destroy(s),
 		cat(s), status(s), journal(s), logs(s), ssh(s), fdForward(),
-		listUnits(s), listUnitFiles(s), listMachines(s), label(s), secret(s), why(s), version(), verify(), contextCommand(), login(s),
+		listUnits(s), listUnitFiles(s), listMachines(s), label(s), secret(s), policy(s), signUnits(s), why(s), version(), verify(), contextCommand(), login(s),
 	} {
 		root.AddCommand(s.closing(verb))
 	}

@@ -19,7 +19,7 @@ func load(s *session) *cobra.Command {
 	}
 	w.flags(cmd)
 	cmd.Flags().BoolVar(&replace, "replace", false, "store the local file where it differs, unless the unit is launched")
-	sign(cmd)
+	oldSign(cmd)
 	s.completeFiles(cmd, noTemplate)
 	return cmd
 }

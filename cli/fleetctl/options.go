@@ -48,11 +48,11 @@ func (s *session) remark(option string) {
 
 const unsigned = "WARNING: The signed/verified units feature is DEPRECATED and cannot be used."
 
-// sign adds fleet's flag --sign to a verb, which refuses to work with it: units
-// have been signed by nobody.
-func sign(verb *cobra.Command) {
+// oldSign adds fleet's flag --sign to a verb, which refuses to work with it: it
+// was another way to sign units, which fleet had given up.
+func oldSign(verb *cobra.Command) {
 	asked := false
-	verb.Flags().BoolVar(&asked, "sign", false, "deprecated: units are not signed")
+	verb.Flags().BoolVar(&asked, "sign", false, "deprecated: 'fleetctl sign' signs units")
 	_ = verb.Flags().MarkHidden("sign")
 	work := verb.RunE
 	verb.RunE = func(cmd *cobra.Command, args []string) error {
@@ -66,7 +66,7 @@ func sign(verb *cobra.Command) {
 func verify() *cobra.Command {
 	return &cobra.Command{
 		Use:               "verify UNIT",
-		Short:             "Deprecated: units are not signed",
+		Short:             "Deprecated: 'fleetctl policy' has units verified",
 		Hidden:            true,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return nil },
 		RunE: func(*cobra.Command, []string) error {

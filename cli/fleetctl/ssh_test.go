@@ -16,12 +16,14 @@ import (
 	"argosy/cli"
 )
 
-// TestMain lets the test's own program be the ssh that fleetctl runs, and the
-// fleetctl that a shell runs.
+// TestMain lets the test's own program be the ssh and the ssh-keygen that fleetctl
+// runs, and the fleetctl that a shell runs.
 func TestMain(m *testing.M) {
 	switch filepath.Base(os.Args[0]) {
 	case "ssh":
 		os.Exit(fakeSSH(os.Args[1:]))
+	case "ssh-keygen":
+		os.Exit(fakeKeygen(os.Args[1:]))
 	case "fleetctl":
 		os.Exit(cli.Code(New().Execute()))
 	}

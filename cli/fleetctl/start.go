@@ -33,7 +33,7 @@ they are.`,
 	}
 	w.flags(cmd)
 	cmd.Flags().BoolVar(&replace, "replace", false, "store the local file where it differs from what is stored")
-	sign(cmd)
+	oldSign(cmd)
 	s.completeFiles(cmd, noTemplate)
 	return cmd
 }

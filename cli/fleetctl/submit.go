@@ -21,7 +21,7 @@ func submit(s *session) *cobra.Command {
 		}),
 	}
 	cmd.Flags().BoolVar(&replace, "replace", false, "store the local file where it differs, unless the unit is on a machine")
-	sign(cmd)
+	oldSign(cmd)
 	s.completeFiles(cmd, anyUnit)
 	return cmd
 }

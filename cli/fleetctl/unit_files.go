@@ -9,10 +9,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"argosy/core/cluster"
+	"argosy/core/signing"
 	"argosy/core/unitfile"
 )
 
@@ -76,12 +76,26 @@ func (r *resolver) inCluster(ctx context.Context, name cluster.UnitName, path st
 		stored = answer.Unit.Bundle()
 		r.units[template] = stored
 	}
-	files := map[string]unitfile.NamedText{}
+	files, theirs := map[string]unitfile.NamedText{}, []string{string(template)}
 	for _, d := range stored.DropIns {
 		files[d.Name] = unitfile.NamedText{Name: string(template) + ".d/" + d.Name, Text: d.Text}
 	}
-	if f.err = readDropIns(path+".d", files); f.err == nil {
+	own := map[string]unitfile.NamedText{}
+	if f.err = readDropIns(path+".d", own); f.err != nil {
+		return f
+	}
+	for _, d := range stored.DropIns {
+		if _, replaced := own[d.Name]; !replaced {
+			theirs = append(theirs, files[d.Name].Name)
+		}
+	}
+	maps.Copy(files, own)
+	signatures, err := signing.Only(stored.Signatures, theirs...)
+	if f.err = err; err == nil {
 		f.unit, f.err = r.check(unitfile.NamedText{Name: string(template), Text: stored.Text}, files)
+	}
+	if f.err == nil {
+		f.unit.Signatures, f.err = signaturesOf(signatures, paths(own)...)
 	}
 	return f
 }
@@ -123,7 +137,10 @@ func (r *resolver) readAll(path string, folders []string) found {
 	if len(files) > 0 {
 		f.where += " with its drop-ins"
 	}
-	f.unit, f.err = r.check(unitfile.NamedText{Name: path, Text: text}, files)
+	if f.unit, f.err = r.check(unitfile.NamedText{Name: path, Text: text}, files); f.err != nil {
+		return f
+	}
+	f.unit.Signatures, f.err = signaturesOf("", append([]string{path}, paths(files)...)...)
 	return f
 }
 
@@ -159,7 +176,7 @@ func readDropIns(folder string, files map[string]unitfile.NamedText) error {
 func (r *resolver) check(unit unitfile.NamedText, files map[string]unitfile.NamedText) (*unitfile.Bundle, error) {
 	whole := unitfile.Bundle{Text: unit.Text}
 	var dropIns []unitfile.NamedText
-	for _, name := range slices.Sorted(maps.Keys(files)) {
+	for _, name := range sortedNames(files) {
 		dropIns = append(dropIns, files[name])
 		whole.DropIns = append(whole.DropIns, unitfile.DropIn{Name: name, Text: files[name].Text})
 	}

@@ -2,6 +2,7 @@ package fleetctl
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"argosy/cli"
+	"argosy/core/cluster"
 	"argosy/core/schedule"
 )
 
@@ -22,7 +24,7 @@ func why(s *session) *cobra.Command {
 		Short: "Tell why a unit is on its machine, and why on no other",
 		Long: `why tells why a unit is where it is, or on no machine, and what each machine is to it:
 "here", one where it "fits" too, or "no". Machines of which the same is to be said are
-one line; --all prints each.`,
+one line; --all prints each. What a machine that has the unit could not do stands below.`,
 		Args: oneUnit,
 		RunE: run(func(cmd *cobra.Command, args []string) error {
 			if err := checkOutput(output); err != nil {
@@ -38,7 +40,7 @@ one line; --all prints each.`,
 			}
 			s.note(answer.Freshness)
 			if output == "table" {
-				return printWhy(s.out, answer.Explanation, all)
+				return errors.Join(printWhy(s.out, answer.Explanation, all), s.printProblems(cmd.Context(), name))
 			}
 			return show[verdicts](s.out, listing{output: output}, nil, nil, answer)
 		}),
@@ -48,6 +50,20 @@ one line; --all prints each.`,
 	offer(cmd, "output", words("table", "json", "yaml"))
 	s.complete(cmd, noTemplate)
 	return cmd
+}
+
+// printProblems tells what machines that have the unit could not do.
+func (s *session) printProblems(ctx context.Context, name cluster.UnitName) error {
+	answer, err := s.Unit(ctx, name)
+	if err != nil {
+		return err
+	}
+	for _, on := range answer.Unit.On {
+		if on.State != nil && on.State.Problem != "" {
+			fmt.Fprintf(s.out, "\nOn %s: %s\n", on.Called(), on.State.Problem)
+		}
+	}
+	return nil
 }
 
 // checkOutput is for verbs whose table has one form.

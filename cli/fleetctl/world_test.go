@@ -85,7 +85,7 @@ func newWorld(t *testing.T) *world {
 			listeners = append(listeners, must(net.Listen("unix", w.socket))(t))
 		}
 		machine := httpapi.New(httpapi.Config{
-			Registry: known, Secrets: vault, Explainer: worldScheduler{w}, Local: worldSystemd{host, w.says[host], w.heard}, Self: id, Host: host, TLS: client, Version: "1",
+			Registry: known, Secrets: vault, Policies: registry.Policies{Store: w.store}, Explainer: worldScheduler{w}, Local: worldSystemd{host, w.says[host], w.heard}, Self: id, Host: host, TLS: client, Version: "1",
 			Members: []string{listeners[0].Addr().String()}, Access: people, IdentityOf: authority.IdentityOf,
 			Audit: audit, People: registry.People{Store: w.store, Tokens: w.store, Door: func() (string, string, error) { return w.door, w.ours.Pin(), nil }},
 		})

@@ -46,7 +46,8 @@ const (
 	Done    Outcome = "done"
 	Asked   Outcome = "asked" // a machine was asked to do it, and tells the one who asked how it went
 	Barred  Outcome = "refused"
-	maxNote         = 512 // bytes of each text of an entry
+	Lost    Outcome = "conflict" // with what somebody else has done, or with what is there
+	maxNote         = 512        // bytes of each text of an entry
 )
 
 // Shelf is what entries are kept together: each shelf ends its own oldest, so that
@@ -56,11 +57,14 @@ type Shelf string
 const (
 	Changes  Shelf = "changes"  // of units and labels
 	Rule     Shelf = "rule"     // who may do what, secrets, machines that join
-	Refusals Shelf = "refusals" // by what nobody with a role need do much
+	Refusals Shelf = "refusals" // and conflicts: what was not done
+	// Strangers are who was refused a certificate. Whoever reaches a member's port can
+	// have such entries written.
+	Strangers Shelf = "strangers"
 )
 
 // Shelves are all there are.
-func Shelves() []Shelf { return []Shelf{Changes, Rule, Refusals} }
+func Shelves() []Shelf { return []Shelf{Changes, Rule, Refusals, Strangers} }
 
 // Keeps is how many entries a shelf has before its oldest end.
 func (s Shelf) Keeps() int {
@@ -69,7 +73,7 @@ func (s Shelf) Keeps() int {
 		return 100_000
 	case Rule:
 		return 50_000
-	case Refusals:
+	case Refusals, Strangers:
 	}
 	return 10_000
 }
@@ -77,7 +81,9 @@ func (s Shelf) Keeps() int {
 // Shelf is where an entry is kept.
 func (e Entry) Shelf() Shelf {
 	switch {
-	case e.Outcome == Barred:
+	case e.Verb == Enter:
+		return Strangers
+	case e.Outcome == Barred || e.Outcome == Lost:
 		return Refusals
 	case e.Verb == Change || e.Verb == Label:
 		return Changes
@@ -98,6 +104,18 @@ func (c Caller) Refusal(verb Verb, asked, why string, at time.Time) Entry {
 	e := c.Entry(verb, asked, "", at)
 	e.Outcome, e.Why = Barred, clipped(why)
 	return e
+}
+
+// Conflict is that what the caller asked does not go with what is there.
+func (c Caller) Conflict(verb Verb, asked, why string, at time.Time) Entry {
+	e := c.Refusal(verb, asked, why, at)
+	e.Outcome = Lost
+	return e
+}
+
+// Stranger is who was refused a certificate: nobody who is known, at an address.
+func Stranger(from string) Caller {
+	return Caller{Account: Account{Name: "somebody"}, From: from}
 }
 
 // clipped makes a text of whoever asked one line of a bounded length.
@@ -123,6 +141,13 @@ type Meter struct {
 	names map[string]*allowance
 }
 
+// StrangersMeter bounds those of strangers: of one address as of one name, and of all
+// together, because who has many addresses is not many.
+type StrangersMeter struct {
+	each Meter
+	all  allowance
+}
+
 type allowance struct {
 	left  float64
 	since time.Time // up to when left was counted
@@ -133,22 +158,51 @@ const (
 	burst      = 10 // refusals of one name that are recorded at once,
 	perMinute  = 6  // and then one in ten seconds
 	meterNames = 1000
+
+	strangersBurst     = 100 // of all strangers together,
+	strangersPerMinute = 30  // and then one in two seconds
 )
 
 // Allow says whether one more refusal of a name is recorded, and how many of it were
 // not since the last that was.
 func (m *Meter) Allow(name string, now time.Time) (unrecorded int, allowed bool) {
+	a := m.of(name)
+	a.fill(now, burst, perMinute)
+	return a.take(a.left >= 1)
+}
+
+func (m *Meter) of(name string) *allowance {
 	if m.names == nil || len(m.names) >= meterNames && m.names[name] == nil {
 		m.names = map[string]*allowance{} // more at once are no people: they begin anew together
 	}
-	a := m.names[name]
-	if a == nil {
-		a = &allowance{left: burst, since: now}
-		m.names[name] = a
+	if m.names[name] == nil {
+		m.names[name] = &allowance{}
 	}
-	a.left = min(burst, a.left+max(0, now.Sub(a.since).Minutes())*perMinute)
+	return m.names[name]
+}
+
+// Allow says the same of one from an address.
+func (m *StrangersMeter) Allow(from string, now time.Time) (unrecorded int, allowed bool) {
+	a := m.each.of(from)
+	a.fill(now, burst, perMinute)
+	m.all.fill(now, strangersBurst, strangersPerMinute)
+	both := a.left >= 1 && m.all.left >= 1
+	m.all.take(both)
+	return a.take(both)
+}
+
+// fill adds what the time since the last look brings, up to most; at first that is there.
+func (a *allowance) fill(now time.Time, most, perMinute float64) {
+	if a.since.IsZero() {
+		a.left = most
+	} else {
+		a.left = min(most, a.left+max(0, now.Sub(a.since).Minutes())*perMinute)
+	}
 	a.since = now
-	if a.left < 1 {
+}
+
+func (a *allowance) take(allowed bool) (unrecorded int, _ bool) {
+	if !allowed {
 		a.over++
 		return 0, false
 	}

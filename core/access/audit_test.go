@@ -31,6 +31,7 @@ func TestEntries(t *testing.T) {
 	}{
 		{done, Changes}, {by.Entry(Label, "", "", noon), Changes}, {by.Entry(Govern, "", "", noon), Rule},
 		{by.Entry(Serve, "", "", noon), Rule}, {refused, Refusals}, {by.Refusal(Change, "", "", noon), Refusals},
+		{by.Conflict(Change, "", "", noon), Refusals}, {Stranger("10.0.0.9").Refusal(Enter, "", "", noon), Strangers},
 	} {
 		if got := c.e.Shelf(); got != c.want || !slices.Contains(Shelves(), got) || got.Keeps() < 1000 {
 			t.Errorf("%+v is on shelf %s of %d, want %s", c.e, got, got.Keeps(), c.want)
@@ -94,6 +95,36 @@ func TestMeterBounds(t *testing.T) {
 		}
 		if most := burst + int(now.Sub(noon).Minutes()*perMinute) + 1; recorded > most {
 			t.Fatalf("%d recorded in %s, at most %d expected", recorded, now.Sub(noon), most)
+		}
+	})
+}
+
+// However many addresses they come from, strangers have no more recorded than their
+// share, and who comes from one address no more than one name.
+func TestStrangersMeterBounds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var m StrangersMeter
+		now, all, asked, told := noon, 0, 0, 0
+		each := map[string]int{}
+		for range rapid.IntRange(1, 600).Draw(t, "refusals") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "seconds")) * time.Second)
+			from := fmt.Sprint("10.0.0.", rapid.IntRange(1, 60).Draw(t, "from"))
+			unrecorded, allowed := m.Allow(from, now)
+			if asked++; allowed {
+				all, each[from], told = all+1, each[from]+1, told+1+unrecorded
+			}
+		}
+		minutes := now.Sub(noon).Minutes()
+		if most := strangersBurst + int(minutes*strangersPerMinute) + 1; all > most {
+			t.Fatalf("%d recorded, at most %d expected", all, most)
+		}
+		for from, n := range each {
+			if most := burst + int(minutes*perMinute) + 1; n > most {
+				t.Fatalf("%d recorded from %s, at most %d expected", n, from, most)
+			}
+		}
+		if told > asked {
+			t.Fatalf("%d refusals told of %d", told, asked)
 		}
 	})
 }

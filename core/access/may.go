@@ -31,6 +31,7 @@ const (
 	Govern Verb = "govern" // people, tokens, revocations, authorities, secrets, the audit
 	Serve  Verb = "serve"  // what machines ask of each other for themselves
 	Share  Verb = "share"  // what members ask of each other for themselves: keys
+	Enter  Verb = "enter"  // a certificate, where those who have none ask for one
 )
 
 // Refused says that somebody may not do what they asked, and what to do about it.

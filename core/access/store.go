@@ -3,30 +3,18 @@ package access
 import (
 	"fmt"
 	"strings"
-
-	"argosy/core/cluster"
 )
 
 // StoreUser is whom somebody acts as in the store: a user of etcd's own auth, which
-// says what keys may be touched. Besides these, each worker is one.
+// says what keys may be touched.
 type StoreUser string
 
 const (
 	StoreRoot   StoreUser = "root"   // everything
 	StoreLocal  StoreUser = "local"  // all that lies outside /argosy/
 	StoreViewer StoreUser = "viewer" // reads
+	StoreWorker StoreUser = "worker" // what workers do, each within what is its own
 )
-
-const storeWorker = "worker:"
-
-// StoreWorker is the user of a worker.
-func StoreWorker(id cluster.MachineID) StoreUser { return StoreUser(storeWorker + string(id)) }
-
-// worker is whose user it is; false for the others.
-func (u StoreUser) worker() (cluster.MachineID, bool) {
-	id, is := strings.CutPrefix(string(u), storeWorker)
-	return cluster.MachineID(id), is
-}
 
 // StoreUser is whom the holder of a certificate acts as in the store, or why they
 // may not enter.
@@ -38,7 +26,7 @@ func (r Register) StoreUser(who Identity) (StoreUser, error) {
 	case Member:
 		return StoreRoot, nil
 	case Worker:
-		return StoreWorker(who.Machine()), nil
+		return StoreWorker, nil
 	case Local:
 		return StoreLocal, nil
 	case Person:
@@ -78,8 +66,10 @@ const GuardField = "argosy-guard"
 // StoreCall is one call of etcd's API, as far as it matters for who may make it.
 type StoreCall struct {
 	Method string  // as gRPC writes it: /etcdserverpb.KV/Range
-	Leases []int64 // those that it grants, keeps, ends, looks at or binds keys to
 	Reads  bool    // of a call that either looks or changes something: that it looks
+	Leases []int64 // those that it grants, keeps, ends, looks at or binds keys to
+	Uses   []Use   // keys that it touches, or would if its comparisons went so
+	Fault  string  // why what it says cannot be judged
 }
 
 // callers are who may make a call, beside root, who may make each.
@@ -100,7 +90,7 @@ const (
 // storeCalls are all calls there are; one that is not here is root's.
 var storeCalls = map[string]callers{
 	"/etcdserverpb.KV/Range":       byAll,
-	"/etcdserverpb.KV/RangeStream": byLookers,
+	"/etcdserverpb.KV/RangeStream": byAll,
 	"/etcdserverpb.KV/Put":         byWorker | byLocal,
 	"/etcdserverpb.KV/DeleteRange": byWorker | byLocal,
 	"/etcdserverpb.KV/Txn":         byAll,
@@ -159,10 +149,11 @@ var storeCalls = map[string]callers{
 	"/grpc.health.v1.Health/Watch": byAll,
 }
 
-// MayCall says as whom a user's call is made, or why it is not, in words that follow
-// the user's name. Which keys it may touch is for etcd's auth to say, which goes by
-// that user.
-func MayCall(user StoreUser, call StoreCall) (StoreUser, error) {
+// MayCall says as whom the call of somebody who is that user is made, or why it is not,
+// in words that follow who they are. Of a worker it judges leases and keys too, by its
+// machine's id: they must be its own. Which keys others may touch is for etcd's auth to
+// say, which goes by the user.
+func MayCall(who Identity, user StoreUser, call StoreCall) (StoreUser, error) {
 	if user == StoreRoot {
 		return user, nil
 	}
@@ -170,11 +161,9 @@ func MayCall(user StoreUser, call StoreCall) (StoreUser, error) {
 	if may&user.caller() == 0 || may&toRead != 0 && !call.Reads {
 		return "", refuseStore(user, "may not call "+call.Method)
 	}
-	if id, is := user.worker(); is {
-		for _, lease := range call.Leases {
-			if !OwnsLease(id, lease) {
-				return "", refuseStore(user, fmt.Sprintf("may not use lease %016x, which is none of its own", lease))
-			}
+	if user == StoreWorker {
+		if beyond := beyondItsOwn(who, call); beyond != "" {
+			return "", refuseStore(user, "may not "+beyond)
 		}
 	}
 	if may&asRoot != 0 {
@@ -183,15 +172,35 @@ func MayCall(user StoreUser, call StoreCall) (StoreUser, error) {
 	return user, nil
 }
 
+// beyondItsOwn is what a call does that its worker may not; empty where there is nothing.
+func beyondItsOwn(worker Identity, call StoreCall) string {
+	if call.Fault != "" {
+		return "call " + call.Method + ": " + call.Fault
+	}
+	for _, lease := range call.Leases {
+		if !OwnsLease(worker.Machine(), lease) {
+			return fmt.Sprintf("use lease %016x, which is none of its own", lease)
+		}
+	}
+	if use, found := outsideOf(ownOf(worker.Machine()), call.Uses); found {
+		does := "read"
+		if use.Writes {
+			does = "write"
+		}
+		return does + " " + use.Keys.String()
+	}
+	return ""
+}
+
 func (u StoreUser) caller() callers {
 	switch u {
 	case StoreLocal:
 		return byLocal
 	case StoreViewer:
 		return byViewer
-	}
-	if _, is := u.worker(); is {
+	case StoreWorker:
 		return byWorker
+	case StoreRoot:
 	}
 	return 0
 }
@@ -202,8 +211,7 @@ func (u StoreUser) caller() callers {
 func MayAsk(user StoreUser, method, path string) error {
 	looks := method == "GET" || method == "HEAD" || method == "OPTIONS"
 	below := func(folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
-	_, worker := user.worker()
-	allowed := user.caller() != 0
+	worker, allowed := user == StoreWorker, user.caller() != 0
 	switch {
 	case user == StoreRoot:
 		return nil

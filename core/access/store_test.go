@@ -26,7 +26,7 @@ func TestStoreUser(t *testing.T) {
 		why  string
 	}{
 		{Identity{Member, string(one), 0}, "root", ""},
-		{Identity{Worker, string(one), 0}, "worker:" + StoreUser(one), ""},
+		{Identity{Worker, string(one), 0}, "worker", ""},
 		{Identity{Local, string(one), 0}, "local", ""},
 		{Identity{Person, "ann", 0}, "root", ""},
 		{Identity{Person, "otto", 0}, "local", ""},
@@ -34,7 +34,7 @@ func TestStoreUser(t *testing.T) {
 		{Identity{Person, "vera", 0}, "", "person vera is revoked: it has generation 0, and 1 is the least that is taken; 'fleetctl login'"},
 		{Identity{Person, "eve", 0}, "", "person eve has a certificate and no account: an admin may give one with 'argosy user add'"},
 		{Identity{Person, "odd", 0}, "", "no account"},
-		{Identity{Worker, string(other), 2}, "worker:" + StoreUser(other), ""},
+		{Identity{Worker, string(other), 2}, "worker", ""},
 		{Identity{Worker, string(other), 1}, "", "generation 1, and 2 is the least that is taken since ann revoked the others; 'argosy join' gets this machine a new one"},
 		{Identity{Member, string(other), 0}, "", "revoked"},
 		{Identity{Local, string(other), 0}, "", "revoked"},
@@ -46,6 +46,8 @@ func TestStoreUser(t *testing.T) {
 		}
 	}
 }
+
+var asWorker = Identity{Kind: Worker, Name: string(one)}
 
 // methods are all calls that etcd serves.
 func methods() []string {
@@ -85,7 +87,7 @@ func TestEachCallIsJudged(t *testing.T) {
 // unseen.
 func TestWhoMayCallWhat(t *testing.T) {
 	lists := map[StoreUser]string{
-		StoreWorker(one): `KV/Range KV/Put KV/DeleteRange KV/Txn Watch/Watch
+		StoreWorker: `KV/Range KV/RangeStream KV/Put KV/DeleteRange KV/Txn Watch/Watch
 			Lease/LeaseGrant Lease/LeaseRevoke Lease/LeaseKeepAlive Lease/LeaseTimeToLive
 			Cluster/MemberList Maintenance/Status Health/Check Health/List Health/Watch`,
 		StoreLocal: `KV/Range KV/RangeStream KV/Put KV/DeleteRange KV/Txn Watch/Watch
@@ -96,12 +98,12 @@ func TestWhoMayCallWhat(t *testing.T) {
 		StoreViewer: `KV/Range KV/RangeStream KV/Txn Watch/Watch Lease/LeaseTimeToLive Lease/LeaseLeases
 			Cluster/MemberList Maintenance/Status Auth/AuthStatus Election/Leader Election/Observe
 			Health/Check Health/List Health/Watch`,
-		"": "", "somebody": "", "worker": "", "roots": "",
+		"": "", "somebody": "", "worker:" + StoreUser(one): "", "roots": "",
 	}
 	for user, list := range lists {
 		allowed := strings.Fields(list)
 		for _, method := range methods() {
-			as, err := MayCall(user, StoreCall{Method: method})
+			as, err := MayCall(asWorker, user, StoreCall{Method: method})
 			_, short, _ := strings.Cut(method, ".")
 			for strings.Contains(short, ".") {
 				_, short, _ = strings.Cut(short, ".")
@@ -115,11 +117,11 @@ func TestWhoMayCallWhat(t *testing.T) {
 		}
 	}
 	for _, method := range append(methods(), "/etcdserverpb.KV/New") {
-		if as, err := MayCall(StoreRoot, StoreCall{Method: method}); err != nil || as != StoreRoot {
+		if as, err := MayCall(asWorker, StoreRoot, StoreCall{Method: method}); err != nil || as != StoreRoot {
 			t.Errorf("root calls %s as %q, %v", method, as, err)
 		}
 		for user := range lists {
-			if _, err := MayCall(user, StoreCall{Method: method + "2"}); err == nil {
+			if _, err := MayCall(asWorker, user, StoreCall{Method: method + "2"}); err == nil {
 				t.Errorf("%q may call what nobody has judged", user)
 			}
 		}
@@ -128,11 +130,11 @@ func TestWhoMayCallWhat(t *testing.T) {
 
 func TestAlarms(t *testing.T) {
 	const alarm = "/etcdserverpb.Maintenance/Alarm"
-	for user, want := range map[StoreUser]bool{StoreRoot: true, StoreLocal: true, StoreViewer: true, StoreWorker(one): false} {
-		if _, err := MayCall(user, StoreCall{Method: alarm, Reads: true}); (err == nil) != want {
+	for user, want := range map[StoreUser]bool{StoreRoot: true, StoreLocal: true, StoreViewer: true, StoreWorker: false} {
+		if _, err := MayCall(asWorker, user, StoreCall{Method: alarm, Reads: true}); (err == nil) != want {
 			t.Errorf("%s looks at alarms: %v", user, err)
 		}
-		if _, err := MayCall(user, StoreCall{Method: alarm}); (err == nil) != (user == StoreRoot) {
+		if _, err := MayCall(asWorker, user, StoreCall{Method: alarm}); (err == nil) != (user == StoreRoot) {
 			t.Errorf("%s ends alarms: %v", user, err)
 		}
 	}
@@ -145,24 +147,24 @@ func TestAWorkersLeases(t *testing.T) {
 			leases []int64
 			want   bool
 		}{{nil, true}, {[]int64{mine}, true}, {[]int64{mine, theirs}, false}, {[]int64{theirs}, false}, {[]int64{0}, false}, {[]int64{-mine}, false}} {
-			_, err := MayCall(StoreWorker(one), StoreCall{Method: "/etcdserverpb." + method, Leases: c.leases})
+			_, err := MayCall(asWorker, StoreWorker, StoreCall{Method: "/etcdserverpb." + method, Leases: c.leases})
 			if (err == nil) != c.want {
 				t.Errorf("%s of leases %x: %v", method, c.leases, err)
 			}
 		}
 	}
-	_, err := MayCall(StoreWorker(one), StoreCall{Method: "/etcdserverpb.KV/Put", Leases: []int64{theirs}})
+	_, err := MayCall(asWorker, StoreWorker, StoreCall{Method: "/etcdserverpb.KV/Put", Leases: []int64{theirs}})
 	const want = "may not use lease 06c3a01234600001, which is none of its own: a worker reads its placements, writes its own state and keeps its own leases; a member's API has the rest"
 	if err == nil || err.Error() != want {
 		t.Errorf("%v; want %s", err, want)
 	}
-	if _, err := MayCall(StoreLocal, StoreCall{Method: "/etcdserverpb.KV/Put", Leases: []int64{theirs}}); err != nil {
+	if _, err := MayCall(asWorker, StoreLocal, StoreCall{Method: "/etcdserverpb.KV/Put", Leases: []int64{theirs}}); err != nil {
 		t.Errorf("local programs' leases have any id: %v", err)
 	}
 }
 
 func TestMayAsk(t *testing.T) {
-	everybody := []StoreUser{StoreRoot, StoreLocal, StoreViewer, StoreWorker(one), "", "somebody"}
+	everybody := []StoreUser{StoreRoot, StoreLocal, StoreViewer, StoreWorker, "", "somebody"}
 	for request, want := range map[string]string{
 		"GET /health":         "root local viewer worker",
 		"GET /version":        "root local viewer worker",
@@ -187,8 +189,7 @@ func TestMayAsk(t *testing.T) {
 	} {
 		method, path, _ := strings.Cut(request, " ")
 		for _, user := range everybody {
-			name, _, _ := strings.Cut(string(user), ":")
-			allowed := slices.Contains(strings.Fields(want), name)
+			allowed := slices.Contains(strings.Fields(want), string(user))
 			if strings.HasSuffix(want, " ") || path == "/health" || path == "/version" {
 				allowed = user.caller() != 0 || user == StoreRoot
 			}
@@ -208,11 +209,13 @@ func TestMayAsk(t *testing.T) {
 // nobody to act as root by it, but to see leases.
 func FuzzMayCall(f *testing.F) {
 	for _, method := range methods() {
-		f.Add("worker:"+string(one), method, int64(0))
-		f.Add("local", method, LeaseID(other, 7))
+		f.Add(string(one), "worker", method, int64(0), "")
+		f.Add(string(one), "worker", method, LeaseID(one, 7), Facts+"states/"+string(one)+"/a")
+		f.Add("", "local", method, LeaseID(other, 7), "a")
 	}
-	f.Fuzz(func(t *testing.T, user, method string, lease int64) {
-		as, err := MayCall(StoreUser(user), StoreCall{Method: method, Leases: []int64{lease}})
+	f.Fuzz(func(t *testing.T, name, user, method string, lease int64, key string) {
+		who := Identity{Kind: Worker, Name: name}
+		as, err := MayCall(who, StoreUser(user), StoreCall{Method: method, Leases: []int64{lease}, Uses: []Use{{Keys{From: key}, true}}})
 		if err != nil || user == string(StoreRoot) {
 			return
 		}
@@ -222,8 +225,8 @@ func FuzzMayCall(f *testing.F) {
 		if as == StoreRoot && !strings.HasSuffix(method, "/LeaseLeases") {
 			t.Errorf("%q calls %q as root", user, method)
 		}
-		if id, is := StoreUser(user).worker(); is && !OwnsLease(id, lease) {
-			t.Errorf("%q uses lease %x", user, lease)
+		if user == string(StoreWorker) && (!OwnsLease(who.Machine(), lease) || !strings.Contains(key, "/"+name)) {
+			t.Errorf("worker %q uses lease %x and writes %q", name, lease, key)
 		}
 	})
 }

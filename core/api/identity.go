@@ -18,11 +18,6 @@ type Identity struct {
 // Describe names the machine for people.
 func (i Identity) Describe() string { return i.Name + " at " + i.Address }
 
-// Enrolled tells a worker as which machine the store knows it now.
-type Enrolled struct {
-	Machine cluster.MachineID `json:"machine"`
-}
-
 // Cluster is what a machine goes by to reach the cluster.
 type Cluster struct {
 	Members []string `json:"members"` // client URLs of the store

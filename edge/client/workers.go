@@ -11,12 +11,6 @@ import (
 	"argosy/core/unitfile"
 )
 
-// Enrol has a member let the worker whose certificate this client shows into the store.
-func (c *Client) Enrol(ctx context.Context) (answer api.Enrolled, err error) {
-	err = c.exchange(ctx, http.MethodPost, "/enrol", nil, nil, &answer)
-	return answer, err
-}
-
 // Cluster is what a machine goes by to reach the cluster.
 func (c *Client) Cluster(ctx context.Context) (answer api.Cluster, err error) {
 	err = c.exchange(ctx, http.MethodGet, "/cluster", nil, nil, &answer)

@@ -72,7 +72,7 @@ func TestCallsAsJSON(t *testing.T) {
 		"local reads ours":      {client: local, path: "/v3/kv/range", body: rangeOf(otherState), status: 403, words: `permission denied`},
 		"local compacts":        {client: local, path: "/v3/kv/compaction", body: `{"revision":1}`, status: 403, words: "local " + machineA + " may not call /etcdserverpb.KV/Compact"},
 		"worker reads its own":  {client: worker, path: "/v3/kv/range", body: rangeOf(ownState), status: 200},
-		"worker reads another":  {client: worker, path: "/v3/kv/range", body: rangeOf(otherState), status: 403, words: "permission denied"},
+		"worker reads another":  {client: worker, path: "/v3/kv/range", body: rangeOf(otherState), status: 403, words: "worker " + machineB + " may not read key"},
 		"worker lists leases":   {client: worker, path: "/v3/lease/leases", body: `{}`, status: 403, words: "worker " + machineB + " may not call"},
 		"member reads ours":     {client: member, path: "/v3/kv/range", body: rangeOf(otherState), status: 200},
 		"member lists users":    {client: member, path: "/v3/auth/user/list", body: `{}`, status: 200, words: `"viewer"`},

@@ -28,7 +28,8 @@ import (
 // Guard lets in who holds one of the cluster's certificates, each to what they may
 // do. Which keys that is etcd's own auth says, once it is on, by the user as whom
 // the guard hands a call on; the guard sees to what etcd's auth leaves open: calls
-// that are not about keys, others' leases, certificates that are revoked.
+// that are not about keys, others' leases, certificates that are revoked, and, since
+// all workers are one user there, which keys are whose.
 type Guard struct {
 	TLS        *tls.Config // of the client ports; wants a certificate of every client
 	IdentityOf func(*x509.Certificate) (access.Identity, error)
@@ -54,15 +55,29 @@ func (c caller) in(ctx context.Context) context.Context {
 
 // judge lets a call go on as its caller's user, or says why not.
 func judge(ctx context.Context, method string, message any) (context.Context, error) {
-	asks, known := ctx.Value(callerKey{}).(caller)
-	if !known {
-		return nil, status.Error(codes.Unauthenticated, "nobody makes this call: it came without a certificate")
-	}
-	user, err := access.MayCall(asks.user, access.StoreCall{Method: method, Leases: leases(message), Reads: reads(message)})
+	user, err := userFor(ctx, method, message)
 	if err != nil {
-		return nil, status.Error(codes.PermissionDenied, fmt.Sprintf("%s %v", asks.who, err))
+		return nil, err
 	}
 	return as(ctx, user), nil
+}
+
+// userFor is as whom a call is made. What root asks for, the engine's large
+// transactions, is not looked into.
+func userFor(ctx context.Context, method string, message any) (access.StoreUser, error) {
+	asks, known := ctx.Value(callerKey{}).(caller)
+	if !known {
+		return "", status.Error(codes.Unauthenticated, "nobody makes this call: it came without a certificate")
+	}
+	call := access.StoreCall{Method: method}
+	if asks.user != access.StoreRoot {
+		call = callOf(method, message)
+	}
+	user, err := access.MayCall(asks.who, asks.user, call)
+	if err != nil {
+		return "", status.Error(codes.PermissionDenied, fmt.Sprintf("%s %v", asks.who, err))
+	}
+	return user, nil
 }
 
 func judgeUnary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
@@ -80,8 +95,8 @@ func judgeUnary(ctx context.Context, request any, info *grpc.UnaryServerInfo, ha
 }
 
 // untilSettled makes a call again that etcd has refused before doing anything:
-// because its users have changed since the call began, as they do whenever a worker
-// is enrolled, or because raft's leadership was just on its way to another member.
+// because its users have changed since the call began, or because raft's leadership
+// was just on its way to another member.
 func untilSettled[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	for {
 		answer, err := call()
@@ -121,47 +136,9 @@ func (s *judgedStream) Context() context.Context { return s.ctx }
 func (s *judgedStream) RecvMsg(message any) error {
 	err := s.ServerStream.RecvMsg(message)
 	if err == nil {
-		_, err = judge(s.ctx, s.method, message)
+		_, err = userFor(s.ctx, s.method, message)
 	}
 	return err
-}
-
-// leases are those that a request grants, keeps, ends, looks at or binds keys to.
-func leases(message any) []int64 {
-	switch request := message.(type) {
-	case *pb.LeaseGrantRequest:
-		return []int64{request.GetID()}
-	case *pb.LeaseKeepAliveRequest:
-		return []int64{request.GetID()}
-	case *pb.LeaseRevokeRequest:
-		return []int64{request.GetID()}
-	case *pb.LeaseTimeToLiveRequest:
-		return []int64{request.GetID()}
-	case *pb.PutRequest:
-		if request.GetLease() != 0 {
-			return []int64{request.GetLease()}
-		}
-	case *pb.TxnRequest:
-		return append(leasesOf(request.GetSuccess()), leasesOf(request.GetFailure())...)
-	}
-	return nil
-}
-
-func leasesOf(operations []*pb.RequestOp) (all []int64) {
-	for _, operation := range operations {
-		if put := operation.GetRequestPut(); put != nil {
-			all = append(all, leases(put)...)
-		} else if txn := operation.GetRequestTxn(); txn != nil {
-			all = append(all, leases(txn)...)
-		}
-	}
-	return all
-}
-
-// reads says of a call that can do both that it only looks.
-func reads(message any) bool {
-	alarm, is := message.(*pb.AlarmRequest)
-	return is && alarm.GetAction() == pb.AlarmRequest_GET
 }
 
 // as makes etcd take the caller for one of its users. etcd goes by the common name

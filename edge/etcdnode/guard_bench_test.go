@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"golang.org/x/sys/unix"
 
@@ -68,6 +69,39 @@ func BenchmarkTransactions(b *testing.B) {
 			})
 			b.ReportMetric(float64((spent(b)-before).Microseconds())/float64(b.N), "processor-us/op")
 			b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "keys/s")
+		})
+	}
+}
+
+// BenchmarkJudge is what the guard itself spends on a call, before etcd sees it.
+func BenchmarkJudge(b *testing.B) {
+	txn := &pb.TxnRequest{Compare: []*pb.Compare{{Key: []byte(ownState)}}}
+	for i := range batch {
+		txn.Success = append(txn.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{
+			Key: fmt.Appendf(nil, "%s%03d", ownState, i), Lease: access.LeaseID(machineB, 1),
+		}}})
+	}
+	for _, c := range []struct {
+		name    string
+		by      caller
+		method  string
+		message any
+	}{
+		{"root's transaction", caller{asMember, access.StoreRoot}, pb.KV_Txn_FullMethodName, txn},
+		{"a worker's transaction", caller{asWorker, access.StoreWorker}, pb.KV_Txn_FullMethodName, txn},
+		{"a worker's read", caller{asWorker, access.StoreWorker}, pb.KV_Range_FullMethodName, &pb.RangeRequest{Key: []byte(ownState)}},
+		{"a worker's renewal", caller{asWorker, access.StoreWorker}, pb.Lease_LeaseKeepAlive_FullMethodName, &pb.LeaseKeepAliveRequest{ID: access.LeaseID(machineB, 1)}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			ctx := c.by.in(b.Context())
+			b.ReportAllocs()
+			before := spent(b)
+			for b.Loop() {
+				if _, err := userFor(ctx, c.method, c.message); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64((spent(b)-before).Nanoseconds())/float64(b.N), "processor-ns/op")
 		})
 	}
 }

@@ -17,8 +17,8 @@ import (
 // The facts that the guard goes by; edge/store writes them. They are read here once
 // more because a member must know them before anybody can call it.
 const (
-	peopleFolder  = "/argosy/v1/people/"
-	revokedFolder = "/argosy/v1/revoked/"
+	peopleFolder  = access.Facts + "people/"
+	revokedFolder = access.Facts + "revoked/"
 )
 
 // followAgain is the pause after a fault in following.

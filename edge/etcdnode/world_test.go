@@ -165,33 +165,22 @@ func person(name string) access.Identity { return access.Identity{Kind: access.P
 func (w *world) shut() {
 	w.Helper()
 	ctx, client := w.Context(), w.client(asMember)
-	v1 := "/argosy/v1/"
-	grant := func(role, key, end string, kind clientv3.PermissionType) {
-		w.Helper()
-		_, err := client.RoleGrantPermission(ctx, role, key, end, kind)
-		w.must(err)
-	}
-	worker := string(access.StoreWorker(machineB))
-	for _, name := range []string{"root", "local", "viewer", worker} {
+	for _, user := range access.StoreUsers() {
+		name := string(user)
 		_, err := client.RoleAdd(ctx, name)
 		w.must(err)
 		_, err = client.UserAddWithOptions(ctx, name, "", &clientv3.UserAddOptions{NoPassword: true})
 		w.must(err)
 		_, err = client.UserGrantRole(ctx, name, name)
 		w.must(err)
-	}
-	both, reads := clientv3.PermissionType(clientv3.PermReadWrite), clientv3.PermissionType(clientv3.PermRead)
-	grant("local", "\x00", "/argosy/", both)
-	grant("local", "/argosy0", "\x00", both)
-	grant("viewer", "\x00", "/argosy/", reads)
-	grant("viewer", "/argosy0", "\x00", reads)
-	for _, folder := range []string{"placements/", "states/"} {
-		key := v1 + folder + machineB + "/"
-		kind := both
-		if folder == "placements/" {
-			kind = reads
+		for _, may := range user.Permitted() {
+			kind := clientv3.PermRead
+			if may.Writes {
+				kind = clientv3.PermReadWrite
+			}
+			_, err = client.RoleGrantPermission(ctx, name, may.From, may.End, clientv3.PermissionType(kind))
+			w.must(err)
 		}
-		grant(worker, key, clientv3.GetPrefixRangeEnd(key), kind)
 	}
 	_, err := client.AuthEnable(ctx)
 	w.must(err)

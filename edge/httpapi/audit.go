@@ -14,8 +14,9 @@ import (
 // Audit keeps who did what. What is stored is recorded where it is stored; role/registry
 // has one.
 type Audit interface {
-	// Refused waits for nobody.
+	// Refused and Conflicted wait for nobody.
 	Refused(by access.Caller, verb access.Verb, asked, why string)
+	Conflicted(by access.Caller, verb access.Verb, asked, why string)
 	// Asked says that a machine is about to be asked something about a unit.
 	Asked(ctx context.Context, by access.Caller, unit cluster.UnitName, what string) error
 	Entries(ctx context.Context, query access.AuditQuery, deliver func(access.Entry) error) error
@@ -34,6 +35,20 @@ func (a *API) recordRefusal(r *http.Request, by access.Caller, verb access.Verb,
 	if a.config.Audit != nil && errors.As(err, &refused) {
 		a.config.Audit.Refused(by, verb, r.Method+" "+r.URL.Path, refused.Message)
 	}
+}
+
+// recordConflict records that a caller's change was answered with 409, or is about to
+// be, and why if that is known here.
+func (a *API) recordConflict(r *http.Request, by access.Caller, verb access.Verb, answered int, err error) {
+	why := "it conflicts with what is there"
+	if err != nil {
+		e := api.AsError(err)
+		answered, why = e.Code, e.Message
+	}
+	if a.config.Audit == nil || answered != http.StatusConflict {
+		return
+	}
+	a.config.Audit.Conflicted(by, verb, r.Method+" "+r.URL.Path, why)
 }
 
 // audit streams the entries that are asked for, one a line: however many there are, no

@@ -40,5 +40,6 @@ func (a *API) beside(base string, other http.Handler) http.Handler {
 		if err != nil {
 			sendError(sent, err)
 		}
+		a.recordConflict(r, by, access.Change, sent.code, err)
 	})
 }

@@ -73,6 +73,10 @@ func (f *fakeAudit) Refused(by access.Caller, verb access.Verb, asked, why strin
 	f.add("%s refused %s %s: %s", by.Account.Name, verb, asked, why)
 }
 
+func (f *fakeAudit) Conflicted(by access.Caller, verb access.Verb, asked, why string) {
+	f.add("%s conflicts %s %s: %s", by.Account.Name, verb, asked, why)
+}
+
 func (f *fakeAudit) Asked(_ context.Context, by access.Caller, unit cluster.UnitName, what string) error {
 	if f.full {
 		return cluster.ErrUnavailable
@@ -151,6 +155,7 @@ func TestRefusalsAreRecorded(t *testing.T) {
 	ask(t, p.clientFor(string(there), access.Worker), "GET", at+"/units", "")
 	socket := onSocket(t, m)
 	ask(t, socket, "POST", base+"/units/global.service/restart?machine="+string(here), "")
+	ask(t, socket, "POST", base+"/units/loaded.service/restart?machine="+string(here), "")
 	audit := m.config.Audit.(*fakeAudit)
 	want := []string{
 		"victor refused change DELETE /fleet/v2/units/web.service: victor is a viewer and may not change units",
@@ -158,6 +163,7 @@ func TestRefusalsAreRecorded(t *testing.T) {
 		"nobody refused change DELETE /fleet/v2/units/web.service: nobody may not change units",
 		"worker " + string(there) + " refused read GET /fleet/v2/units: worker " + string(there) + " may not read the cluster",
 		"user " + me(t) + " on core-01 asked: restart on machine " + string(here) + " unit global.service",
+		"user " + me(t) + " on core-01 conflicts change POST /fleet/v2/units/loaded.service/restart: unit loaded.service is not launched on machine " + string(here),
 	}
 	if got := audit.all(); !slices.Equal(got, want) {
 		t.Errorf("recorded:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

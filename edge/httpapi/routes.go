@@ -71,7 +71,6 @@ func (a *API) paths() map[string]map[string]route {
 		"/watch":           {"GET": {access.Read, onMembers, a.watch}},
 		"/claims":          {"POST": {access.Serve, onAny, a.claims}},
 		"/openapi.json":    {"GET": {access.Look, onAny, a.document}},
-		"/enrol":           {"POST": {access.Serve, onMembers, a.enrol}},
 		"/contents/{hash}": {"GET": {access.Serve, onMembers, a.content}},
 		"/cluster":         {"GET": {access.Serve, onMembers, a.cluster}},
 	}
@@ -131,6 +130,7 @@ func (a *API) endpoint(path string, methods map[string]route) http.Handler {
 		default:
 			err = a.admit(sent, r, by, found)
 		}
+		a.recordConflict(r, by, found.verb, sent.code, err)
 		if err != nil {
 			sendError(sent, err)
 		}

@@ -13,25 +13,9 @@ import (
 // Workers does for machines that are no members what these may not do in the store.
 // role/registry has one.
 type Workers interface {
-	// Enrol has the store know a worker.
-	Enrol(ctx context.Context, worker access.Identity) error
 	// Content is a unit's text that is placed on the machine that asks, else an
 	// access.Refused.
 	Content(ctx context.Context, asks cluster.MachineID, hash cluster.Hash) (string, error)
-}
-
-// enrol has the store know the worker that asks.
-func (a *API) enrol(w http.ResponseWriter, r *http.Request, by access.Caller) error {
-	if _, err := parseQuery(r.URL.RawQuery); err != nil {
-		return err
-	}
-	if by.Who.Kind != access.Worker {
-		return &access.Refused{Message: by.Account.Name + " is no worker: there is nothing to enrol", Hint: "workers' fleetd does it by itself"}
-	}
-	if err := a.config.Workers.Enrol(r.Context(), by.Who); err != nil {
-		return err
-	}
-	return sendJSON(w, http.StatusOK, api.Enrolled{Machine: by.Who.Machine()})
 }
 
 // content is the text of a unit that is placed on the machine that asks, as it is.

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"argosy/core/access"
-	"argosy/core/cluster"
 )
 
 // Secure does nothing: nobody else reaches a store in memory.
@@ -15,15 +14,6 @@ func (s *Store) Secure(ctx context.Context) error {
 	}
 	defer s.mu.Unlock()
 	return nil
-}
-
-// Enrol refuses what edge/store's refuses and does nothing else: here everybody may
-// do everything.
-func (s *Store) Enrol(ctx context.Context, worker cluster.MachineID) error {
-	if err := checkNames(worker); err != nil {
-		return err
-	}
-	return s.Secure(ctx)
 }
 
 // Expel refuses a subject's certificates and, of a machine, ends what it has said.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"go.etcd.io/etcd/api/v3/authpb"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -14,48 +15,15 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"argosy/core/access"
-	"argosy/core/cluster"
 )
 
-// etcd's own auth says who may touch which keys. Each of its users has one role of
-// the user's name and no password: who somebody is, their certificate says.
+// etcd's own auth says who may touch which keys, as core/access lists it. Each of its
+// users has one role of the user's name and no password: who somebody is, their
+// certificate says.
 
-// foreign is the folder of all facts, of this version of the layout and of others,
-// and behindForeign is the first key behind it.
-const foreign, behindForeign = "/argosy/", "/argosy0"
-
-// toTheEnd is how etcd writes a range without an end, and firstKey its first key.
-const toTheEnd, firstKey = "\x00", "\x00"
-
-// outside is all that is the users' own.
-func outside(kind authpb.Permission_Type) []permission {
-	return []permission{{kind, firstKey, foreign}, {kind, behindForeign, toTheEnd}}
-}
-
-// workersOwn is what a worker may touch. Its record and its words lie side by side.
-// There are few ranges because each is an auth write of its own, which all other
-// writes wait for.
-func workersOwn(id cluster.MachineID) []permission {
-	below := func(kind authpb.Permission_Type, prefix string) permission {
-		return permission{kind, prefix, clientv3.GetPrefixRangeEnd(prefix)}
-	}
-	record := machineKey(id)
-	return []permission{
-		{authpb.Permission_READWRITE, record, clientv3.GetPrefixRangeEnd(record + "/")},
-		below(authpb.Permission_READ, placementsPrefix(id)),
-		below(authpb.Permission_READWRITE, statesPrefix(id)),
-	}
-}
-
-// permission is a range of keys and what may be done with it.
-type permission struct {
-	kind     authpb.Permission_Type
-	key, end string
-}
-
-// Secure closes a new store: from then on it asks each caller who they are, and
-// only members and admins may touch everything. It may be done again, and costs one
-// question where it was done before.
+// Secure closes a store: from then on it asks each caller who they are, and only
+// members and admins may touch everything. Where that was done before it puts right
+// which of etcd's users are missing, or what their roles let them do.
 func (s *Store) Secure(ctx context.Context) error {
 	if err := s.secure(ctx); err != nil {
 		return fmt.Errorf("close the store to those who are nobody: %w", err)
@@ -69,17 +37,18 @@ func (s *Store) secure(ctx context.Context) error {
 		status, err = s.client.AuthStatus(ctx)
 		return err
 	})
-	if err != nil || status.Enabled {
+	if err != nil {
 		return err
 	}
-	for user, may := range map[access.StoreUser][]permission{
-		access.StoreRoot:   nil, // the role of that name may do everything
-		access.StoreLocal:  outside(authpb.Permission_READWRITE),
-		access.StoreViewer: outside(authpb.Permission_READ),
-	} {
-		if err := s.admit(ctx, user, may); err != nil {
-			return err
-		}
+	users := access.StoreUsers()
+	faults := make([]error, len(users))
+	var all sync.WaitGroup
+	for i, user := range users { // together: a leader waits for it before it decides
+		all.Go(func() { faults[i] = s.admit(ctx, user) })
+	}
+	all.Wait()
+	if err := errors.Join(faults...); err != nil || status.Enabled {
+		return err
 	}
 	return s.repeat(ctx, func(ctx context.Context) error {
 		_, err := s.client.AuthEnable(ctx)
@@ -102,30 +71,9 @@ func (s *Store) Guarded(ctx context.Context) (bool, error) {
 	return len(said.Get(access.GuardField)) > 0, nil
 }
 
-// Enrol has the store know a worker: which keys that machine may read and write.
-// Where it does already, nothing is written.
-func (s *Store) Enrol(ctx context.Context, worker cluster.MachineID) error {
-	err := checkNames(worker)
-	if err == nil {
-		// One at a time: the store holds all writes up for each, and who asked
-		// before it has to ask again.
-		select {
-		case s.enrolling <- struct{}{}:
-			err = s.admit(ctx, access.StoreWorker(worker), workersOwn(worker))
-			<-s.enrolling
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("enrol worker %q: %w", worker, err)
-	}
-	return nil
-}
-
-// admit has a user be there who may do so much. The user comes last, so that one
-// that is there is whole; what somebody else does at the same time is not done twice.
-func (s *Store) admit(ctx context.Context, user access.StoreUser, may []permission) error {
+// admit has a user be there who may do what is permitted, no more and no less. What
+// somebody else does at the same time is not done twice.
+func (s *Store) admit(ctx context.Context, user access.StoreUser) error {
 	name := string(user)
 	var known *clientv3.AuthUserGetResponse
 	there, err := s.ask(ctx, rpctypes.ErrUserNotFound, func(ctx context.Context) (err error) {
@@ -135,7 +83,7 @@ func (s *Store) admit(ctx context.Context, user access.StoreUser, may []permissi
 	if err != nil {
 		return err
 	}
-	if err := s.allow(ctx, name, may); err != nil {
+	if err := s.allow(ctx, user); err != nil {
 		return err
 	}
 	if !there {
@@ -154,8 +102,9 @@ func (s *Store) admit(ctx context.Context, user access.StoreUser, may []permissi
 	})
 }
 
-// allow has a role say what may be done, no less and no more.
-func (s *Store) allow(ctx context.Context, role string, may []permission) error {
+// allow has a user's role say what may be done.
+func (s *Store) allow(ctx context.Context, user access.StoreUser) error {
+	role := string(user)
 	var known *clientv3.AuthRoleGetResponse
 	there, err := s.ask(ctx, rpctypes.ErrRoleNotFound, func(ctx context.Context) (err error) {
 		known, err = s.client.RoleGet(ctx, role)
@@ -172,55 +121,41 @@ func (s *Store) allow(ctx context.Context, role string, may []permission) error 
 			return err
 		}
 	}
-	if role == string(access.StoreRoot) {
+	if user == access.StoreRoot {
 		return nil // etcd makes one range of all of it
 	}
-	var has []permission
+	has := map[access.Keys]authpb.Permission_Type{}
 	if there {
 		for _, p := range known.Perm {
-			has = append(has, permission{p.PermType, string(p.Key), string(p.RangeEnd)})
+			has[access.Keys{From: string(p.Key), End: string(p.RangeEnd)}] = p.PermType
 		}
 	}
-	for _, p := range may {
-		if slices.Contains(has, p) {
+	for _, may := range user.Permitted() {
+		kind := authpb.Permission_READ
+		if may.Writes {
+			kind = authpb.Permission_READWRITE
+		}
+		was, granted := has[may.Keys]
+		delete(has, may.Keys)
+		if granted && was == kind {
 			continue
 		}
 		if err := s.repeat(ctx, func(ctx context.Context) error { // the same once more changes nothing
-			_, err := s.client.RoleGrantPermission(ctx, role, p.key, p.end, clientv3.PermissionType(p.kind))
+			_, err := s.client.RoleGrantPermission(ctx, role, may.From, may.End, clientv3.PermissionType(kind))
 			return err
 		}); err != nil {
 			return err
 		}
 	}
-	for _, p := range has {
-		sameRange := func(wanted permission) bool { return wanted.key == p.key && wanted.end == p.end }
-		if slices.ContainsFunc(may, sameRange) {
-			continue
-		}
+	for keys := range has { // that nobody is to touch as this user
 		if err := s.unless(ctx, rpctypes.ErrPermissionNotGranted, func(ctx context.Context) error {
-			_, err := s.client.RoleRevokePermission(ctx, role, p.key, p.end)
+			_, err := s.client.RoleRevokePermission(ctx, role, keys.From, keys.End)
 			return err
 		}); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// dismiss has a user and its role be gone. The user goes first: with it goes all
-// that it may do.
-func (s *Store) dismiss(ctx context.Context, user access.StoreUser) error {
-	err := s.unless(ctx, rpctypes.ErrUserNotFound, func(ctx context.Context) error {
-		_, err := s.client.UserDelete(ctx, string(user))
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return s.unless(ctx, rpctypes.ErrRoleNotFound, func(ctx context.Context) error {
-		_, err := s.client.RoleDelete(ctx, string(user))
-		return err
-	})
 }
 
 // ask asks for something and says whether it is there: missing is etcd's word that

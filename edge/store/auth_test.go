@@ -15,55 +15,23 @@ import (
 	"argosy/edge/etcdnode/etcdtest"
 )
 
-// closed is a store that asks for certificates.
-type closed struct {
-	*testing.T
-	as   func(user access.StoreUser) *Store
-	root *Store
-}
-
-func openClosed(t *testing.T) closed {
-	t.Helper()
-	endpoints, certified := etcdtest.StartTLS(t)
-	c := closed{T: t, as: func(user access.StoreUser) *Store {
-		t.Helper()
-		return open(t, Config{Endpoints: endpoints, TLS: certified(string(user))})
-	}}
-	c.root = c.as(access.StoreRoot)
-	if err := c.root.Secure(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 func machineNumber(n int) cluster.MachineID { return cluster.MachineID(fmt.Sprintf("%08x%024x", n, n)) }
-
-// worker is an enrolled worker's own connection.
-func (c closed) worker(id cluster.MachineID) *Store {
-	c.Helper()
-	if err := c.root.Enrol(c.Context(), id); err != nil {
-		c.Fatal(err)
-	}
-	s := c.as(access.StoreWorker(id))
-	s.machine = id
-	return s
-}
 
 // rangeOf is some keys: one, where the end is empty.
 type rangeOf struct{ key, end string }
 
 func below(prefix string) rangeOf { return rangeOf{prefix, clientv3.GetPrefixRangeEnd(prefix)} }
 
-// may checks what a user may do with some keys.
-func (c closed) may(s *Store, who string, keys rangeOf, read, write bool) {
-	c.Helper()
+// may checks what somebody may do with some keys.
+func may(t *testing.T, s *Store, who string, keys rangeOf, read, write bool) {
+	t.Helper()
 	check := func(what string, err error, allowed bool) {
-		c.Helper()
+		t.Helper()
 		switch {
 		case allowed && err != nil:
-			c.Errorf("%s may not %s %q to %q: %v", who, what, keys.key, keys.end, err)
+			t.Errorf("%s may not %s %q to %q: %v", who, what, keys.key, keys.end, err)
 		case !allowed && (err == nil || !isForbidden(err)):
-			c.Errorf("%s may %s %q to %q: %v", who, what, keys.key, keys.end, err)
+			t.Errorf("%s may %s %q to %q: %v", who, what, keys.key, keys.end, err)
 		}
 	}
 	var options []clientv3.OpOption
@@ -72,44 +40,59 @@ func (c closed) may(s *Store, who string, keys rangeOf, read, write bool) {
 		options = append(options, clientv3.WithRange(keys.end))
 		version = version.WithRange(keys.end)
 	}
-	_, err := s.client.Get(c.Context(), keys.key, options...)
+	_, err := s.client.Get(t.Context(), keys.key, options...)
 	check("read", err, read)
-	_, err = s.client.Txn(c.Context()).If(version).Commit()
+	_, err = s.client.Txn(t.Context()).If(version).Commit()
 	check("compare", err, read)
-	_, err = s.client.Delete(c.Context(), keys.key, options...)
+	_, err = s.client.Delete(t.Context(), keys.key, options...)
 	check("delete", err, write)
 	if keys.end == "" {
-		_, err = s.client.Put(c.Context(), keys.key, "{}")
+		_, err = s.client.Put(t.Context(), keys.key, "{}")
 		check("write", err, write)
-		_, err = s.client.Txn(c.Context()).Else(clientv3.OpTxn(nil, nil, []clientv3.Op{clientv3.OpPut(keys.key, "{}")})).Commit()
+		_, err = s.client.Txn(t.Context()).Else(clientv3.OpTxn(nil, nil, []clientv3.Op{clientv3.OpPut(keys.key, "{}")})).Commit()
 		check("write in a branch", err, write)
 	}
-	watch := s.client.Watch(c.Context(), keys.key, append(options, clientv3.WithCreatedNotify())...)
+	watch := s.client.Watch(t.Context(), keys.key, append(options, clientv3.WithCreatedNotify())...)
 	first := <-watch
 	check("watch", first.Err(), read)
 }
 
+// openUnguarded is a closed store whose etcd stands alone: what a client is there its
+// certificate's common name says.
+func openUnguarded(t *testing.T) (as func(user access.StoreUser) *Store) {
+	t.Helper()
+	endpoints, certified := etcdtest.StartTLS(t)
+	as = func(user access.StoreUser) *Store {
+		t.Helper()
+		return open(t, Config{Endpoints: endpoints, TLS: certified(string(user))})
+	}
+	if err := as(access.StoreRoot).Secure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return as
+}
+
+const firstKey, toTheEnd = "\x00", "\x00" // as etcd writes them
+
 func TestSecure(t *testing.T) {
-	c := openClosed(t)
-	if err := c.root.Secure(t.Context()); err != nil {
-		t.Errorf("a second time: %v", err)
-	}
-	local, viewer, nobody := c.as(access.StoreLocal), c.as(access.StoreViewer), c.as("mallory")
-	everything := rangeOf{firstKey, toTheEnd}
+	as := openUnguarded(t)
+	root, local, viewer, worker, nobody := as(access.StoreRoot), as(access.StoreLocal), as(access.StoreViewer), as(access.StoreWorker), as("mallory")
+	const all = "/argosy/"
 	for _, keys := range []rangeOf{{"message", ""}, below("message/"), {"/argosx", "/argosy"}, {"/argosy", ""}, {"/argosy0", toTheEnd}, {"\xff", ""}} {
-		c.may(c.root, "root", keys, true, true)
-		c.may(local, "local", keys, true, true)
-		c.may(viewer, "viewer", keys, true, false)
-		c.may(nobody, "nobody", keys, false, false)
+		may(t, root, "root", keys, true, true)
+		may(t, local, "local", keys, true, true)
+		may(t, viewer, "viewer", keys, true, false)
+		may(t, worker, "worker", keys, false, false)
+		may(t, nobody, "nobody", keys, false, false)
 	}
-	for _, keys := range []rangeOf{{leaderKey, ""}, {foreign, ""}, below(foreign), below("/argosy/v2/"), below("/arg"), {"/a", "/b"}, everything} {
-		c.may(c.root, "root", keys, true, true)
-		c.may(local, "local", keys, false, false)
-		c.may(viewer, "viewer", keys, false, false)
+	for _, keys := range []rangeOf{{leaderKey, ""}, {all, ""}, below(all), below("/argosy/v2/"), below("/arg"), {"/a", "/b"}, {firstKey, toTheEnd}} {
+		may(t, root, "root", keys, true, true)
+		may(t, local, "local", keys, false, false)
+		may(t, viewer, "viewer", keys, false, false)
+		may(t, worker, "worker", keys, false, false)
 	}
-	for who, s := range map[string]*Store{"local": local, "viewer": viewer, "nobody": nobody} {
+	for who, s := range map[string]*Store{"local": local, "viewer": viewer, "worker": worker, "nobody": nobody} {
 		for what, err := range map[string]error{
-			"enrols": s.Enrol(t.Context(), machineNumber(1)),
 			"reads who may do what": func() error {
 				_, err := s.Register(t.Context())
 				return err
@@ -127,118 +110,97 @@ func TestSecure(t *testing.T) {
 	}
 }
 
-// TestWorkersRanges lists what a worker may touch, and all that it may not.
-func TestWorkersRanges(t *testing.T) {
-	c := openClosed(t)
-	id, other := machineNumber(1), machineNumber(2)
-	worker := c.worker(id)
-	c.worker(other)
-	for _, keys := range []rangeOf{{machineKey(id), ""}, {departedKey(id), ""}, {suspectKey(id, other), ""}, below(machineKey(id) + "/"), below(statesPrefix(id)), {stateKey(id, "web.service"), ""}} {
-		c.may(worker, "a worker", keys, true, true)
+// TestTheSecondLock has etcd's auth alone hold workers, as if the guard let all through:
+// they are out of what is not theirs, though not of each other's.
+func TestTheSecondLock(t *testing.T) {
+	worker, id := openUnguarded(t)(access.StoreWorker), machineNumber(1)
+	for _, keys := range []rangeOf{{machineKey(id), ""}, {suspectKey(id, id), ""}, below(root + "machines/"), below(root + "states/"), {stateKey(id, "web.service"), ""}} {
+		may(t, worker, "a worker", keys, true, true)
 	}
-	for _, keys := range []rangeOf{below(placementsPrefix(id)), {placementKey(id, "web.service"), ""}, {probesKey(id), ""}} {
-		c.may(worker, "a worker", keys, true, false)
+	for _, keys := range []rangeOf{below(root + "placements/"), {placementKey(id, "web.service"), ""}, {probesKey(id), ""}} {
+		may(t, worker, "a worker", keys, true, false)
 	}
-	for _, keys := range []rangeOf{
-		{machineKey(other), ""}, {departedKey(other), ""}, {suspectKey(other, id), ""}, below(root + "machines/"),
-		{machineKey(id) + "0", ""}, {machineKey(id)[:len(machineKey(id))-1], ""}, below(machineKey(id)),
-		below(placementsPrefix(other)), {placementKey(other, "web.service"), ""}, below(root + "placements/"),
-		below(statesPrefix(other)), {stateKey(other, "web.service"), ""}, below(root + "states/"),
-		below(root + "units/"), {unitKey("web.service"), ""}, below(root + "contents/"), {contentKey("ab"), ""}, {markKey("ab"), ""},
-		{labelsKey(id), ""}, {unplacedKey("web.service"), ""}, {leaderKey, ""},
-		below(peopleFolder), below(tokensFolder), below(revokedFolder), {authoritiesKey, ""},
-		below(auditRoot), below(root + "secrets/"), below(root), below("/argosy/v2/"), {"message", ""}, {firstKey, toTheEnd},
-	} {
-		c.may(worker, "a worker", keys, false, false)
+	for _, keys := range append(ofNoWorker, below(root+"placement"), below(root+"s"), rangeOf{root + "machines/", root + "states0"}) {
+		may(t, worker, "a worker", keys, false, false)
 	}
 }
 
-// TestEnrolOnce looks at what is written when a worker is enrolled: each auth write
-// holds up all others.
-func TestEnrolOnce(t *testing.T) {
-	c := openClosed(t)
-	id := machineNumber(1)
+// TestSecureAgain has somebody change etcd's users and roles behind us: the next term
+// puts them right, and where all is right it writes nothing.
+func TestSecureAgain(t *testing.T) {
+	as := openUnguarded(t)
+	s, id := as(access.StoreRoot), machineNumber(1)
+	ctx := t.Context()
 	changes := func() uint64 {
-		status, err := c.root.client.AuthStatus(t.Context())
+		status, err := s.client.AuthStatus(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return status.AuthRevision
 	}
-	before := changes()
-	c.worker(id)
-	if wrote := changes() - before; wrote != 6 {
-		t.Errorf("enrolling a worker took %d auth writes, want 6", wrote)
-	}
-	before = changes()
-	c.worker(id)
-	if wrote := changes() - before; wrote != 0 {
-		t.Errorf("enrolling it again took %d auth writes, want none", wrote)
-	}
-	// One that was interrupted, and one of a version that granted something else.
-	name := string(access.StoreWorker(id))
-	if _, err := c.root.client.UserRevokeRole(t.Context(), name, name); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.root.client.RoleRevokePermission(t.Context(), name, statesPrefix(id), clientv3.GetPrefixRangeEnd(statesPrefix(id))); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.root.client.RoleGrantPermission(t.Context(), name, leaderKey, "", clientv3.PermissionType(clientv3.PermRead)); err != nil {
-		t.Fatal(err)
-	}
-	worker := c.worker(id)
-	c.may(worker, "a worker", below(statesPrefix(id)), true, true)
-	c.may(worker, "a worker", rangeOf{leaderKey, ""}, false, false)
-	if err := c.root.Enrol(t.Context(), "core-01"); err == nil {
-		t.Error("a machine called core-01 was enrolled")
+	const worker = string(access.StoreWorker)
+	states := access.Below(root + "states/")
+	both := clientv3.PermissionType(clientv3.PermReadWrite)
+	for what, spoil := range map[string]func() error{
+		"nothing":             func() error { return nil },
+		"the user is deleted": func() error { _, err := s.client.UserDelete(ctx, worker); return err },
+		"the role is deleted": func() error { _, err := s.client.RoleDelete(ctx, worker); return err },
+		"the role is taken":   func() error { _, err := s.client.UserRevokeRole(ctx, worker, worker); return err },
+		"the role misses a folder": func() error {
+			_, err := s.client.RoleRevokePermission(ctx, worker, states.From, states.End)
+			return err
+		},
+		"the role has one too many": func() error { _, err := s.client.RoleGrantPermission(ctx, worker, leaderKey, "", both); return err },
+		"the role writes what it may read": func() error {
+			placements := access.Below(root + "placements/")
+			_, err := s.client.RoleGrantPermission(ctx, worker, placements.From, placements.End, both)
+			return err
+		},
+	} {
+		if err := spoil(); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		before := changes()
+		if err := s.Secure(ctx); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if wrote := changes() - before; (wrote == 0) != (what == "nothing") {
+			t.Errorf("%s: %d auth writes to put it right", what, wrote)
+		}
+		again := as(access.StoreWorker)
+		may(t, again, what+": a worker", rangeOf{stateKey(id, "web.service"), ""}, true, true)
+		may(t, again, what+": a worker", rangeOf{placementKey(id, "web.service"), ""}, true, false)
+		may(t, again, what+": a worker", rangeOf{leaderKey, ""}, false, false)
 	}
 }
 
-// TestStranger has a worker that the store does not know, or not any more, enrolled
-// by its first refused call.
-func TestStranger(t *testing.T) {
+// ofNoWorker are keys that no worker may touch, whichever.
+var ofNoWorker = []rangeOf{
+	below(root + "units/"), {unitKey("web.service"), ""}, below(root + "contents/"), {contentKey("ab"), ""}, {markKey("ab"), ""},
+	{labelsKey(machineNumber(1)), ""}, {unplacedKey("web.service"), ""}, {leaderKey, ""},
+	below(peopleFolder), below(tokensFolder), below(revokedFolder), {authoritiesKey, ""},
+	below(auditRoot), below(root + "secrets/"), below(root), below("/argosy/v2/"), {"message", ""}, {firstKey, toTheEnd},
+}
+
+// TestWorkersRanges lists what a worker may touch, and all that it may not.
+func TestWorkersRanges(t *testing.T) {
 	c := openClosed(t)
-	id := machineNumber(1)
-	asked := 0
-	var refuse error
-	reports := make(chan error, 10)
-	worker := c.as(access.StoreWorker(id))
-	worker.report = func(err error) { reports <- err }
-	worker.stranger.ask = func(ctx context.Context) error {
-		asked++
-		if refuse != nil {
-			return refuse
-		}
-		return c.root.Enrol(ctx, id)
+	id, other := machineNumber(1), machineNumber(2)
+	worker := c.worker(id)
+	for _, keys := range []rangeOf{{machineKey(id), ""}, {departedKey(id), ""}, {suspectKey(id, other), ""}, below(machineKey(id) + "/"), below(statesPrefix(id)), {stateKey(id, "web.service"), ""}} {
+		may(t, worker, "a worker", keys, true, true)
 	}
-	if _, err := worker.Machine(t.Context(), id); !errors.Is(err, cluster.ErrNotFound) || asked != 1 {
-		t.Errorf("a stranger's first call, after %d enrolments: %v, want ErrNotFound after one", asked, err)
+	for _, keys := range []rangeOf{below(placementsPrefix(id)), {placementKey(id, "web.service"), ""}, {probesKey(id), ""}} {
+		may(t, worker, "a worker", keys, true, false)
 	}
-	// What a worker may not do stays refused, and enrolling does not go on and on.
-	for range 3 {
-		if _, err := worker.Leader(t.Context()); !errors.Is(err, cluster.ErrForbidden) || asked != 1 {
-			t.Errorf("after %d enrolments: %v, want ErrForbidden after one", asked, err)
-		}
+	for _, keys := range append(ofNoWorker, []rangeOf{
+		{machineKey(other), ""}, {departedKey(other), ""}, {suspectKey(other, id), ""}, below(root + "machines/"),
+		{machineKey(id) + "0", ""}, {machineKey(id)[:len(machineKey(id))-1], ""}, below(machineKey(id)),
+		below(placementsPrefix(other)), {placementKey(other, "web.service"), ""}, below(root + "placements/"),
+		below(statesPrefix(other)), {stateKey(other, "web.service"), ""}, below(root + "states/"),
+	}...) {
+		may(t, worker, "a worker", keys, false, false)
 	}
-	refuse = errors.New("core-01 is revoked")
-	if _, err := c.root.Expel(t.Context(), access.Subject{Machine: id}, "alice", time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		worker.stranger.asked = time.Time{} // some time later
-		if _, err := worker.Machine(t.Context(), id); !errors.Is(err, cluster.ErrForbidden) {
-			t.Errorf("after it was expelled: %v, want ErrForbidden", err)
-		}
-	}
-	if len(reports) != 1 {
-		t.Fatalf("%d reports of a refused enrolment, want one", len(reports))
-	}
-	if err := <-reports; err.Error() != "the store does not know this machine: core-01 is revoked" {
-		t.Error(err)
-	}
-	refuse = nil
-	worker.stranger.asked = time.Time{}
-	next(t, follow(t, worker, cluster.Assigned(id)), tells)
 }
 
 func TestExpel(t *testing.T) {
@@ -272,8 +234,16 @@ func TestExpel(t *testing.T) {
 			t.Fatalf("expel: %+v, %v", revoked, err)
 		}
 	}
-	if _, err := worker.Machine(t.Context(), id); !errors.Is(err, cluster.ErrForbidden) {
-		t.Errorf("the expelled machine reads: %v, want ErrForbidden", err)
+	out, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for { // its connection ends, and it is told why on the next
+		_, err := worker.Machine(out, id)
+		if errors.Is(err, cluster.ErrForbidden) {
+			break
+		}
+		if out.Err() != nil {
+			t.Fatalf("the expelled machine reads: %v, want ErrForbidden", err)
+		}
 	}
 	if err := c.root.KeepAlive(t.Context(), spare); !errors.Is(err, cluster.ErrLeaseGone) {
 		t.Errorf("its other lease: %v, want ErrLeaseGone", err)

@@ -13,18 +13,14 @@ import (
 )
 
 // Expel puts a person or a machine out: all their certificates are refused from
-// then on, the store forgets the machine's user, ends its record as if it had left,
-// so that its units move, and ends its leases. It may be done again, and after an
-// error it should be.
+// then on. It ends the machine's record as if it had left, so that its units move, and
+// its leases. It may be done again, and after an error it should be.
 func (s *Store) Expel(ctx context.Context, subject access.Subject, by string, at time.Time, done ...access.Entry) (access.Revocation, error) {
 	revoked, err := s.Revoke(ctx, subject, by, at, done...)
 	if err != nil || subject.Machine == "" {
 		return revoked, err
 	}
-	err = errors.Join(
-		s.dismiss(ctx, access.StoreWorker(subject.Machine)),
-		s.endRecord(ctx, subject.Machine, at),
-		s.endLeases(ctx, subject.Machine))
+	err = errors.Join(s.endRecord(ctx, subject.Machine, at), s.endLeases(ctx, subject.Machine))
 	if err != nil {
 		return revoked, fmt.Errorf("expel machine %q: %w", subject.Machine, err)
 	}

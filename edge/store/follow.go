@@ -68,8 +68,7 @@ func (s *Store) Follow(ctx context.Context, scope cluster.Scope, deliver func(cl
 		if f.heard != before {
 			pause, reported = firstPause, ""
 		}
-		stranger := (isForbidden(err) || errors.Is(err, cluster.ErrForbidden)) && s.enrolSelf(ctx)
-		if !stranger && err.Error() != reported {
+		if err.Error() != reported {
 			reported = err.Error()
 			s.report(fmt.Errorf("follow the store: %w", err))
 		}

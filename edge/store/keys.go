@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"strings"
 
+	"argosy/core/access"
 	"argosy/core/cluster"
 )
 
-// root is the folder of all our keys; its number changes when the layout does.
-const root = "/argosy/v1/"
+// root is the folder of all our keys. What a worker may touch of it core/access lists.
+const root = access.Facts
 
 const leaderKey = root + "leader"
 
@@ -19,7 +20,7 @@ func labelsKey(id cluster.MachineID) string    { return root + "labels/" + strin
 func unplacedKey(unit cluster.UnitName) string { return root + "unplaced/" + string(unit) }
 
 // What a machine says of itself and of others, but for its units' states, lies
-// below its record, so that one range of the store's auth covers it: see ownRanges.
+// below its record, so that one range of keys that it may touch covers it.
 func departedKey(id cluster.MachineID) string { return machineKey(id) + "/" + departedName }
 
 const departedName, suspectsName = "departed", "suspects"

@@ -33,9 +33,6 @@ type Config struct {
 	Username, Password string
 	// Machine, if set, is the machine whose leases are granted here: their ids say so.
 	Machine cluster.MachineID
-	// Enrol, if set, is called where the store does not know this machine: it has a
-	// member's API enrol it. The call that was refused is made once more then.
-	Enrol func(ctx context.Context) error
 
 	// Timeout bounds one try of one call; 0 means DefaultTimeout. What may be
 	// done again without harm (reads, KeepAlive) is tried at up to three members,
@@ -93,9 +90,7 @@ type Store struct {
 	report  func(error)
 	renewal renewal
 
-	machine   cluster.MachineID
-	stranger  stranger
-	enrolling chan struct{} // holds one while a worker is enrolled
+	machine cluster.MachineID
 
 	mu      sync.Mutex
 	rubbish map[string]int64 // revision of what was last reported, by key
@@ -140,8 +135,6 @@ func Open(config Config) (*Store, error) {
 		report:       config.Report,
 		renewal:      renewal{turn: make(chan struct{}, 1)},
 		machine:      config.Machine,
-		stranger:     stranger{ask: config.Enrol},
-		enrolling:    make(chan struct{}, 1),
 		rubbish:      map[string]int64{},
 	}
 	if s.report == nil {
@@ -168,7 +161,7 @@ func (s *Store) Close() error {
 
 // once gives op one try. Its outcome is unknown after ErrUnavailable.
 func (s *Store) once(ctx context.Context, op func(context.Context) error) error {
-	return s.known(ctx, func() error { return within(ctx, s.timeout, op) })
+	return within(ctx, s.timeout, op)
 }
 
 func within(ctx context.Context, timeout time.Duration, op func(context.Context) error) error {
@@ -181,10 +174,6 @@ func within(ctx context.Context, timeout time.Duration, op func(context.Context)
 // growing length: the members take turns, so that one that has stopped
 // answering is left behind soon.
 func (s *Store) repeat(ctx context.Context, op func(context.Context) error) error {
-	return s.known(ctx, func() error { return s.tryOften(ctx, op) })
-}
-
-func (s *Store) tryOften(ctx context.Context, op func(context.Context) error) error {
 	var err error
 	for try := range time.Duration(tries) {
 		err = within(ctx, s.timeout*(try+1)/tries, op)

@@ -14,7 +14,7 @@ func TestContract(t *testing.T) {
 	endpoints := etcdtest.Start(t)
 	storetest.Run(t, func(t *testing.T) storetest.Backend {
 		s := open(t, Config{Endpoints: endpoints})
-		if _, err := s.client.Delete(t.Context(), foreign, clientv3.WithPrefix()); err != nil {
+		if _, err := s.client.Delete(t.Context(), "/argosy/", clientv3.WithPrefix()); err != nil {
 			t.Fatal(err)
 		}
 		return s

@@ -2,8 +2,12 @@ package store
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"argosy/core/access"
 	"argosy/core/cluster"
@@ -82,5 +86,31 @@ func TestAWorkersLife(t *testing.T) {
 	register(cluster.Machine{ID: id, BootID: "three"})
 	if urls, err := s.Members(ctx); err != nil || len(urls) == 0 {
 		t.Errorf("members: %v, %v", urls, err)
+	}
+}
+
+// TestAWorkerWithManyPlacements has more placed on a worker than come with the first
+// answer, so that the rest comes in a stream.
+func TestAWorkerWithManyPlacements(t *testing.T) {
+	c := openClosed(t)
+	id, ctx := machineNumber(1), t.Context()
+	const count = pageKeys + 200
+	var puts []clientv3.Op
+	for n := range count {
+		name := cluster.UnitName(fmt.Sprintf("web@%d.service", n))
+		value, err := encode(cluster.Placement{Machine: id, Unit: name, Hash: cluster.HashOf("a"), Desired: cluster.Launched})
+		if err != nil {
+			t.Fatal(err)
+		}
+		puts = append(puts, clientv3.OpPut(placementKey(id, name), string(value)))
+	}
+	for some := range slices.Chunk(puts, maxOps) {
+		if _, err := c.root.client.Txn(ctx).Then(some...).Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := next(t, follow(t, c.worker(id), cluster.Assigned(id)), tells)
+	if !all.Reset || len(all.Events) != count {
+		t.Errorf("told of %d placements, reset: %t; want %d", len(all.Events), all.Reset, count)
 	}
 }

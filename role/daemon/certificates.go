@@ -37,7 +37,7 @@ func (p *parts) certify() error {
 	if !p.settings.Member || !folder.Signs() {
 		return nil
 	}
-	office := &registrar.Office{Register: p.store, Members: membership{p.store}, Desk: folder, Now: time.Now, Log: p.log}
+	office := &registrar.Office{Register: p.store, Members: membership{p.store}, Desk: folder, Now: time.Now, Log: p.log, Refused: p.audit.NotLetIn}
 	p.loops["joining"] = func(ctx context.Context) error { return p.letJoin(ctx, folder, office) }
 	return nil
 }

@@ -48,6 +48,7 @@ type parts struct {
 	engine   *engine.Engine     // nil where it is none
 	known    *registry.Access   // nil where it is none
 	vault    *registry.Vault    // nil where it is none
+	audit    *registry.Audit    // nil where it is none
 	asker    *client.Client     // of members; nil on one, and where this machine has no certificate
 	api      *httpapi.API
 	loops    map[string]func(context.Context) error // by the name that an error of theirs carries
@@ -97,6 +98,10 @@ func assemble(config Config, on machine) (*parts, error) {
 	p.agent = agent.New(given, p.agentsStore(), on.systemd, on.disk)
 	p.loops["agent"] = p.agent.Run
 	p.take(settings)
+	if settings.Member {
+		p.audit = registry.NewAudit(p.store, p.log)
+		p.loops["audit"] = p.audit.Run
+	}
 	if err := p.certify(); err != nil {
 		return nil, err
 	}
@@ -121,7 +126,6 @@ func (p *parts) openStore(secrets *tls.Config) (err error) {
 		if err := p.askMembers(secrets); err != nil {
 			return err
 		}
-		config.Enrol = p.enrol
 	}
 	p.store, err = store.Open(config)
 	return err
@@ -168,9 +172,7 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		served.Keys = keysHere{sealing.File(p.on.secretsKey), p.log}
 		served.Secrets, served.Workers = p.vault, registry.Workers{Store: p.store}
 		served.Policies = registry.Policies{Store: p.store}
-		audit := registry.NewAudit(p.store, p.log)
-		p.loops["audit"] = audit.Run
-		served.Audit, served.People = audit, registry.People{Store: p.store, Tokens: p.store, Door: p.door}
+		served.Audit, served.People = p.audit, registry.People{Store: p.store, Tokens: p.store, Door: p.door}
 		ownAPI = fleetapi.New(fleetapi.Config{
 			Registry: p.registry, By: httpapi.By, Version: p.config.Version, PageRows: func() int { return int(p.pageRows.Load()) },
 			May: func(r *http.Request, verb access.Verb, unit cluster.UnitName) error { return p.api.May(r, verb, unit) },

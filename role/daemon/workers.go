@@ -27,9 +27,3 @@ type workersStore struct {
 func (s workersStore) Content(ctx context.Context, hash cluster.Hash) (string, error) {
 	return s.members.Content(ctx, hash)
 }
-
-// enrol has a member let this worker into the store.
-func (p *parts) enrol(ctx context.Context) error {
-	_, err := p.asker.Enrol(ctx)
-	return err
-}

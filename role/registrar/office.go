@@ -47,6 +47,8 @@ type Office struct {
 	Desk     Desk
 	Now      func() time.Time
 	Log      *slog.Logger
+	// Refused is told who was refused what, and why; may be nil.
+	Refused func(from, asked, why string)
 }
 
 // peerPort is where members of the store speak to each other.
@@ -61,10 +63,18 @@ func (o *Office) Admit(ctx context.Context, wish access.Wish, from string) (acce
 	answer, id, err := o.admit(ctx, wish, from)
 	if err != nil {
 		o.Log.Warn("somebody was not let in", "kind", wish.Kind, "name", wish.Name, "token", id, "from", from, "because", err)
+		o.tell(from, fmt.Sprintf("join as %s %s with token %s", wish.Kind, wish.Name, id), err)
 		return access.Answer{}, err
 	}
 	o.Log.Info("somebody has joined", "kind", wish.Kind, "name", wish.Name, "host", wish.Host, "token", id, "from", from)
 	return answer, nil
+}
+
+// tell has a refusal recorded. That the store could not say is none.
+func (o *Office) tell(from, asked string, why error) {
+	if o.Refused != nil && (errors.Is(why, access.ErrRefused) || errors.Is(why, access.ErrTokenRefused)) {
+		o.Refused(from, asked, why.Error())
+	}
 }
 
 func (o *Office) admit(ctx context.Context, wish access.Wish, from string) (answer access.Answer, id string, err error) {
@@ -188,6 +198,7 @@ func (o *Office) Renew(ctx context.Context, renewal access.Renewal, from string)
 	answer, held, err := o.renew(ctx, renewal)
 	if err != nil {
 		o.Log.Warn("a certificate was not renewed", "of", held.Who, "from", from, "because", err)
+		o.tell(from, "renew the certificate of "+held.Who.String(), err)
 		return access.Answer{}, err
 	}
 	o.Log.Info("a certificate was renewed", "of", held.Who, "until", held.Until, "from", from)

@@ -83,6 +83,7 @@ type world struct {
 	folder   authority.Folder
 	pin      string
 	now      time.Time
+	refused  []string // what was told to be recorded
 }
 
 func newWorld(t *testing.T) *world {
@@ -109,6 +110,7 @@ func newWorld(t *testing.T) *world {
 	w.members = &members{expected: map[uint64]string{}}
 	w.office = &registrar.Office{
 		Register: w.register, Members: w.members, Desk: w.folder, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler),
+		Refused: func(from, asked, why string) { w.refused = append(w.refused, from+": "+asked+": "+why) },
 	}
 	return w
 }
@@ -181,6 +183,9 @@ func TestAdmitRefuses(t *testing.T) {
 		if answer.Bundle != "" || w.register.tokens["w"].Uses != 1 {
 			t.Errorf("%s: a use was spent, or something was answered", want)
 		}
+		if len(w.refused) != 1 || !strings.HasPrefix(w.refused[0], "10.0.0.2: join as worker ") || !strings.Contains(w.refused[0], want) || strings.Contains(w.refused[0], "token "+wish.Token+":") && strings.Contains(wish.Token, ".") {
+			t.Errorf("%s: to be recorded is %q", want, w.refused)
+		}
 	}
 }
 
@@ -193,6 +198,9 @@ func TestAMemberThatIsNotLetInIsNotExpected(t *testing.T) {
 	}
 	if len(w.members.expected) != 0 || w.register.tokens["m"].Uses != 1 {
 		t.Errorf("expected %v, %d uses", w.members.expected, w.register.tokens["m"].Uses)
+	}
+	if len(w.refused) != 0 {
+		t.Errorf("a fault was told as a refusal: %q", w.refused)
 	}
 }
 
@@ -235,6 +243,9 @@ func TestRenew(t *testing.T) {
 	w.now = w.now.Add(20 * 24 * time.Hour)
 	if _, err := w.office.Renew(t.Context(), late, "10.0.0.2"); !errors.Is(err, access.ErrRefused) || !strings.Contains(err.Error(), "join again") {
 		t.Error(err)
+	}
+	if len(w.refused) != 2 || !strings.HasPrefix(w.refused[0], "10.0.0.2: renew the certificate of worker "+second+": ") {
+		t.Errorf("to be recorded is %q", w.refused)
 	}
 }
 

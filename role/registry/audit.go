@@ -24,8 +24,9 @@ type Audit struct {
 	log   *slog.Logger
 	queue chan access.Entry
 
-	mu    sync.Mutex
-	meter access.Meter // guarded by mu
+	mu        sync.Mutex
+	meter     access.Meter          // guarded by mu
+	strangers access.StrangersMeter // guarded by mu
 }
 
 const (
@@ -67,20 +68,39 @@ func (a *Audit) Run(ctx context.Context) error {
 // Refused records that somebody was refused something. It waits for nobody: who is
 // refused without end has most of it counted alone.
 func (a *Audit) Refused(by access.Caller, verb access.Verb, asked, why string) {
-	now := time.Now()
-	a.mu.Lock()
-	unrecorded, allowed := a.meter.Allow(by.Account.Name, now)
-	a.mu.Unlock()
-	if !allowed {
+	a.notDone(by.Refusal(verb, asked, why, time.Now()))
+}
+
+// Conflicted records that what somebody asked does not go with what is there, in the
+// same way.
+func (a *Audit) Conflicted(by access.Caller, verb access.Verb, asked, why string) {
+	a.notDone(by.Conflict(verb, asked, why, time.Now()))
+}
+
+// NotLetIn records that somebody was refused a certificate, in the same way.
+func (a *Audit) NotLetIn(from, asked, why string) {
+	a.notDone(access.Stranger(from).Refusal(access.Enter, asked, why, time.Now()))
+}
+
+func (a *Audit) notDone(e access.Entry) {
+	var allowed bool
+	if e.Unrecorded, allowed = a.allow(e); !allowed {
 		return
 	}
-	e := by.Refusal(verb, asked, why, now)
-	e.Unrecorded = unrecorded
 	select {
 	case a.queue <- e:
 	default:
 		a.log.Warn("a refusal was not recorded", "by", e.By, "from", e.From, "asked", e.Did, "error", "too many wait for the store")
 	}
+}
+
+func (a *Audit) allow(e access.Entry) (unrecorded int, allowed bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e.Shelf() == access.Strangers {
+		return a.strangers.Allow(e.From, e.At)
+	}
+	return a.meter.Allow(e.By, e.At)
 }
 
 // Asked records that a machine is about to be asked for what changes nothing in the

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -199,6 +200,40 @@ func TestAuditOfRefusals(t *testing.T) {
 		left := entries(t, s)
 		if len(left) != access.Refusals.Keeps()+1 || left[0].Outcome != access.Asked {
 			t.Errorf("%d entries are left, want %d refusals and what a machine was asked", len(left), access.Refusals.Keeps())
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Who is refused certificates from many addresses fills no more than its own shelf, and
+// keeps nobody's refusal or conflict from being recorded.
+func TestAuditOfStrangers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New()
+		a := NewAudit(s, slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- a.Run(ctx) }()
+		for n := range 5000 {
+			a.NotLetIn(fmt.Sprint("10.0.", n%200, ".1"), "join as worker x with token y", "it is not known here")
+			synctest.Wait()
+		}
+		a.Conflicted(called("otto"), access.Change, "PUT /x", "somebody was faster")
+		synctest.Wait()
+		on := map[access.Shelf]int{}
+		for _, e := range entries(t, s) {
+			on[e.Shelf()]++
+		}
+		if on[access.Strangers] != 100 || on[access.Refusals] != 1 {
+			t.Errorf("recorded are %v", on)
+		}
+		first, last := entries(t, s)[0], entries(t, s)[100]
+		if first.By != "somebody" || first.From != "10.0.0.1" || first.Outcome != access.Barred || first.Why != "it is not known here" ||
+			last.Outcome != access.Lost || last.By != "otto" || last.Did != "PUT /x" {
+			t.Errorf("%+v, %+v", first, last)
 		}
 		cancel()
 		if err := <-done; err != nil {

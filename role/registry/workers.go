@@ -11,8 +11,6 @@ import (
 
 // WorkersStore is the store of those that may see all of it, for those that may not.
 type WorkersStore interface {
-	Revocation(ctx context.Context, subject access.Subject) (access.Revocation, error)
-	Enrol(ctx context.Context, worker cluster.MachineID) error
 	Placements(ctx context.Context, machine cluster.MachineID) ([]cluster.Placement, error)
 	Content(ctx context.Context, hash cluster.Hash) (string, error)
 }
@@ -20,18 +18,6 @@ type WorkersStore interface {
 // Workers does for machines that are no members what the store does not let them do.
 // It asks the store each time: what this member knows may be of a moment ago.
 type Workers struct{ Store WorkersStore }
-
-// Enrol has the store know a worker, unless its certificate is revoked.
-func (w Workers) Enrol(ctx context.Context, worker access.Identity) error {
-	revoked, err := w.Store.Revocation(ctx, worker.Subject())
-	if err != nil {
-		return err
-	}
-	if revoked.Refuses(worker) {
-		return &access.Refused{Message: fmt.Sprintf("the certificate of %s is revoked", worker), Hint: "join the machine again"}
-	}
-	return w.Store.Enrol(ctx, worker.Machine())
-}
 
 // Content is a unit's text, for a machine on which a unit with that text is placed.
 // Others are told no more of one that is there than of one that is not.

@@ -54,19 +54,4 @@ func TestWorkers(t *testing.T) {
 			t.Errorf("another's text: %q, %v", text, err)
 		}
 	}
-
-	worker := access.Identity{Kind: access.Worker, Name: string(mine)}
-	if err := w.Enrol(ctx, worker); err != nil {
-		t.Error(err)
-	}
-	if _, err := s.Revoke(ctx, worker.Subject(), "alice", time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Enrol(ctx, worker); !errors.As(err, &refused) || refused.Message != "the certificate of worker "+string(mine)+" is revoked" {
-		t.Errorf("a revoked worker: %v", err)
-	}
-	worker.Generation = 1
-	if err := w.Enrol(ctx, worker); err != nil {
-		t.Errorf("joined again: %v", err)
-	}
 }

@@ -229,7 +229,7 @@ func TestJoinRequestsThatAreNone(t *testing.T) {
 		"looking":              {request("GET", joining, asJSON, ""), "405", ""},
 		"elsewhere":            {request("POST", "/argosy/v2/units", asJSON, rightly), "404", ""},
 		"the fleet API":        {request("GET", "/fleet/v2/machines", asJSON, ""), "404", ""},
-		"a path around":        {request("POST", joining+"/../../v2/enrol", asJSON, rightly), "307", ""},
+		"a path around":        {request("POST", joining+"/../../v2/claims", asJSON, rightly), "307", ""},
 		"no JSON":              {request("POST", joining, asJSON, "token="+good), "400", "read the request"},
 		"two wishes":           {request("POST", joining, asJSON, rightly+rightly), "400", "more than one JSON value"},
 		"a field of its own":   {request("POST", joining, asJSON, strings.Replace(rightly, "{", `{"generation":9,`, 1)), "400", "unknown field"},

@@ -315,7 +315,6 @@ func (m *machines) shut(t *testing.T, what string, secrets *tls.Config) {
 		"submit":   request("PUT", "/fleet/v2/units/evil.service", asJSON, `{"text":"[Service]\nExecStart=/bin/true\n","desired":"launched"}`),
 		"watch":    request("GET", "/fleet/v2/watch?unit=hello@1.service", asJSON, ""),
 		"journal":  request("GET", "/fleet/v2/units/hello@1.service/journal", asJSON, ""),
-		"enrol":    request("POST", "/fleet/v2/enrol", asJSON, ""),
 		"cluster":  request("GET", "/fleet/v2/cluster", asJSON, ""),
 		"contents": request("GET", "/fleet/v2/contents/0123456789abcdef0123456789abcdef01234567", asJSON, ""),
 		"a secret": request("GET", "/fleet/v2/secrets/x?unit=hello@1.service", asJSON, ""),
@@ -359,9 +358,6 @@ func TestARevokedWorker(t *testing.T) {
 	token := target.token(t, "--uses 1")
 	thief := access.Wish{Token: token, Kind: access.Worker, Name: intruder, Host: "intruder", Addresses: []string{intrudersAt}}
 	has := target.enter(t, thief)
-	// Where workers are still enrolled they do it themselves.
-	_ = ask(t, target.as(t, apiPort, has.own), request("POST", "/fleet/v2/enrol", asJSON, ""))
-
 	own, local := target.store(t, member, has.own), target.store(t, member, has.local)
 	t.Cleanup(func() { _ = own.Close(); _ = local.Close() })
 	lease := access.LeaseID(cluster.MachineID(intruder), 1)

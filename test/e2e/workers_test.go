@@ -60,7 +60,6 @@ func (c local) workerIsWorthItself(t *testing.T, worker, id string) {
 		store + "del " + facts + "states/" + id + "/x.service":                            "1",
 		store + "member list":     "core-01",
 		api + "/contents/" + hash: "MachineID=" + id,
-		api + "/enrol -X POST":    id,
 	} {
 		if out := c.shell(t, worker, line); out.code != 0 || !strings.Contains(out.stdout, want) {
 			t.Errorf("%s $ %s\nexit %d, expected %s\n%s%s", worker, line, out.code, want, out.stdout, out.stderr)
@@ -68,17 +67,17 @@ func (c local) workerIsWorthItself(t *testing.T, worker, id string) {
 	}
 	lease := c.must(t, "core-01", "printf %x $(sudo cat /run/fleet/lease)")
 	for line, want := range map[string]string{
-		store + "get --prefix /":                                           "permission denied",
-		store + "get --prefix " + facts + "units/":                         "permission denied",
-		store + "get --prefix " + facts + "contents/":                      "permission denied",
-		store + "get --prefix " + facts + "people/":                        "permission denied",
-		store + "get --prefix " + facts + "placements/":                    "permission denied",
-		store + "watch --prefix " + facts + "placements/" + member + "/":   "permission denied",
-		store + "get " + facts + "machines/" + member:                      "permission denied",
-		store + "put " + facts + "placements/" + id + "/x.service '{}'":    "permission denied",
-		store + "put " + facts + "states/" + member + "/here.service '{}'": "permission denied",
-		store + "put " + facts + "leader '{}'":                             "permission denied",
-		store + "put message hello":                                        "permission denied",
+		store + "get --prefix /":                                           "may not read the keys",
+		store + "get --prefix " + facts + "units/":                         "may not read the keys",
+		store + "get --prefix " + facts + "contents/":                      "may not read the keys",
+		store + "get --prefix " + facts + "people/":                        "may not read the keys",
+		store + "get --prefix " + facts + "placements/":                    "may not read the keys",
+		store + "watch --prefix " + facts + "placements/" + member + "/":   "may not read the keys",
+		store + "get " + facts + "machines/" + member:                      "may not read key",
+		store + "put " + facts + "placements/" + id + "/x.service '{}'":    "may not write key",
+		store + "put " + facts + "states/" + member + "/here.service '{}'": "may not write key",
+		store + "put " + facts + "leader '{}'":                             "may not write key",
+		store + "put message hello":                                        "may not write key",
 		store + "lease list":                                               "may not call",
 		store + "lease revoke " + lease:                                    "none of its own",
 		store + "lease grant 60":                                           "none of its own",

@@ -18,7 +18,7 @@ import (
 )
 
 // agents are machines as the store sees them: each follows what is assigned to it
-// over a connection of its own, to one of the members.
+// over connections of its own, one to each member.
 type agents struct {
 	all  []*agent
 	stop context.CancelFunc
@@ -35,17 +35,19 @@ type agent struct {
 	lives   chan struct{}          // closed when it has registered, or tried to
 	machine cluster.Machine        // its record, once it lives
 	check   time.Duration          // since it last looked for its record
+	renewed atomic.Int64           // how often it has renewed its lease
 }
 
 // atOnce is how many agents connect at a time: a cluster does not connect in one
 // instant.
 const atOnce = 200
 
-// follow starts count agents and waits until each knows what is assigned to it.
-func follow(ctx context.Context, count int, config store.Config) (*agents, error) {
+// follow starts count agents, with numbers from the first on, and waits until each
+// knows what is assigned to it.
+func follow(ctx context.Context, first, count int, config store.Config) (*agents, error) {
 	ctx, stop := context.WithCancel(ctx)
 	as := &agents{stop: stop}
-	err := as.start(ctx, count, config)
+	err := as.start(ctx, first, count, config)
 	if err != nil {
 		as.end()
 		return nil, err
@@ -53,15 +55,13 @@ func follow(ctx context.Context, count int, config store.Config) (*agents, error
 	return as, nil
 }
 
-func (as *agents) start(ctx context.Context, count int, config store.Config) error {
-	endpoints := config.Endpoints
+func (as *agents) start(ctx context.Context, first, count int, config store.Config) error {
 	for n := range count {
-		config.Endpoints = endpoints[n%len(endpoints):][:1] // ten thousand times three are more files than a process may have
 		s, err := store.Open(config)
 		if err != nil {
 			return err
 		}
-		a := &agent{id: machineNumber(n), store: s, ready: make(chan struct{}), lives: make(chan struct{}), placed: make(chan cluster.Placement, 1)}
+		a := &agent{id: machineNumber(first + n), store: s, ready: make(chan struct{}), lives: make(chan struct{}), placed: make(chan cluster.Placement, 1)}
 		as.all = append(as.all, a)
 		as.work.Go(func() {
 			_ = s.Follow(ctx, cluster.Assigned(a.id), a.hear) // ends with ctx

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -18,27 +19,24 @@ import (
 const closedRounds = 30
 
 // closed is what it costs that nobody gets in unasked: placements on a store with
-// TLS, guards and etcd's auth beside the same on one without, and the enrolment of
-// workers.
+// TLS, guards and etcd's auth beside the same on one without, while ever more workers
+// have joined.
 func (l *lab) closed(ctx context.Context) error {
 	plain, err := start(ctx, l.dir, 3)
 	if err != nil {
 		return err
 	}
 	defer plain.end()
-	shut, err := startClosed(ctx, l.dir, len(plain))
+	desk, shut, err := startClosed(ctx, l.dir, len(plain))
 	if err != nil {
 		return err
 	}
 	defer shut.end()
-	root, err := store.Open(store.Config{Endpoints: shut.endpoints(), TLS: shut[0].secrets, Timeout: time.Minute})
+	root, err := shut.secure(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = root.Close() }()
-	if err := root.Secure(ctx); err != nil {
-		return err
-	}
 	there, err := decide(ctx, plain)
 	if err != nil {
 		return err
@@ -49,13 +47,38 @@ func (l *lab) closed(ctx context.Context) error {
 		return err
 	}
 	defer here.close()
-	if err := l.compare(ctx, "no worker yet", side{plain, there}, side{shut, here}); err != nil {
+	if err := l.compare(ctx, "TLS and guards, auth still off", side{plain, there}, side{shut, here}); err != nil {
 		return err
 	}
-	if err := l.enrol(ctx, shut, root); err != nil {
+	if err := l.secure(ctx, root); err != nil {
 		return err
 	}
-	return l.compare(ctx, fmt.Sprintf("%d workers", l.workers), side{plain, there}, side{shut, here})
+	joined := 0
+	for _, workers := range append([]int{0}, l.workers...) {
+		if workers > joined {
+			if err := l.join(ctx, shut, desk, root, joined, workers); err != nil {
+				return err
+			}
+			joined = workers
+		}
+		if err := l.compare(ctx, fmt.Sprintf("%d workers", joined), side{plain, there}, side{shut, here}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// secure closes the store, and then does as each term does: it makes sure.
+func (l *lab) secure(ctx context.Context, root *store.Store) error {
+	if err := root.Secure(ctx); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := root.Secure(ctx); err != nil {
+		return err
+	}
+	l.add("making sure, at a term's begin, that a store is closed", "-", "%v", time.Since(began).Round(100*time.Microsecond))
+	return nil
 }
 
 // side is one of two stores that are compared.
@@ -86,61 +109,53 @@ func (l *lab) compare(ctx context.Context, when string, plain, shut side) error 
 	return nil
 }
 
-// enrol lets workers into a store, one after the other as its leader's member would.
-// Each makes the next dearer: etcd looks at all its users when one changes.
-func (l *lab) enrol(ctx context.Context, ms members, root *store.Store) error {
-	spent, err := ms.spent()
-	if err != nil {
-		return err
-	}
-	began := time.Now()
-	took := make([]time.Duration, 0, l.workers)
-	for n := range l.workers {
-		before := time.Now()
-		if err := root.Enrol(ctx, machineNumber(n)); err != nil {
-			return err
-		}
-		took = append(took, time.Since(before))
-	}
-	all := time.Since(began)
-	if now, err := ms.spent(); err == nil {
-		spent = now - spent
-	}
-	tenth := max(1, l.workers/10)
-	mid := func(some []time.Duration) time.Duration { return some[len(some)/2].Round(100 * time.Microsecond) }
-	l.add(fmt.Sprintf("%d workers enrolled, one after the other", l.workers), "-", "%v", all.Round(100*time.Millisecond))
-	l.add("  each, of the first and of the last tenth", "-", "%v, %v", mid(took[:tenth]), mid(took[len(took)-tenth:]))
-	l.add("  processor time of the members, each", "-", "%v", (spent / time.Duration(l.workers)).Round(100*time.Microsecond))
-	return nil
-}
-
-// startClosed runs a new store whose members are guarded and speak TLS alone.
-func startClosed(ctx context.Context, dir string, count int) (members, error) {
+// startClosed runs a new store whose members are guarded and speak TLS alone, and says
+// where its authority is.
+func startClosed(ctx context.Context, dir string, count int) (authority.Folder, members, error) {
 	dir, err := os.MkdirTemp(dir, "closed-")
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	ca, err := authority.Create(dir)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	all := newMembers(count, 100)
 	for i, m := range all {
 		cert, key, err := ca.Issue(access.Identity{Kind: access.Member, Name: string(machineNumber(i))}, []string{m.host, "127.0.0.1"}) // from where the kernel has it speak
 		file := func(kind string) string { return filepath.Join(dir, m.name+kind) }
 		if err := errors.Join(err, os.WriteFile(file(".crt"), cert, 0o600), os.WriteFile(file(".key"), key, 0o600)); err != nil {
-			return nil, err
+			return "", nil, err
 		}
 		bundle := filepath.Join(dir, "ca.crt")
-		if m.secrets, err = authority.LoadClient(bundle, file(".crt"), file(".key")); err != nil {
-			return nil, err
+		m.pki = dir
+		if m.secrets, err = secretsOf(dir, m.name); err != nil {
+			return "", nil, err
 		}
 		m.environment = []string{"ETCD_ENABLE_GUARD=true", "ETCD_CLIENT_CERT_AUTH=true", "ETCD_PEER_CLIENT_CERT_AUTH=true"}
 		for _, side := range []string{"ETCD_", "ETCD_PEER_"} {
 			m.environment = append(m.environment, side+"TRUSTED_CA_FILE="+bundle, side+"CERT_FILE="+file(".crt"), side+"KEY_FILE="+file(".key"))
 		}
 	}
-	return begin(ctx, dir, all)
+	shut, err := begin(ctx, dir, all)
+	return authority.Folder(dir), shut, err
+}
+
+// secretsOf is what the clients of a closed store show that go by a member's
+// certificate.
+func secretsOf(pki, name string) (*tls.Config, error) {
+	return authority.LoadClient(filepath.Join(pki, "ca.crt"), filepath.Join(pki, name+".crt"), filepath.Join(pki, name+".key"))
+}
+
+// secure has a store of closed members ask who somebody is.
+func (ms members) secure(ctx context.Context) (root *store.Store, err error) {
+	if root, err = store.Open(store.Config{Endpoints: ms.endpoints(), TLS: ms[0].secrets, Timeout: time.Minute}); err != nil {
+		return nil, err
+	}
+	if err := root.Secure(ctx); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return root, nil
 }
 
 // guardOf is nil for a member that lets everybody in.

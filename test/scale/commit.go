@@ -145,7 +145,7 @@ func decide(ctx context.Context, ms members) (*placements, error) {
 	if err != nil {
 		return nil, err
 	}
-	machines, err := fill(ctx, p.client, commitMachines, func(n int) string { return "/argosy/v1/machines/" + string(machineNumber(n)) }, strings.Repeat("m", 400))
+	machines, err := fill(ctx, p.client, commitMachines, func(n int) string { return "/argosy/v1/machines/" + string(machineNumber(n)) }, `{"metadata":{"of":"`+strings.Repeat("m", 380)+`"}}`)
 	if err != nil {
 		return nil, err
 	}

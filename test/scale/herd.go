@@ -46,7 +46,7 @@ func placeAmong(ctx context.Context, dir string, count, placements int) (herdCos
 		return cost, err
 	}
 	defer ms.end()
-	as, err := follow(ctx, count, store.Config{Endpoints: ms.endpoints(), ConfirmEvery: time.Hour})
+	as, err := follow(ctx, 0, count, store.Config{Endpoints: ms.endpoints(), ConfirmEvery: time.Hour})
 	if err != nil {
 		return cost, err
 	}

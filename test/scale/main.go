@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/pprof"
+	"strconv"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -43,7 +44,8 @@ type row struct{ what, measured, budget string }
 type lab struct {
 	dir             string // for the members' data, on the disk that is measured
 	units, machines int    // of the large cluster
-	workers         int    // that are enrolled
+	workers         []int  // how many have joined a closed store, row by row
+	idlers          int    // machines of the idle cluster
 	rows            []row
 }
 
@@ -71,8 +73,16 @@ func run() error {
 	flag.StringVar(&l.dir, "dir", "", "where the members keep their data (default: a new folder for temporary files)")
 	flag.IntVar(&l.units, "units", 1_000_000, "of the large cluster")
 	flag.IntVar(&l.machines, "machines", 10_000, "of the large cluster")
-	flag.IntVar(&l.workers, "workers", 1000, "that a closed store comes to know")
+	flag.IntVar(&l.idlers, "idle", 10_000, "machines of the idle cluster")
+	workers := flag.String("workers", "300,1000", "that have joined a closed store, row by row, with commas between")
 	flag.Parse()
+	for text := range strings.SplitSeq(*workers, ",") {
+		count, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("-workers: %w", err)
+		}
+		l.workers = append(l.workers, count)
+	}
 	if l.dir == "" {
 		dir, err := os.MkdirTemp("", "scale-")
 		if err != nil {

@@ -70,6 +70,8 @@ func play(role string) error {
 		return etcdnode.Run(ctx, etcdnode.Config{Etcd: settings.Etcd, Guard: guard})
 	case "engine":
 		return beEngine(ctx)
+	case "agents":
+		return beAgents(ctx)
 	default:
 		return fmt.Errorf("there is no role %q", role)
 	}
@@ -81,6 +83,7 @@ func play(role string) error {
 type member struct {
 	name, host  string
 	environment []string
+	pki         string      // the folder of its certificate; empty where it has none
 	secrets     *tls.Config // what its clients show; nil where it asks for nothing
 	process     *process    // nil while it is down
 }

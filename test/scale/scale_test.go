@@ -41,7 +41,7 @@ func TestAPlacementWakesOneAgent(t *testing.T) {
 
 // TestAnIdleClusterWritesNothing has machines live for longer than their leases.
 func TestAnIdleClusterWritesNothing(t *testing.T) {
-	cost, err := rest(t.Context(), t.TempDir(), 3, 50, leaseTime+2*time.Second)
+	cost, err := rest(t.Context(), t.TempDir(), 3, 50, leaseTime, leaseTime+2*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

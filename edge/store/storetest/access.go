@@ -106,9 +106,6 @@ func testRevoked(s *suite) {
 
 func testExpel(s *suite) {
 	ctx, m, other := s.Context(), s.putMachine(1), s.putMachine(2)
-	if err := s.store.Enrol(ctx, m.ID); err != nil {
-		s.Error(err)
-	}
 	for _, of := range []cluster.Machine{m, other} {
 		if err := s.store.PutStates(ctx, of.Lease, of.ID, []cluster.UnitState{{Unit: unitName(1)}}, nil); err != nil {
 			s.Fatal(err)
@@ -135,9 +132,6 @@ func testExpel(s *suite) {
 	}
 	if _, err := s.store.Expel(ctx, access.Subject{Machine: "core-01"}, "alice", someTime); err == nil {
 		s.Error("a machine called core-01 was expelled")
-	}
-	if err := s.store.Enrol(ctx, "core-01"); err == nil {
-		s.Error("a machine called core-01 was enrolled")
 	}
 }
 

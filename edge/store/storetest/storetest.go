@@ -66,7 +66,6 @@ type Backend interface {
 	TrimAudit(ctx context.Context, keeps func(access.Shelf) int) (ended int64, err error)
 
 	Secure(ctx context.Context) error
-	Enrol(ctx context.Context, worker cluster.MachineID) error
 	Expel(ctx context.Context, subject access.Subject, by string, at time.Time, done ...access.Entry) (access.Revocation, error)
 
 	PutKeyring(ctx context.Context, k access.Keyring, authorities int64, done ...access.Entry) (access.Keyring, error)

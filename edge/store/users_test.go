@@ -7,14 +7,16 @@ import (
 	"testing"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"argosy/core/access"
 	"argosy/core/cluster"
 	"argosy/core/schedule"
 )
 
-// TestUsersChange enrols machines while others write, renew and watch. Whenever a
-// user changes etcd refuses what is under way, before it applies it ("revision in
-// header is old"); its client asks again, and nobody may notice.
+// TestUsersChange changes etcd's users while everybody writes, renews and watches.
+// Whenever one changes etcd refuses what is under way, before it applies it ("revision
+// in header is old"); the guard asks again, and nobody may notice.
 func TestUsersChange(t *testing.T) {
 	c := openClosed(t)
 	id := machineNumber(1)
@@ -34,13 +36,13 @@ func TestUsersChange(t *testing.T) {
 	batches := follow(t, c.root, cluster.Everything)
 	next(t, batches, tells)
 
-	enrolled, stop := context.WithCancel(t.Context())
+	changed, stop := context.WithCancel(t.Context())
 	var work sync.WaitGroup
 	again := func(what string, call func(n int) error) {
 		work.Go(func() {
-			for n := 0; enrolled.Err() == nil; n++ {
+			for n := 0; changed.Err() == nil; n++ {
 				if err := call(n); err != nil {
-					t.Errorf("%s while machines are enrolled: %v", what, err)
+					t.Errorf("%s while users change: %v", what, err)
 					return
 				}
 			}
@@ -64,23 +66,24 @@ func TestUsersChange(t *testing.T) {
 	})
 	work.Go(func() {
 		var last int64
-		for enrolled.Err() == nil {
+		for changed.Err() == nil {
 			select {
 			case batch := <-batches:
 				if batch.Reset || batch.Revision < last {
 					t.Errorf("told %+v after %d", batch, last)
 				}
 				last = batch.Revision
-			case <-enrolled.Done():
+			case <-changed.Done():
 			}
 		}
 	})
 	for n := range 60 {
-		if err := c.root.Enrol(t.Context(), machineNumber(n+2)); err != nil {
+		_, err := c.root.client.RoleGrantPermission(t.Context(), string(access.StoreViewer), fmt.Sprintf("seen-%d", n), "", clientv3.PermissionType(clientv3.PermRead))
+		if err != nil {
 			t.Error(err)
 		}
 		if n%3 == 0 { // a watch that begins meanwhile
-			next(t, follow(t, c.as(access.StoreWorker(machineNumber(n+2))), cluster.Assigned(machineNumber(n+2))), tells)
+			next(t, follow(t, c.worker(machineNumber(n+2)), cluster.Assigned(machineNumber(n+2))), tells)
 		}
 	}
 	stop()
