@@ -371,7 +371,7 @@ func TestRekeyWaits(t *testing.T) {
 		}
 		former := s.held(third)
 		_, err := r.replace(t.Context())
-		if err == nil || !strings.HasPrefix(err.Error(), "wait for all members; call this again to go on: ") || !strings.Contains(err.Error(), "member "+third+" (core-00): it does not answer") {
+		if err == nil || !strings.HasPrefix(err.Error(), "wait for all members; call this again to go on: ") || !strings.Contains(err.Error(), "member "+third+" (core-33): it does not answer") {
 			t.Error(err)
 		}
 		if s.ring.Seals != former[0] || s.ring.Next == "" {
