@@ -75,7 +75,7 @@ vuln: ## govulncheck: known faults in what the binary calls; VULNDB=file:///... 
 	go tool govulncheck -db $(VULNDB) ./...
 
 SEEDS ?= 10000
-LARGE ?= 0
+LARGE ?= 20
 HOURS ?= 1
 SIM := GOGC=400 go test -count=1 -timeout 0 ./test/sim
 .PHONY: sim
