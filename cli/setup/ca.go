@@ -71,6 +71,13 @@ func caStatus() *cobra.Command {
 			for _, a := range authorities {
 				fmt.Fprintf(table, "authority\tthe cluster\t%s\t%s\n", ends(a), a.By)
 			}
+			peers, err := folder.PeerAuthorities()
+			if err != nil {
+				return err
+			}
+			for _, a := range peers {
+				fmt.Fprintf(table, "authority\tthe store's members\t%s\t%s\n", ends(a), a.By)
+			}
 			for _, name := range folder.Names() {
 				held, err := folder.Held(name)
 				if err != nil {

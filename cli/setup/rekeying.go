@@ -149,7 +149,7 @@ func (r *rekeying) finish(ctx context.Context, ring access.Keyring) (access.Keyr
 		if err != nil {
 			return ring, err
 		}
-		authorities, err := r.resealAuthority(ctx, ring)
+		authorities, err := r.resealAuthorities(ctx, ring)
 		if err == nil {
 			var ended access.Keyring
 			if ended, err = r.put(ctx, ring.Finished(), authorities, "end the former key of secrets"); err == nil {
@@ -207,23 +207,27 @@ func (r *rekeying) reseal(ctx context.Context, ring access.Keyring) error {
 	return errors.Join(faults...)
 }
 
-// resealAuthority seals the newest authority's key anew, and returns the revision at
+// resealAuthorities seals the newest authorities' keys anew, and returns the revision at
 // which that is so.
-func (r *rekeying) resealAuthority(ctx context.Context, ring access.Keyring) (int64, error) {
+func (r *rekeying) resealAuthorities(ctx context.Context, ring access.Keyring) (int64, error) {
 	register, err := r.store.Register(ctx)
 	if err != nil {
 		return 0, err
 	}
-	now := register.Authorities
-	if now.Key == "" {
-		return now.Revision, nil
+	now, changed := register.Authorities, false
+	for _, key := range []*string{&now.Key, &now.Peers.Key} {
+		if *key == "" {
+			continue
+		}
+		again, differs, err := r.file.Resealed(ring.Seals, *key)
+		if err != nil {
+			return 0, err
+		}
+		*key, changed = again, changed || differs
 	}
-	again, changed, err := r.file.Resealed(ring.Seals, now.Key)
-	if err != nil || !changed {
-		return now.Revision, err
+	if changed {
+		now, err = r.store.PutAuthorities(ctx, now)
 	}
-	now.Key = again
-	now, err = r.store.PutAuthorities(ctx, now)
 	return now.Revision, err
 }
 

@@ -60,6 +60,9 @@ After a member was stolen: "argosy ca revoke", this, then "argosy ca rotate".`,
 	}
 }
 
+// keysTime bounds the question to one member.
+const keysTime = 5 * time.Second
+
 // askMember learns which keys a member has, which must show a member's certificate.
 func askMember(ctx context.Context, m cluster.Machine) ([]string, error) {
 	folder := authority.DefaultFolder
@@ -67,7 +70,7 @@ func askMember(ctx context.Context, m cluster.Machine) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := client.New(client.Config{Endpoints: []string{"https://" + m.API}, TLS: authority.ByMember(secrets), Timeout: askTime})
+	c, err := client.New(client.Config{Endpoints: []string{"https://" + m.API}, TLS: authority.ByMember(secrets), Timeout: keysTime})
 	if err != nil {
 		return nil, err
 	}

@@ -91,22 +91,34 @@ type Revocation struct {
 // Refuses says whether a certificate of the subject is revoked.
 func (r Revocation) Refuses(who Identity) bool { return who.Generation < r.Least }
 
-// Authorities are those that the cluster's certificates are of, since the first was
-// replaced: key authorities, written by an admin on a member. Each is named by its hash.
-type Authorities struct {
-	Revision int64 `json:"-"`
-
-	Bundle string    `json:"bundle"`           // certificates in PEM, that of who signs first, as in ca.crt
-	Signs  string    `json:"signs"`            // who signs
-	Newest string    `json:"newest"`           // who is to sign
-	Former string    `json:"former,omitempty"` // who is trusted beside it, for a while
-	Key    string    `json:"key"`              // the newest's, sealed: for members alone
-	By     string    `json:"by,omitempty"`
-	At     time.Time `json:"at"`
+// Succession is an authority on its way into another's place, or there. Each is named
+// by its hash.
+type Succession struct {
+	Bundle string `json:"bundle"`           // certificates in PEM, that of who signs first, as in their file
+	Signs  string `json:"signs"`            // who signs
+	Newest string `json:"newest"`           // who is to sign
+	Former string `json:"former,omitempty"` // who is trusted beside it, for a while
+	Key    string `json:"key"`              // the newest's, sealed: for members alone
 }
 
 // Replacing says that one authority is on its way into another's place.
-func (a Authorities) Replacing() bool { return a.Former != "" }
+func (s Succession) Replacing() bool { return s.Former != "" }
+
+// Authorities are those that certificates are of, since the first was replaced: key
+// authorities, written by an admin on a member.
+type Authorities struct {
+	Revision int64 `json:"-"`
+
+	Succession // of all machines and people
+	// Peers are those that the store's members know each other by; empty where the
+	// first was never replaced.
+	Peers Succession `json:"peers,omitzero"`
+	// Turn is the member whose etcd is to start anew now, if it goes by other
+	// authorities of its peers than these: one at a time.
+	Turn cluster.MachineID `json:"turn,omitempty"`
+	By   string            `json:"by,omitempty"`
+	At   time.Time         `json:"at"`
+}
 
 // Register is what the store says of who may do what, as of one revision. It is
 // shared: whoever is handed one changes nothing in it.

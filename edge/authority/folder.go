@@ -283,3 +283,16 @@ func groupID(name string) (int, error) {
 	}
 	return strconv.Atoi(group.Gid)
 }
+
+// PeerAuthorities are those that the store's members know each other by; none on a
+// machine that is no member.
+func (f Folder) PeerAuthorities() ([]access.Held, error) {
+	bundle, err := os.ReadFile(f.CertificateFile(peersAuthority))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the authorities of the store's members: %w", err)
+	}
+	return Authorities(bundle)
+}

@@ -2,6 +2,7 @@ package authority
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -18,11 +19,20 @@ import (
 
 // Begin makes another authority, which stands behind that of the folder. Its key (in
 // PEM) is nowhere but in the answer.
-func (f Folder) Begin() (next access.Authorities, key []byte, err error) {
-	doing := func(err error) (access.Authorities, []byte, error) {
-		return access.Authorities{}, nil, fmt.Errorf("make another authority: %w", err)
+func (f Folder) Begin() (next access.Succession, key []byte, err error) {
+	return f.begin(clusterAuthority)
+}
+
+// BeginPeers is Begin for the authority of the store's peers.
+func (f Folder) BeginPeers() (next access.Succession, key []byte, err error) {
+	return f.begin(peersAuthority)
+}
+
+func (f Folder) begin(line string) (next access.Succession, key []byte, err error) {
+	doing := func(err error) (access.Succession, []byte, error) {
+		return access.Succession{}, nil, fmt.Errorf("make another authority: %w", err)
 	}
-	own, err := f.Authority()
+	own, err := open(f, line)
 	if err != nil {
 		return doing(err)
 	}
@@ -30,7 +40,9 @@ func (f Folder) Begin() (next access.Authorities, key []byte, err error) {
 	if err != nil {
 		return doing(err)
 	}
-	certificate, err := sign(selfSigned(time.Now()), nil, signer.Public(), signer)
+	template := selfSigned(time.Now())
+	template.Subject.SerialNumber = rand.Text() // a server names those that it trusts by their subjects
+	certificate, err := sign(template, nil, signer.Public(), signer)
 	if err != nil {
 		return doing(err)
 	}
@@ -38,7 +50,7 @@ func (f Folder) Begin() (next access.Authorities, key []byte, err error) {
 	if err != nil {
 		return doing(err)
 	}
-	return access.Authorities{
+	return access.Succession{
 		Bundle: string(own.Certificate()) + string(certificate), Signs: own.Pin(), Newest: successor.Pin(), Former: own.Pin(),
 	}, key, nil
 }
@@ -104,16 +116,25 @@ func (f Folder) signs(name string) (string, error) {
 // trusted as well, and TakeUp is to be called again. changed says that others are
 // trusted now than before.
 func (f Folder) TakeUp(bundle, key []byte) (done, changed bool, err error) {
+	return f.takeUp(clusterAuthority, bundle, key)
+}
+
+// TakeUpPeers is TakeUp for those that the store's members know each other by.
+func (f Folder) TakeUpPeers(bundle, key []byte) (done, changed bool, err error) {
+	return f.takeUp(peersAuthority, bundle, key)
+}
+
+func (f Folder) takeUp(line string, bundle, key []byte) (done, changed bool, err error) {
 	doing := func(err error) (bool, bool, error) {
-		return false, false, fmt.Errorf("take up the cluster's authorities: %w", err)
+		return false, false, fmt.Errorf("take up the authorities of %s.crt: %w", line, err)
 	}
-	before, err := os.ReadFile(f.BundleFile())
+	before, err := os.ReadFile(f.CertificateFile(line))
 	if err != nil {
 		return doing(err)
 	}
 	known, err := Pins(before)
 	if err != nil {
-		return doing(fmt.Errorf("%s: %w", f.BundleFile(), err))
+		return doing(fmt.Errorf("%s: %w", f.CertificateFile(line), err))
 	}
 	next, err := Pins(bundle)
 	if err != nil {
@@ -126,16 +147,19 @@ func (f Folder) TakeUp(bundle, key []byte) (done, changed bool, err error) {
 	if err != nil {
 		return doing(err)
 	}
-	if err := f.succeed(bundle, meanwhile, key); err != nil {
+	if err := f.succeed(line, bundle, meanwhile, key); err != nil {
 		return doing(err)
 	}
 	all, done := bundle, true
 	for _, name := range f.Names() {
+		if bundleOf(name) != line+".crt" {
+			continue
+		}
 		held, err := f.Held(name)
 		if err != nil {
 			return doing(err)
 		}
-		if bundleOf(name) == CertificateFile && !slices.Contains(next, held.By) {
+		if !slices.Contains(next, held.By) {
 			all, done = meanwhile, false
 		}
 	}
@@ -144,7 +168,7 @@ func (f Folder) TakeUp(bundle, key []byte) (done, changed bool, err error) {
 		return doing(err)
 	}
 	if !bytes.Equal(all, before) {
-		if err := f.Write(CertificateFile, all); err != nil {
+		if err := f.Write(line+".crt", all); err != nil {
 			return doing(err)
 		}
 	}
@@ -155,7 +179,7 @@ func (f Folder) TakeUp(bundle, key []byte) (done, changed bool, err error) {
 
 // succeed has a member sign with the key of the bundle's first authority, once that is
 // among those that it trusts.
-func (f Folder) succeed(bundle, meanwhile, key []byte) error {
+func (f Folder) succeed(line string, bundle, meanwhile, key []byte) error {
 	if !f.Signs() || len(key) == 0 {
 		return nil
 	}
@@ -167,15 +191,15 @@ func (f Folder) succeed(bundle, meanwhile, key []byte) error {
 	if err != nil {
 		return err
 	}
-	own, err := f.Authority()
+	own, err := open(f, line)
 	if err != nil {
 		return err
 	}
 	if a.Pin() != pins[0] || own.Pin() == pins[0] {
 		return nil
 	}
-	if err := f.Write(CertificateFile, meanwhile); err != nil {
+	if err := f.Write(line+".crt", meanwhile); err != nil {
 		return err
 	}
-	return f.Write(KeyFile, key)
+	return f.Write(line+".key", key)
 }

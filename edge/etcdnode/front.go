@@ -3,6 +3,7 @@ package etcdnode
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -58,6 +59,7 @@ type front struct {
 
 	mutex    sync.Mutex
 	register access.Register
+	trusted  *x509.CertPool // as of the last handshake
 	open     map[*conn]struct{}
 }
 

@@ -13,8 +13,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -322,5 +324,60 @@ func TestAConnectionThatNobodyHas(t *testing.T) {
 	}
 	if _, err := vouchedFor(context.Background()); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("a call as JSON of nobody's: %v", err)
+	}
+}
+
+// TestARetiredAuthorityIsOut: what was begun with a certificate of an authority that is
+// not trusted any more ends with the next handshake of anybody, and nothing else does.
+func TestARetiredAuthorityIsOut(t *testing.T) {
+	w := begin(t, nil)
+	shows := func(config *tls.Config) *tls.Conn {
+		connection, err := tls.Dial("tcp", w.address, config)
+		w.must(err)
+		t.Cleanup(func() { _ = connection.Close() })
+		return connection
+	}
+	asks := func(connection *tls.Conn) error {
+		w.must(connection.SetDeadline(time.Now().Add(patience)))
+		if _, err := io.WriteString(connection, "GET /version HTTP/1.1\r\nHost: etcd\r\n\r\n"); err != nil {
+			return err
+		}
+		answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
+		if err != nil {
+			return err
+		}
+		_, err = io.ReadAll(answer.Body)
+		return errors.Join(err, answer.Body.Close())
+	}
+	former := w.tls(asLocal)
+	before := shows(former)
+	w.must(asks(before))
+
+	signer, own := w.authority, w.authority.Certificate()
+	newest, err := authority.Create(t.TempDir())
+	w.must(err)
+	bundle := func(text []byte) {
+		w.must(os.WriteFile(w.file("ca.crt.new"), text, 0o600))
+		w.must(os.Rename(w.file("ca.crt.new"), w.file("ca.crt")))
+	}
+	bundle(append(own, newest.Certificate()...))
+	w.authority = newest
+	next := w.tls(asMember) // which trusts both
+	w.authority = signer
+	after := shows(next)
+	w.must(errors.Join(asks(after), asks(before)))
+
+	bundle(newest.Certificate())
+	w.must(asks(shows(next)))
+	w.must(before.SetDeadline(time.Now().Add(patience)))
+	if _, err := before.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("a connection of the former authority: %v", err)
+	}
+	w.must(asks(after))
+	if late, err := tls.Dial("tcp", w.address, former); err == nil {
+		if err := asks(late); err == nil || !strings.Contains(err.Error(), "unknown certificate authority") {
+			t.Errorf("a new connection of the former authority: %v", err)
+		}
+		_ = late.Close()
 	}
 }

@@ -107,7 +107,7 @@ var judged = map[string]access.Verb{
 	"GET /machines": access.Read, "PATCH /machines/{id}/labels": access.Label, "GET /states": access.Read, "GET /units": access.Read,
 	"GET /units/{name}": access.Read, "PUT /units/{name}": access.Change, "DELETE /units/{name}": access.Change,
 	"GET /units/{name}/why": access.Read, "GET /units/{name}/status": access.Read, "GET /units/{name}/journal": access.Read,
-	"POST /units/{name}/restart": access.Change, "GET /watch": access.Read, "POST /claims": access.Serve, "GET /cluster": access.Serve, "GET /contents/{hash}": access.Serve, "GET /openapi.json": access.Look,
+	"POST /units/{name}/restart": access.Change, "GET /watch": access.Read, "POST /claims": access.Serve, "GET /cluster": access.Serve, "POST /cluster": access.Serve, "GET /contents/{hash}": access.Serve, "GET /openapi.json": access.Look,
 	"GET /keys":   access.Share,
 	"GET /policy": access.Read, "PUT /policy": access.Govern,
 	"GET /secrets": access.Read, "GET /secrets/{name}": access.Serve, "PUT /secrets/{name}": access.Govern, "DELETE /secrets/{name}": access.Govern,

@@ -122,6 +122,9 @@ type Config struct {
 	// Cluster is what machines go by to reach the cluster; nil where this machine is no
 	// member.
 	Cluster func(context.Context) (api.Cluster, error)
+	// LookAgain has this machine ask at once what it goes by to reach the cluster; nil
+	// where it has no certificates to see to.
+	LookAgain func()
 	// IdentityOf reads who holds a certificate that TLS has verified.
 	IdentityOf func(*x509.Certificate) (access.Identity, error)
 	Local      Local

@@ -72,7 +72,7 @@ func (a *API) paths() map[string]map[string]route {
 		"/claims":          {"POST": {access.Serve, onAny, a.claims}},
 		"/openapi.json":    {"GET": {access.Look, onAny, a.document}},
 		"/contents/{hash}": {"GET": {access.Serve, onMembers, a.content}},
-		"/cluster":         {"GET": {access.Serve, onMembers, a.cluster}},
+		"/cluster":         {"GET": {access.Serve, onMembers, a.cluster}, "POST": {access.Serve, onAny, a.clusterChanged}},
 	}
 }
 

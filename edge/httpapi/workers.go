@@ -48,3 +48,18 @@ func (a *API) cluster(w http.ResponseWriter, r *http.Request, _ access.Caller) e
 	}
 	return sendJSON(w, http.StatusOK, now)
 }
+
+// clusterChanged is told by a member that this machine goes by something old.
+func (a *API) clusterChanged(w http.ResponseWriter, r *http.Request, by access.Caller) error {
+	if _, err := parseQuery(r.URL.RawQuery); err != nil {
+		return err
+	}
+	if by.Who.Kind != access.Member {
+		return &access.Refused{Message: by.Account.Name + " is no member: members alone tell others that the cluster has changed", Hint: "fleetd asks by itself every few minutes"}
+	}
+	if a.config.LookAgain != nil {
+		a.config.LookAgain()
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

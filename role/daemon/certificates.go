@@ -27,7 +27,8 @@ func (p *parts) certify() error {
 		return nil
 	}
 	again := make(chan struct{}, 1)
-	p.loops["cluster"] = (&learner{p, folder, again}).learn
+	learns := &learner{parts: p, folder: folder, renew: again, again: make(chan struct{}, 1)}
+	p.loops["cluster"], p.lookAgain = learns.learn, learns.look
 	ask, err := membersToAsk(p.settings, folder)
 	if err != nil {
 		return err

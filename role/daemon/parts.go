@@ -51,7 +51,10 @@ type parts struct {
 	audit    *registry.Audit    // nil where it is none
 	asker    *client.Client     // of members; nil on one, and where this machine has no certificate
 	api      *httpapi.API
-	loops    map[string]func(context.Context) error // by the name that an error of theirs carries
+	// lookAgain has what the cluster is reached by be asked at once; nil where the
+	// certificates are somebody else's to see to.
+	lookAgain func()
+	loops     map[string]func(context.Context) error // by the name that an error of theirs carries
 }
 
 func assemble(config Config, on machine) (*parts, error) {
@@ -153,6 +156,7 @@ func (p *parts) serve(secrets *tls.Config) (err error) {
 		Remarks: p.remarks(),
 		Claimed: p.agent.Claimed,
 
+		LookAgain:  p.lookAgain,
 		IdentityOf: authority.IdentityOf,
 	}
 	if served.Members, err = members(p.settings); err != nil {

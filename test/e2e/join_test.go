@@ -28,6 +28,15 @@ const pki = "sudo sh -c 'cd /etc/argosy && find . -type f | sort | xargs sha256s
 // line is how a machine joins.
 var joinLine = regexp.MustCompile(`(?m)^ *(argosy join .*)$`)
 
+// stages says, of each stage of a long test, when it was passed.
+func stages(t *testing.T) func(what string) {
+	start := time.Now()
+	return func(what string) {
+		t.Helper()
+		t.Logf("%s: %s after the start", what, time.Since(start).Round(time.Second))
+	}
+}
+
 // blank is four machines of no cluster, three of which have what members need.
 func blank(t *testing.T) local {
 	t.Helper()
@@ -45,7 +54,9 @@ func blank(t *testing.T) local {
 // and again, while a unit, a watch and a client's connection live on; then the whole
 // cluster is off until they have all ended, and comes back.
 func TestInitJoinAndRenewal(t *testing.T) {
+	passed := stages(t)
 	four := blank(t)
+	passed("four machines")
 	first := four.must(t, "core-01", "sudo argosy init")
 	invited := joinLine.FindAllStringSubmatch(first, -1)
 	if len(invited) != 2 {
@@ -73,13 +84,18 @@ func TestInitJoinAndRenewal(t *testing.T) {
 			t.Errorf("%s has another key of secrets than the first member", machine)
 		}
 	}
+	passed("joined")
 	four.tokenIsUsed(t, once)
+	passed("joined again")
 
 	four.write(t, "core-01", "/home/core/here.service", sleeper+"\n[X-Fleet]\nMachineID="+strings.TrimSpace(four.must(t, "core-04", "cat /etc/machine-id"))+"\n")
 	four.must(t, "core-01", "fleetctl start here.service")
 	four.learnsOfMembers(t)
+	passed("without its own store")
 	four.renews(t)
+	passed("renewed")
 	four.comesBack(t)
+	passed("back")
 }
 
 func TestSecurityGuide(t *testing.T) { blank(t).follow(t, "../../docs/guide/security.md") }

@@ -90,3 +90,19 @@ func (c *cluster) store(members ...*member) *store.Store {
 	c.t.Cleanup(func() { _ = s.Close() })
 	return s
 }
+
+// TestSettled: a member may be stopped while all go on, and not while one is away.
+func TestSettled(t *testing.T) {
+	c := start(t)
+	s := c.store(c.members[:]...)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	until(t, ctx, "all go on", s.Settled)
+	c.members[1].kill()
+	err := s.Settled(ctx)
+	if err == nil || !strings.HasPrefix(err.Error(), "look whether all members of the store go on: ") {
+		t.Errorf("one is down: %v", err)
+	}
+	c.members[1].start()
+	until(t, ctx, "all go on again", s.Settled)
+}

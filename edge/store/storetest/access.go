@@ -137,11 +137,13 @@ func testExpel(s *suite) {
 
 func testAuthorities(s *suite) {
 	ctx := s.Context()
-	first, err := s.store.PutAuthorities(ctx, access.Authorities{Bundle: "a", Key: "b", By: "root", At: someTime})
+	first, err := s.store.PutAuthorities(ctx, access.Authorities{
+		Succession: access.Succession{Bundle: "a", Key: "b"}, Peers: access.Succession{Bundle: "p", Signs: "q"}, Turn: "m", By: "root", At: someTime,
+	})
 	if err != nil || first.Revision == 0 {
 		s.Fatalf("%+v, %v", first, err)
 	}
-	if _, err := s.store.PutAuthorities(ctx, access.Authorities{Bundle: "c"}); !errors.Is(err, cluster.ErrConflict) {
+	if _, err := s.store.PutAuthorities(ctx, access.Authorities{Succession: access.Succession{Bundle: "c"}}); !errors.Is(err, cluster.ErrConflict) {
 		s.Errorf("new authorities over old ones: %v, want ErrConflict", err)
 	}
 	first.Bundle, first.Key = "a\nc", "d"
@@ -288,7 +290,7 @@ func testRegister(s *suite) {
 		s.Fatal(err)
 	}
 	until("a revocation", func() bool { return last.Revoked[r.Subject] == r && len(last.Accounts) == 1 })
-	authorities, err := s.store.PutAuthorities(ctx, access.Authorities{Bundle: "a", At: someTime})
+	authorities, err := s.store.PutAuthorities(ctx, access.Authorities{Succession: access.Succession{Bundle: "a"}, At: someTime})
 	if err != nil {
 		s.Fatal(err)
 	}
