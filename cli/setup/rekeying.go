@@ -207,23 +207,23 @@ func (r *rekeying) reseal(ctx context.Context, ring access.Keyring) error {
 	return errors.Join(faults...)
 }
 
-// resealAuthorities seals the newest authorities' keys anew, and returns the revision
-// at which that is so.
+// resealAuthorities seals the newest authorities' keys anew, and returns the revision at
+// which that is so.
 func (r *rekeying) resealAuthorities(ctx context.Context, ring access.Keyring) (int64, error) {
 	register, err := r.store.Register(ctx)
 	if err != nil {
 		return 0, err
 	}
 	now, changed := register.Authorities, false
-	for _, newest := range []*access.Succession{&now.Succession, &now.Peers} {
-		if newest.Key == "" {
+	for _, key := range []*string{&now.Key, &now.Peers.Key} {
+		if *key == "" {
 			continue
 		}
-		again, differs, err := r.file.Resealed(ring.Seals, newest.Key)
+		again, differs, err := r.file.Resealed(ring.Seals, *key)
 		if err != nil {
-			return now.Revision, err
+			return 0, err
 		}
-		newest.Key, changed = again, changed || differs
+		*key, changed = again, changed || differs
 	}
 	if changed {
 		now, err = r.store.PutAuthorities(ctx, now)

@@ -34,32 +34,33 @@ type sealed struct {
 
 var errDied = errors.New("the command has died")
 
+const lastOne = "00000000000000000000000000000003"
+
 func newSealed(t *testing.T) *sealed {
 	s := &sealed{
 		T: t, left: -1, secrets: map[cluster.SecretName]cluster.Secret{}, files: map[cluster.MachineID]sealing.File{}, off: map[cluster.MachineID]bool{},
 	}
-	for _, id := range []cluster.MachineID{first, second, third} {
+	for _, id := range []cluster.MachineID{first, second, lastOne} {
 		s.files[id] = sealing.File(filepath.Join(t.TempDir(), "secrets.key"))
 	}
 	if err := s.files[first].Create(); err != nil {
 		t.Fatal(err)
 	}
 	s.copyKey(first, second, s.held(first)[0])
-	s.copyKey(first, third, s.held(first)[0])
+	s.copyKey(first, lastOne, s.held(first)[0])
 	for _, name := range []cluster.SecretName{"db", "tls"} {
 		s.set(first, name, "1 of "+string(name))
 		s.set(second, name, "2 of "+string(name))
 	}
-	key, err := s.files[third].SealKey([]byte("an authority's"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	peersKey, err := s.files[third].SealKey([]byte("an authority's"))
+	key, err := s.files[lastOne].SealKey([]byte("an authority's"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.revision++
-	s.authorities = access.Authorities{Revision: s.revision, Succession: access.Succession{Key: key}, Peers: access.Succession{Key: peersKey}}
+	s.authorities.Revision, s.authorities.Key = s.revision, key
+	if s.authorities.Peers.Key, err = s.files[second].SealKey([]byte("the peers' authority's")); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
@@ -113,12 +114,12 @@ func (s *sealed) set(on cluster.MachineID, name cluster.SecretName, value string
 // followed has the members that run go by the keyring.
 func (s *sealed) followed() {
 	s.Helper()
-	for _, id := range []cluster.MachineID{first, second, third} {
+	for _, id := range []cluster.MachineID{first, second, lastOne} {
 		if s.off[id] {
 			continue
 		}
 		for _, key := range s.ring.Missing(s.held(id)) {
-			for _, other := range []cluster.MachineID{first, second, third} {
+			for _, other := range []cluster.MachineID{first, second, lastOne} {
 				if !s.off[other] && slices.Contains(s.held(other), key) && !slices.Contains(s.held(id), key) {
 					s.copyKey(other, id, key)
 				}
@@ -144,10 +145,11 @@ func (s *sealed) readable() {
 				}
 			}
 		}
-		for of, text := range map[string]string{"all": s.authorities.Key, "peers": s.authorities.Peers.Key} {
-			if key, err := file.OpenKey(text); err != nil || string(key) != "an authority's" {
-				s.Errorf("the key of the authority of %s on %s: %q, %v", of, id, key, err)
-			}
+		if key, err := file.OpenKey(s.authorities.Key); err != nil || string(key) != "an authority's" {
+			s.Errorf("the authority's key on %s: %q, %v", id, key, err)
+		}
+		if key, err := file.OpenKey(s.authorities.Peers.Key); err != nil || string(key) != "the peers' authority's" {
+			s.Errorf("the key of the peers' authority on %s: %q, %v", id, key, err)
 		}
 	}
 }
@@ -268,7 +270,7 @@ func TestRekey(t *testing.T) {
 	if !slices.Equal(s.done, want) {
 		t.Errorf("recorded %q, want %q", s.done, want)
 	}
-	again, err := s.on(third).replace(t.Context())
+	again, err := s.on(lastOne).replace(t.Context())
 	if err != nil || again == key {
 		t.Fatalf("%q, %v", again, err)
 	}
@@ -286,7 +288,7 @@ func TestRekeyGoesOn(t *testing.T) {
 		for dies := range 6 {
 			t.Run(fmt.Sprintf("after %d writes, one off %v", dies, off), func(t *testing.T) {
 				s := newSealed(t)
-				s.off[third], s.left = off, dies
+				s.off[lastOne], s.left = off, dies
 				if _, err := s.on(first).replace(t.Context()); !errors.Is(err, errDied) {
 					t.Fatalf("it was to die: %v", err)
 				}
@@ -298,7 +300,7 @@ func TestRekeyGoesOn(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s.off[third] = false
+				s.off[lastOne] = false
 				s.replaced(key)
 			})
 		}
@@ -310,7 +312,7 @@ func TestRekeyOfALostKey(t *testing.T) {
 	s := newSealed(t)
 	former := s.held(first)[0]
 	s.left = 1
-	s.off[second], s.off[third] = true, true
+	s.off[second], s.off[lastOne] = true, true
 	if _, err := s.on(first).replace(t.Context()); !errors.Is(err, errDied) {
 		t.Fatal(err)
 	}
@@ -334,7 +336,7 @@ func TestRekeyBesideOthers(t *testing.T) {
 	wrote := 0
 	s.written = func() {
 		if wrote++; wrote == 3 { // db was read beside tls, and is written now
-			s.set(third, "tls", "3 of tls")
+			s.set(lastOne, "tls", "3 of tls")
 		}
 	}
 	key, err := s.on(first).replace(t.Context())
@@ -364,14 +366,14 @@ func TestRekeyWaits(t *testing.T) {
 		r := s.on(first)
 		ask := r.ask
 		r.ask = func(ctx context.Context, m cluster.Machine) ([]string, error) {
-			if m.ID == third && s.ring.Next != "" {
+			if m.ID == lastOne && s.ring.Next != "" {
 				return nil, errors.New("it does not answer")
 			}
 			return ask(ctx, m)
 		}
-		former := s.held(third)
+		former := s.held(lastOne)
 		_, err := r.replace(t.Context())
-		if err == nil || !strings.HasPrefix(err.Error(), "wait for all members; call this again to go on: ") || !strings.Contains(err.Error(), "member "+third+" (core-33): it does not answer") {
+		if err == nil || !strings.HasPrefix(err.Error(), "wait for all members; call this again to go on: ") || !strings.Contains(err.Error(), "member "+lastOne+" (core-00): it does not answer") {
 			t.Error(err)
 		}
 		if s.ring.Seals != former[0] || s.ring.Next == "" {

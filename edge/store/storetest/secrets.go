@@ -129,7 +129,7 @@ func testKeyring(s *suite) {
 	if secret, err = s.store.PutSecret(ctx, secret, first.Revision); err != nil {
 		s.Error(err)
 	}
-	authorities, err := s.store.PutAuthorities(ctx, access.Authorities{Succession: access.Succession{Bundle: "a", Key: "b"}, At: someTime})
+	authorities, err := s.store.PutAuthorities(ctx, access.Authorities{By: "alice", At: someTime})
 	if err != nil {
 		s.Fatal(err)
 	}
