@@ -88,7 +88,7 @@ func (u Unit) leave(boot string) []Step {
 		return nil // only a reload is left to do
 	}
 	var steps []Step
-	if u.Status.Up() && (u.launched(boot) || u.HasFile && u.Status.Shadow == "") {
+	if u.up() && (u.launched(boot) || u.HasFile && u.Status.Shadow == "") {
 		steps = append(steps, Stop{Unit: u.Name, Reason: why})
 	}
 	return append(steps, Remove{Unit: u.Name, Reason: why})
@@ -101,7 +101,7 @@ func (u Unit) load(boot string) []Step {
 	}
 	const why = "wanted loaded, not launched"
 	var steps []Step
-	if u.Status.Up() && u.launched(boot) {
+	if u.up() && u.launched(boot) {
 		steps = append(steps, Stop{Unit: u.Name, Reason: why})
 	}
 	return append(steps, Forget{Unit: u.Name, Reason: why})

@@ -107,6 +107,10 @@ type Unit struct {
 
 	Fence *Fence // that the unit is bound to; nil where it is bound to none
 
+	// Asked says that systemd was asked for a start whose end nobody waits for any more,
+	// and which Status may not tell of yet.
+	Asked bool
+
 	Secrets []unitfile.Secret      // that Want's text asks for
 	Given   cluster.SecretVersions // that it was given here last
 
@@ -117,6 +121,9 @@ type Unit struct {
 
 // Ours says whether fleet has anything to do with the unit on this machine.
 func (u Unit) Ours() bool { return u.Want != nil || u.HasFile || u.Record != nil || u.Leftover }
+
+// up says whether something of the unit runs or may yet begin to.
+func (u Unit) up() bool { return u.Status.Up() || u.Asked }
 
 // unread says whether systemd has to read its files before it can start the
 // unit. Of a Quadlet file it knows nothing until Podman's generator has run, and

@@ -101,6 +101,7 @@ func (m *Machine) behind(u *unit) bool {
 		return true
 	}
 	u.awaits = true
+	m.changed(u.status.Unit) // there is a job
 	if f.state == lies {
 		f.state = rises
 		f.timer = m.on.AfterFunc(fenceStart, m.riseInVain)

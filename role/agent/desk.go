@@ -32,6 +32,7 @@ type entry struct {
 	// interrupt gives up waiting for the unit's job; nil while no steps of the
 	// unit are under way.
 	interrupt context.CancelFunc
+	adrift    bool // a start was asked of systemd that nobody waits for any more
 
 	byItself string // the invocation that systemd began by itself last
 

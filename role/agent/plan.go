@@ -13,7 +13,7 @@ import (
 // unit is the entry as core/converge is told of it.
 func (d *desk) unit(name cluster.UnitName, e *entry) converge.Unit {
 	u := converge.Unit{Name: name, Want: e.want, HasFile: e.hasFile, File: e.file, Record: e.record, ByItself: e.byItself,
-		Status: d.seen[name], Leftover: e.leftover, Given: e.given}
+		Status: d.seen[name], Leftover: e.leftover, Given: e.given, Asked: e.adrift}
 	if d.departure != nil {
 		u.Want = nil // whatever the leader still places here goes with the lease
 	}
@@ -131,6 +131,7 @@ func (r result) learn(d *desk) {
 	e.interrupt()
 	e.interrupt = nil
 	e.started(r.anew)
+	e.adrift = r.interrupted && r.anew
 	e.downSince = time.Time{} // it may have run meanwhile
 	e.hasFile, e.file, e.record, e.stale, e.leftover, e.given = r.hasFile, r.file, r.record, r.stale, r.leftover, r.given
 	if r.status.Unit == r.unit {

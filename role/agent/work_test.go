@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"context"
 	"errors"
 	"sync/atomic"
 	"testing"
@@ -65,5 +66,38 @@ func TestFullDiskBeforeAStart(t *testing.T) {
 		disk.full.Store(false)
 		w.pass(time.Minute)
 		w.did("start a.service", "restart a.service")
+	})
+}
+
+// tardy is a systemd that tells late of what it does, but for the ends of jobs.
+type tardy struct {
+	*fakesystemd.Machine
+	late atomic.Int64 // a time.Duration
+}
+
+func (t *tardy) Follow(ctx context.Context, deliver func(converge.Observation) error) error {
+	return t.Machine.Follow(ctx, func(o converge.Observation) error {
+		time.Sleep(time.Duration(t.late.Load()))
+		return deliver(o)
+	})
+}
+
+// A start that was asked for is taken back when the unit is not wanted any more, also
+// where nothing was heard of its job yet: it would begin to run behind our back.
+func TestAStartIsTakenBack(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		systemd := &tardy{Machine: w.machine}
+		w.systemd = systemd
+		w.run()
+		w.settle()
+		systemd.late.Store(int64(time.Minute))
+		w.launch("a.service", slow, 1)
+		w.pass(10 * time.Millisecond)
+		w.evict("a.service", slow)
+		w.pass(10 * time.Minute)
+		w.did("start a.service", "stop a.service")
+		if up := w.machine.Running(); len(up) > 0 {
+			t.Errorf("%v run", up)
+		}
 	})
 }

@@ -39,6 +39,7 @@ type world struct {
 	boot    int
 	fence   agent.Fence   // nil where there is none
 	disk    agent.Disk    // nil for the machine's own
+	systemd agent.Systemd // nil for the machine's own
 	secrets agent.Secrets // nil where there are none
 	policy  *policy       // nil where there is none
 }
@@ -70,6 +71,10 @@ func (w *world) runAs(name, address string, peers agent.Peers) *running {
 	if w.disk != nil {
 		disk = w.disk
 	}
+	var systemd agent.Systemd = w.machine
+	if w.systemd != nil {
+		systemd = w.systemd
+	}
 	config := agent.Config{
 		Machine: cluster.Machine{ID: self, Name: name, Address: address, API: address + ":49153", BootID: fmt.Sprintf("boot-%d", w.boot)},
 		TTL:     ttl,
@@ -81,7 +86,7 @@ func (w *world) runAs(name, address string, peers agent.Peers) *running {
 	if w.policy != nil {
 		config.Policy = w.policy.now
 	}
-	a := agent.New(config, w.link, w.machine, disk)
+	a := agent.New(config, w.link, systemd, disk)
 	ctx, cancel := context.WithCancel(w.t.Context())
 	r := &running{Agent: a, world: w, stop: cancel, ended: make(chan error, 1)}
 	go func() { r.ended <- a.Run(ctx) }()
