@@ -219,11 +219,22 @@ func (h *host) kill() {
 	if h.fleetd != nil {
 		h.fleetd.Kill()
 		h.fleetd = nil
+		h.unnoted()
 	}
 	h.systemd.Disconnect()
 	if h.world.planted.halts {
 		for _, unit := range h.running() {
 			_ = h.systemd.Enqueue(background, converge.StopJob, unit, func(converge.Outcome) {})
+		}
+	}
+}
+
+// unnoted tells the laws of starts that neither a record nor systemd tells of any more.
+func (h *host) unnoted() {
+	records, _ := h.systemd.Records() // the disk of a fake does not fail
+	for _, r := range records {
+		if !r.Begun && h.asked[r.Unit] == r.Generation && h.systemd.Invocation(r.Unit) == "" {
+			h.world.see(laws.Unnoted{At: h.world.now(), Place: laws.Place{Machine: h.id, Unit: r.Unit}, Generation: r.Generation, Fenced: h.systemd.Fenced(r.Unit)})
 		}
 	}
 }

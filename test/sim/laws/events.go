@@ -63,6 +63,15 @@ type (
 		Token      int64 // what it finds as its fencing token then
 	}
 
+	// Unnoted is fleetd having ended before it could note that systemd had taken a start
+	// of a unit, which has ended well since: nothing is left that tells of it.
+	Unnoted struct {
+		At         time.Time
+		Place      Place
+		Generation int64
+		Fenced     bool
+	}
+
 	// Ended is a process that runs no more.
 	Ended struct {
 		At    time.Time
@@ -175,6 +184,7 @@ const Stall = 16 * time.Second
 func (Transaction) event()  {}
 func (Told) event()         {}
 func (Started) event()      {}
+func (Unnoted) event()      {}
 func (Ended) event()        {}
 func (Booted) event()       {}
 func (Crashed) event()      {}

@@ -106,6 +106,8 @@ func (l *Laws) See(event Event) {
 		l.wake(e)
 	case Started:
 		l.started(e)
+	case Unnoted:
+		l.unnoted(e)
 	case Ended:
 		l.ended(e)
 	case Acknowledged:
@@ -192,13 +194,26 @@ func (l *Laws) startedOnce(e Started) {
 	if !stands {
 		return // it ended while the start was on its way
 	}
-	key := start{e.Place, l.kernels[e.Place.Machine], placement.since, e.Generation, l.leaving[e.Place.Machine], 0}
-	if e.Fenced {
-		key.fence = l.once.lives[e.Place.Machine]
-	}
+	key := l.start(e.Place, placement.since, e.Generation, e.Fenced)
 	if l.starts[key]++; l.starts[key] > 1 {
 		l.breaks(Once, "%s of generation %d was started %d times since its placement at revision %d",
 			e.Place, e.Generation, l.starts[key], placement.since)
+	}
+}
+
+// start is what may happen once, as things are.
+func (l *Laws) start(at Place, since, generation int64, fenced bool) start {
+	key := start{at, l.kernels[at.Machine], since, generation, l.leaving[at.Machine], 0}
+	if fenced {
+		key.fence = l.once.lives[at.Machine]
+	}
+	return key
+}
+
+// unnoted lets a start be done once more: rather twice than never.
+func (l *Laws) unnoted(e Unnoted) {
+	if placement, stands := l.store.placement(e.Place); stands {
+		delete(l.starts, l.start(e.Place, placement.since, e.Generation, e.Fenced))
 	}
 }
 

@@ -37,6 +37,8 @@ func Words(event Event) string {
 		return fmt.Sprintf("the fence of %s has fallen", e.Machine.Short())
 	case Froze:
 		return fmt.Sprintf("the kernel of %s stands still", e.Machine.Short())
+	case Unnoted:
+		return fmt.Sprintf("fleetd ends on %s before it has noted that %s was started, generation %d", e.Place.Machine.Short(), e.Place.Unit, e.Generation)
 	case Thawed:
 		return fmt.Sprintf("the kernel of %s goes on", e.Machine.Short())
 	case Recovered:
