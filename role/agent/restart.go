@@ -13,7 +13,9 @@ import (
 // Restart has systemd restart a unit that the cluster has put on this machine, as
 // `systemctl restart` does, and waits until it runs again. Nothing is decided by
 // it: the placement stays, and so does the record of its start. It is given its
-// secrets as they are now. The job goes on if ctx ends. Other units of the machine are cluster.ErrNotFound.
+// secrets as they are now. What systemd has counted for StartLimitBurst= is forgotten:
+// that bounds systemd's own restarts, and not the way back from one that went wrong. The
+// job goes on if ctx ends. Other units of the machine are cluster.ErrNotFound.
 func (a *Agent) Restart(ctx context.Context, by string, unit cluster.UnitName) error {
 	if err := a.Owns(unit); err != nil {
 		return fmt.Errorf("restart %w", err)
@@ -23,6 +25,9 @@ func (a *Agent) Restart(ctx context.Context, by string, unit cluster.UnitName) e
 		return fmt.Errorf("on %s: %w", a.config.Machine.Name, err)
 	}
 	if err := a.giveAgain(ctx, unit); err != nil {
+		return fmt.Errorf("on %s: %w", a.config.Machine.Name, err)
+	}
+	if err := a.systemd.ResetFailed(ctx, unit); err != nil {
 		return fmt.Errorf("on %s: %w", a.config.Machine.Name, err)
 	}
 	ended := runtime.NewMailbox[converge.Outcome](a.on, a.on.NewBell(), 1)
