@@ -49,6 +49,10 @@ func main() {
 		r := <-events
 		fmt.Println("told", r.Action, r.Node.Key, r.Node.Value)
 	}
+	go func() { // it takes no word of stop while an event is on its way to us
+		for range events {
+		}
+	}()
 	stop <- true
 	fmt.Println("the watch:", <-ended)
 	tell(c.DeleteDir("/go/dir"))
