@@ -184,13 +184,7 @@ func (r *rekeying) reseal(ctx context.Context, ring access.Keyring) error {
 	}
 	var faults []error
 	for _, secret := range all {
-		next, changed, unopened := secret.Resealed(ring.Seals, func(v cluster.SecretVersion) (cluster.Sealed, error) {
-			value, err := r.file.Open(secret.Name, v.Version, v.Sealed)
-			if err != nil {
-				return cluster.Sealed{}, err
-			}
-			return r.file.Seal(ring.Seals, secret.Name, v.Version, value)
-		})
+		next, changed, unopened := secret.Resealed(ring.Seals, r.file.Reseal)
 		if changed {
 			if _, err := r.store.PutSecret(ctx, next, ring.Revision, r.entry("seal secret "+string(secret.Name)+" anew", ring.Seals)); err != nil {
 				faults = append(faults, err)

@@ -98,14 +98,14 @@ func (s Secret) With(v SecretVersion) Secret {
 // Resealed is the secret with all versions sealed with the key of this id, and whether
 // that differs; again makes a version's other box. A version that it cannot make one of
 // stays as it is, and is what the error tells.
-func (s Secret) Resealed(key string, again func(SecretVersion) (Sealed, error)) (next Secret, changed bool, err error) {
+func (s Secret) Resealed(key string, again func(key string, name SecretName, version int64, sealed Sealed) (Sealed, error)) (next Secret, changed bool, err error) {
 	s.Versions = slices.Clone(s.Versions)
 	var faults []error
 	for i, v := range s.Versions {
 		if v.Sealed.Key == key {
 			continue
 		}
-		sealed, err := again(v)
+		sealed, err := again(key, s.Name, v.Version, v.Sealed)
 		if err != nil {
 			faults = append(faults, err)
 			continue

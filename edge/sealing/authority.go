@@ -31,11 +31,7 @@ func (f File) Resealed(id, text string) (again string, changed bool, err error) 
 	if sealed.Key == id {
 		return text, false, nil
 	}
-	value, err := f.Open(authorityKey, 1, sealed)
-	if err == nil {
-		sealed, err = f.Seal(id, authorityKey, 1, value)
-	}
-	if err != nil {
+	if sealed, err = f.Reseal(id, authorityKey, 1, sealed); err != nil {
 		return "", false, err
 	}
 	next, err := json.Marshal(sealed)

@@ -92,6 +92,15 @@ func (f File) open(name cluster.SecretName, version int64, sealed cluster.Sealed
 	return value, nil
 }
 
+// Reseal has what is sealed be sealed with the key of this id.
+func (f File) Reseal(id string, name cluster.SecretName, version int64, sealed cluster.Sealed) (cluster.Sealed, error) {
+	value, err := f.Open(name, version, sealed)
+	if err != nil {
+		return cluster.Sealed{}, err
+	}
+	return f.Seal(id, name, version, value)
+}
+
 // bound is what a box is sealed for.
 func bound(name cluster.SecretName, version int64) []byte {
 	return fmt.Appendf(nil, "argosy secret 1\n%s\n%d", name, version)

@@ -35,6 +35,7 @@ type Sealer interface {
 	Held() ([]string, error)
 	Seal(key string, name cluster.SecretName, version int64, value []byte) (cluster.Sealed, error)
 	Open(name cluster.SecretName, version int64, sealed cluster.Sealed) ([]byte, error)
+	Reseal(key string, name cluster.SecretName, version int64, sealed cluster.Sealed) (cluster.Sealed, error)
 }
 
 // Vault is the part of the API's mind that has the key of secrets. It keeps no value
@@ -158,13 +159,7 @@ func (v *Vault) next(by, key string, stored cluster.Secret, change api.SecretCha
 			return stored, false, err
 		}
 	}
-	next, changed, _ = stored.Resealed(key, func(version cluster.SecretVersion) (cluster.Sealed, error) {
-		value, err := v.sealer.Open(stored.Name, version.Version, version.Sealed)
-		if err != nil {
-			return cluster.Sealed{}, err
-		}
-		return v.sealer.Seal(key, stored.Name, version.Version, value)
-	})
+	next, changed, _ = stored.Resealed(key, v.sealer.Reseal)
 	if len(value) > 0 && !v.isLatest(stored, value) {
 		number := stored.Latest().Version + 1
 		sealed, err := v.sealer.Seal(key, stored.Name, number, value)
