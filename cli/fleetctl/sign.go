@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -93,7 +95,7 @@ func (s *session) signUnit(ctx context.Context, with signer, arg string) error {
 		return err
 	}
 	order := []string{path}
-	for _, base := range sortedNames(dropIns) {
+	for _, base := range slices.Sorted(maps.Keys(dropIns)) {
 		at := dropIns[base].Name
 		files[at], order = string(name)+".d/"+base, append(order, at)
 	}

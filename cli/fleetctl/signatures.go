@@ -58,13 +58,9 @@ func readSignature(path string) (string, error) {
 	return strings.TrimSuffix(string(text), "\n") + "\n", nil
 }
 
-func sortedNames(files map[string]unitfile.NamedText) []string {
-	return slices.Sorted(maps.Keys(files))
-}
-
 // paths are where drop-ins lie, in the order of their names.
 func paths(files map[string]unitfile.NamedText) (all []string) {
-	for _, name := range sortedNames(files) {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
 		all = append(all, files[name].Name)
 	}
 	return all

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"argosy/core/cluster"
@@ -176,7 +177,7 @@ func readDropIns(folder string, files map[string]unitfile.NamedText) error {
 func (r *resolver) check(unit unitfile.NamedText, files map[string]unitfile.NamedText) (*unitfile.Bundle, error) {
 	whole := unitfile.Bundle{Text: unit.Text}
 	var dropIns []unitfile.NamedText
-	for _, name := range sortedNames(files) {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
 		dropIns = append(dropIns, files[name])
 		whole.DropIns = append(whole.DropIns, unitfile.DropIn{Name: name, Text: files[name].Text})
 	}
