@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"argosy/core/access"
 	"argosy/edge/authority"
 	"argosy/edge/host"
 )
@@ -40,7 +41,7 @@ type journey struct {
 }
 
 func clientURL(address string) string { return "https://" + net.JoinHostPort(address, "2379") }
-func peerURL(address string) string   { return "https://" + net.JoinHostPort(address, "2380") }
+func peerURL(address string) string   { return "https://" + net.JoinHostPort(address, access.PeerPort) }
 
 // etcdEnvironment is etcd's own configuration by environment: each of its flags as
 // ETCD_ and its name.

@@ -104,6 +104,9 @@ type Succession struct {
 // Replacing says that one authority is on its way into another's place.
 func (s Succession) Replacing() bool { return s.Former != "" }
 
+// PeerPort is where members of the store speak to each other.
+const PeerPort = "2380"
+
 // Authorities are those that certificates are of, since the first was replaced: key
 // authorities, written by an admin on a member.
 type Authorities struct {

@@ -16,9 +16,6 @@ import (
 	"argosy/edge/systemd"
 )
 
-// peerPort is where members of the store speak to each other.
-const peerPort = "2380"
-
 const (
 	// learnEvery is how often a machine asks what it goes by to reach the cluster, give
 	// or take a half, so that those that began together do not ask together.
@@ -194,7 +191,7 @@ func (l *learner) takeUpPeers(ctx context.Context, now learnt) (busy bool) {
 	if !done || now.turn == 0 || now.turn == l.turned {
 		return !done
 	}
-	at := "https://" + net.JoinHostPort(l.address, peerPort) + "/version"
+	at := "https://" + net.JoinHostPort(l.address, access.PeerPort) + "/version"
 	port, err := l.folder.Look(ctx, authority.PeerName, http.MethodGet, at, now.peers)
 	if err != nil {
 		l.log.Debug("which authorities etcd goes by is not known now", "error", err)

@@ -51,9 +51,6 @@ type Office struct {
 	Refused func(from, asked, why string)
 }
 
-// peerPort is where members of the store speak to each other.
-const peerPort = "2380"
-
 // refused marks an error as the last word.
 func refused(err error) error { return fmt.Errorf("%w: %w", access.ErrRefused, err) }
 
@@ -124,7 +121,7 @@ func (o *Office) wouldAccept(ctx context.Context, claim access.Claim) error {
 
 // enterMember has the store expect the machine, as one that counts for nothing yet.
 func (o *Office) enterMember(ctx context.Context, wish access.Wish, claim access.Claim, from string) (access.Answer, error) {
-	id, initial, err := o.Members.Add(ctx, wish.Host, "https://"+net.JoinHostPort(wish.Addresses[0], peerPort))
+	id, initial, err := o.Members.Add(ctx, wish.Host, "https://"+net.JoinHostPort(wish.Addresses[0], access.PeerPort))
 	if errors.Is(err, cluster.ErrConflict) {
 		return access.Answer{}, refused(err)
 	}

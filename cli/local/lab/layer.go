@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"argosy/core/access"
 	"argosy/edge/basetree"
 	"argosy/examples"
 	"argosy/os/units"
@@ -111,7 +112,7 @@ func hostNetwork(node Node) string {
 }
 
 func clientURL(node Node) string { return "https://" + node.Address.String() + ":2379" }
-func peerURL(node Node) string   { return "https://" + node.Address.String() + ":2380" }
+func peerURL(node Node) string   { return "https://" + node.Address.String() + ":" + access.PeerPort }
 
 func clientURLs(plan Plan) string {
 	var urls []string
