@@ -85,14 +85,7 @@ func TestThePeersAuthorityIsReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	turned, err := Turn(next.Bundle, next.Newest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	alone, err := Alone(turned, next.Newest)
-	if err != nil {
-		t.Fatal(err)
-	}
+	turned, alone := bundles(t, next)
 	for _, step := range []struct {
 		name, bundle, by string
 		trusted          int

@@ -125,14 +125,7 @@ func TestAnAuthorityIsReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	turned, err := Turn(next.Bundle, next.Newest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	alone, err := Alone(turned, next.Newest)
-	if err != nil {
-		t.Fatal(err)
-	}
+	turned, alone := bundles(t, next)
 	former, newest := next.Former, next.Newest
 	for _, step := range []struct {
 		name, bundle string
@@ -238,4 +231,18 @@ func TestAuthoritiesAreReadAnew(t *testing.T) {
 	if !current().Equal(both) {
 		t.Error("a file that cannot be read changed them")
 	}
+}
+
+// bundles are those of a succession's later steps.
+func bundles(t *testing.T, next access.Succession) (turned, alone string) {
+	t.Helper()
+	turned, err := Turn(next.Bundle, next.Newest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone, err = Alone(turned, next.Newest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return turned, alone
 }

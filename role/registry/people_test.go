@@ -157,13 +157,24 @@ func TestPeopleRefuse(t *testing.T) {
 	}
 }
 
-func TestAuditOfRefusals(t *testing.T) {
+// audited runs a test beside an audit, in a bubble of time.
+func audited(t *testing.T, test func(context.Context, *memstore.Store, *Audit)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memstore.New()
 		a := NewAudit(s, slog.New(slog.DiscardHandler))
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- a.Run(ctx) }()
+		test(ctx, s, a)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAuditOfRefusals(t *testing.T) {
+	audited(t, func(ctx context.Context, s *memstore.Store, a *Audit) {
 		for range 100 {
 			a.Refused(called("eve"), access.Change, "PUT /x", "no")
 		}
@@ -201,22 +212,13 @@ func TestAuditOfRefusals(t *testing.T) {
 		if len(left) != access.Refusals.Keeps()+1 || left[0].Outcome != access.Asked {
 			t.Errorf("%d entries are left, want %d refusals and what a machine was asked", len(left), access.Refusals.Keeps())
 		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
 	})
 }
 
 // Who is refused certificates from many addresses fills no more than its own shelf, and
 // keeps nobody's refusal or conflict from being recorded.
 func TestAuditOfStrangers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := memstore.New()
-		a := NewAudit(s, slog.New(slog.DiscardHandler))
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- a.Run(ctx) }()
+	audited(t, func(ctx context.Context, s *memstore.Store, a *Audit) {
 		for n := range 5000 {
 			a.NotLetIn(fmt.Sprint("10.0.", n%200, ".1"), "join as worker x with token y", "it is not known here")
 			synctest.Wait()
@@ -234,10 +236,6 @@ func TestAuditOfStrangers(t *testing.T) {
 		if first.By != "somebody" || first.From != "10.0.0.1" || first.Outcome != access.Barred || first.Why != "it is not known here" ||
 			last.Outcome != access.Lost || last.By != "otto" || last.Did != "PUT /x" {
 			t.Errorf("%+v, %+v", first, last)
-		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
 		}
 	})
 }
